@@ -1,0 +1,30 @@
+"""Run revisions on dbctl's own engine and settings, under `alembic` and `dbctl migrate` alike."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from dbctl.migrate.environment import load_metadata, with_connection
+
+config = context.config
+
+
+def run_migrations(connection: Connection | None = None) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=load_metadata(config),
+        dialect_name=None if connection else "postgresql",
+        literal_binds=connection is None,
+        compare_type=True,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    run_migrations()
+elif connection := config.attributes.get("connection"):
+    run_migrations(connection)
+else:
+    with_connection(run_migrations)

@@ -1,0 +1,105 @@
+"""The root of the command line: global options, and the groups, imported when they are used."""
+
+import logging
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from dbctl import __version__, runtime
+
+GROUPS = {
+    "migrate": "Which schema is the database at, what is pending; apply it safely.",
+    "seed": "Put the rows there that development needs.",
+    "health": "Is this database fit to serve? For CI, deploys and probes.",
+    "inspect": "Look at tables and rows, without being able to break anything.",
+    "server": "The embedded PostgreSQL that serves when no DATABASE_URL is set.",
+    "config": "The settings that hold here, and where each comes from.",
+}
+
+EPILOG = (
+    "Exit codes: 0 ok · 1 finding (unhealthy, pending, drift) · 2 usage or configuration · "
+    "3 cannot connect · 4 failed, nothing half-done · 5 refused by a guard · "
+    "70 bug · 130/143 interrupted"
+)
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """A group whose subcommands are imported when one is run, not to list them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {
+            name: typer.core.TyperGroup(name=name, help=line) for name, line in GROUPS.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Find the subcommand that `args` name and import what it needs."""
+        name, stub, rest = super().resolve_command(ctx, args)
+        if name is None or stub is None:
+            return name, stub, rest
+        command = typer.main.get_command(import_module(f"dbctl.{name}.commands").app)
+        command.name = name
+        return name, command, rest
+
+
+app = typer.Typer(
+    name="dbctl",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"dbctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="Connection string, in place of DATABASE_URL.", metavar="URL"),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(help="development, test, staging or production.", metavar="NAME"),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Module whose import fills the metadata.", metavar="MODULE"),
+    ] = None,
+    alembic_config: Annotated[
+        str | None, typer.Option(help="Path of the alembic.ini.", metavar="FILE")
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show SQL, connections and causes on stderr.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Operate the PostgreSQL database beside a Python application."""
+    context.obj = {
+        "database_url": database_url,
+        "environment": environment,
+        "models": models,
+        "alembic_config": alembic_config,
+    }
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+        logging.getLogger("dbctl").setLevel(logging.INFO)
+        logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
+
+
+def main() -> None:
+    """Run the command line and exit with its documented code."""
+    sys.exit(runtime.execute(lambda: app(standalone_mode=False), sys.argv[1:]))

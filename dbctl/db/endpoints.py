@@ -1,0 +1,74 @@
+"""Which database this run works on: DATABASE_URL, its direct twin, or the embedded server."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dbctl.db import dsn
+from dbctl.db.dsn import Dsn
+from dbctl.errors import ConfigurationError
+from dbctl.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A place to connect to, and the setting that led there."""
+
+    dsn: Dsn
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where reads and migrations go; migrations never knowingly through a pooler."""
+
+    reads: Endpoint
+    migrations: Endpoint
+    embedded: bool = False
+
+
+def configured(settings: Settings) -> Endpoints | None:
+    """Return the endpoints that the settings name, None where they name no database.
+
+    Raises ConfigurationError for a connection string that cannot be used.
+    """
+    pooled = _endpoint(settings, "database_url", "DATABASE_URL")
+    unpooled = _endpoint(settings, "database_url_unpooled", "DATABASE_URL_UNPOOLED")
+    reads = pooled or unpooled
+    if reads is None:
+        return None
+    if unpooled is not None:
+        return Endpoints(reads, unpooled)
+    twin = reads.dsn.direct()
+    if twin != reads.dsn:
+        return Endpoints(reads, Endpoint(twin, f"direct twin of {reads.origin}"))
+    return Endpoints(reads, reads)
+
+
+def _endpoint(settings: Settings, field: str, variable: str) -> Endpoint | None:
+    secret = getattr(settings, field)
+    if secret is None:
+        return None
+    source = settings.source_of(field)
+    return Endpoint(dsn.parse(secret.get_secret_value(), source=f"{variable} ({source})"), variable)
+
+
+def resolve(settings: Settings, on_notice: Callable[[str], None]) -> Endpoints:
+    """Return the endpoints to use, starting the embedded server where no database is named.
+
+    `on_notice` is told when the embedded server serves. Raises ConfigurationError in staging and
+    production without a DATABASE_URL.
+    """
+    named = configured(settings)
+    if named is not None:
+        return named
+    if settings.environment.is_deployed:
+        raise ConfigurationError(
+            f"no DATABASE_URL is set, and ENVIRONMENT is {settings.environment}",
+            hint="Set DATABASE_URL; the embedded server is for development and test only.",
+        )
+    from dbctl.db.embedded import EmbeddedServer
+
+    url = EmbeddedServer(settings.project, pg_bindir=settings.pg_bindir).ensure_running(on_notice)
+    on_notice("No DATABASE_URL: the embedded PostgreSQL of this project serves (`dbctl server`).")
+    endpoint = Endpoint(dsn.parse(url, source="the embedded server"), "embedded server")
+    return Endpoints(endpoint, endpoint, embedded=True)

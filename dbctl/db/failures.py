@@ -1,0 +1,137 @@
+"""Errors of the driver, put into words: what is wrong, where, and what to do next."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+
+import asyncpg
+
+from dbctl.db.dsn import Dsn
+from dbctl.db.retry import is_tls_refusal
+from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a connection failed, and what would help."""
+
+    reason: str
+    hint: str
+
+
+def connection_failed(error: BaseException, dsn: Dsn, *, waited: float = 0.0) -> ConnectionFailed:
+    """Describe why no connection to `dsn` came about; `waited` is in seconds."""
+    cause = explain_connect(error, dsn)
+    after = f" (tried for {waited:.0f} s)" if waited >= 1 else ""
+    return ConnectionFailed(
+        f"cannot connect to {dsn.label}: {cause.reason}{after}", hint=cause.hint
+    )
+
+
+def explain_connect(error: BaseException, dsn: Dsn) -> Cause:
+    """Say in words why connecting to `dsn` failed."""
+    match error:
+        case asyncpg.PostgresError():
+            return _explain_refusal(error, dsn)
+        case TimeoutError():
+            return Cause(
+                "no answer in time",
+                "Check that the host is reachable from here and is not behind a firewall; "
+                "DB_CONNECT_TIMEOUT and DB_CONNECT_DEADLINE give it longer.",
+            )
+        case ssl.SSLCertVerificationError():
+            return Cause(
+                f"its TLS certificate is not trusted: {error.verify_message}",
+                "Name the authority that signed it with sslrootcert=FILE, and check the host name.",
+            )
+        case ssl.SSLError():
+            return Cause(
+                f"the TLS handshake failed: {error.reason or error}",
+                "Check sslmode, sslcert and sslkey in the connection string.",
+            )
+        case socket.gaierror():
+            return Cause("the host name is not known", "Check the host in the connection string.")
+        case ConnectionError() if is_tls_refusal(error):
+            return Cause(
+                "the server does not speak TLS",
+                "Turn TLS on at the server or, where the network is trusted, "
+                "add sslmode=disable to the connection string.",
+            )
+        case ConnectionRefusedError() | FileNotFoundError():
+            return Cause(
+                "nothing is listening there",
+                "Check that the server runs, and the host and port of the connection string.",
+            )
+        case ConnectionResetError():
+            return Cause(
+                "the connection was reset", "Check the server's log and what stands before it."
+            )
+        case OSError() if "Connect call failed" in str(error) or "Multiple exc" in str(error):
+            return Cause(
+                "nothing is listening there",
+                "Check that the server runs, and the host and port of the connection string.",
+            )
+        case _:
+            reason = without_password(str(error) or type(error).__name__, dsn)
+            return Cause(reason, "Check the connection string and the server's log.")
+
+
+def _explain_refusal(error: asyncpg.PostgresError, dsn: Dsn) -> Cause:
+    """Say in words why the server, or a proxy before it, refused the login."""
+    text = without_password(first_line(error), dsn)
+    match error.sqlstate:
+        case "28P01":
+            hint = "Check the user and the password of the connection string."
+        case "28000":
+            hint = "Check the user, and the server's pg_hba.conf; it may require TLS."
+        case "3D000":
+            hint = f"Create it (`createdb {dsn.database}`) or correct the connection string."
+        case "53300":
+            hint = "Close connections, lower DB_POOL_SIZE, or connect through the pooled endpoint."
+        case "57P03":
+            hint = "The server is starting or recovering; try again in a moment."
+        case "XX000" if "password authentication failed" in text:
+            hint = "Check the user and the password of the connection string."
+        case "XX000" if "endpoint" in text:
+            hint = "Check the endpoint in the provider's console: it may be disabled or gone."
+        case _:
+            hint = "Check the connection string and the server's log."
+    return Cause(text, hint)
+
+
+def statement_failed(error: Exception) -> DbctlError:
+    """Describe why a statement failed, from what SQLAlchemy or the driver raised."""
+    driver: BaseException = getattr(error, "driver_exception", None) or error
+    if isinstance(driver, asyncpg.PostgresConnectionError | asyncpg.InterfaceError | OSError):
+        return ConnectionFailed(
+            "the connection was lost while a statement ran; whether it took effect is unknown",
+            hint="Look at the state (`dbctl migrate status`) before you run it again.",
+        )
+    if isinstance(driver, asyncpg.PostgresError):
+        state = driver.sqlstate
+        hint = driver.hint or _STATEMENT_HINTS.get(state, "`-v` shows the statement.")
+        return OperationFailed(
+            f"{first_line(driver)} (SQLSTATE {state})", hint=hint, code=ErrorCode.QUERY_FAILED
+        )
+    return OperationFailed(first_line(driver), hint="`-v` shows the statement.")
+
+
+_STATEMENT_HINTS = {
+    "42501": "Grant the privilege to this role, or connect as the owner.",
+    "42P01": "`dbctl migrate status` tells whether the schema is there.",
+    "55P03": "Another session holds a lock on it; try again, or end that session.",
+    "57014": "It ran into its time limit and was cancelled; nothing was changed.",
+    "25006": "This connection is read-only: is the server a standby?",
+    "53100": "The server's disk is full.",
+}
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the name of its type where there is none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def without_password(text: str, dsn: Dsn) -> str:
+    """Remove the password of `dsn` from a text that a server wrote."""
+    return text.replace(dsn.password, "***") if dsn.password else text

@@ -1,0 +1,87 @@
+"""What every command shares: the output options, the settings, and how it is registered."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from dbctl.errors import ExitCode
+from dbctl.output import Output, chosen_output
+
+FormatOption = Annotated[
+    Output, typer.Option("--format", help="How to print the result.", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; required in scripts.")]
+
+
+def command(
+    app: typer.Typer, name: str | None = None
+) -> Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]]:
+    """Register a function as a command of `app` that prints one result.
+
+    The command takes `--format` and `--json` beside the function's own parameters. The function
+    is given the settings of this run as its first argument and returns the exit code.
+    """
+
+    def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
+        app.command(name)(with_settings(function))
+        return function
+
+    return register
+
+
+def with_settings(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
+    """Return `function` as Typer calls it: settings loaded, output format chosen."""
+    own = list(inspect.signature(function).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(
+            "format_",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=Output.TABLE,
+            annotation=FormatOption,
+        ),
+        inspect.Parameter(
+            "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption
+        ),
+    ]
+    context = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+
+    def wrapper(
+        context: typer.Context, *, format_: Output, as_json: bool, **arguments: Any
+    ) -> ExitCode:
+        from dbctl.settings import load_settings
+
+        chosen_output.set(Output.JSON if as_json else format_)
+        return function(load_settings(context.obj), **arguments)
+
+    parameters = [
+        context,
+        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
+        *shared,
+    ]
+    wrapper.__name__ = function.__name__
+    wrapper.__doc__ = function.__doc__
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    return wrapper
+
+
+def confirm(question: str, *, yes: bool, hint: str) -> None:
+    """Ask on a terminal before something is lost.
+
+    Returns when the answer is yes or `yes` was given. Raises RefusedError where nobody can be
+    asked, typer.Abort when the answer is no.
+    """
+    import sys
+
+    from dbctl.errors import RefusedError
+
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedError("nobody can be asked here: this is not a terminal", hint=hint)
+    typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,215 @@
+"""Run a command: the only event loop, the signals, and the boundary where errors end.
+
+Whatever a command raises leaves here as a message, a hint and a documented exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from dbctl.errors import DbctlError, ErrorCode, ExitCode, Interrupted, UsageError
+from dbctl.output import Output, chosen_output, notice, show_error
+
+if TYPE_CHECKING:
+    from dbctl.db.engine import DatabaseSessionManager
+    from dbctl.settings import Settings
+
+_EXIT_CODES = {signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
+_URL_PASSWORD = re.compile(r"(?<=://)[^\s'\"]*@")
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM arrived outside the event loop."""
+
+
+def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `operation()` in an event loop that SIGINT and SIGTERM cancel cleanly.
+
+    The first signal cancels the task, so that statements are cancelled on the server and
+    transactions rolled back before the process ends. Raises Interrupted after that.
+    """
+    received: list[signal.Signals] = []
+
+    async def supervised() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine run by the loop is a task
+
+        def cancel(number: signal.Signals) -> None:
+            if not received:
+                task.cancel()
+            received.append(number)
+
+        for number in _EXIT_CODES:
+            loop.add_signal_handler(number, cancel, number)
+        try:
+            return await operation()
+        finally:
+            for number in _EXIT_CODES:
+                loop.remove_signal_handler(number)
+
+    try:
+        return asyncio.run(supervised())
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise _interrupted(received[0]) from None
+
+
+def on_database[T](
+    settings: Settings,
+    work: Callable[[DatabaseSessionManager], Coroutine[Any, Any, T]],
+    *,
+    migrations: bool = False,
+) -> T:
+    """Run `work` on the database that the settings name, or on the embedded one.
+
+    With `migrations` it gets the direct endpoint and no pool. Raises DbctlError for whatever
+    goes wrong with the server.
+    """
+    from dbctl.db.endpoints import resolve
+    from dbctl.db.engine import DatabaseSessionManager, closing
+
+    endpoints = resolve(settings, notice)
+    endpoint = endpoints.migrations if migrations else endpoints.reads
+
+    async def connected() -> T:
+        manager = DatabaseSessionManager.from_settings(
+            settings, endpoint.dsn, pooling=not migrations, on_wait=notice
+        )
+        async with closing(manager):
+            return await work(manager)
+
+    return run(connected)
+
+
+def _interrupted(number: signal.Signals) -> Interrupted:
+    return Interrupted(
+        f"interrupted by {number.name}; what was not finished was rolled back",
+        exit_code=_EXIT_CODES[number],
+    )
+
+
+def execute(command: Callable[[], object], argv: Sequence[str]) -> int:
+    """Run `command` and turn however it ends into an exit code, errors told to the user.
+
+    `argv` is looked at for the output format, so that a command line which does not parse is
+    answered in the format it asked for.
+    """
+    chosen_output.set(Output.JSON if wants_json(argv) else Output.TABLE)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _contained(command)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads our output has seen enough. Python would complain again while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    return code
+
+
+def _contained(command: Callable[[], object]) -> int:
+    try:
+        outcome = command()
+    except DbctlError as error:
+        _explain(error)
+        show_error(error)
+        return error.exit_code
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # it has printed the help
+            return ExitCode.USAGE
+        show_error(_usage_error(error))
+        return ExitCode.USAGE
+    except typer.Abort:
+        show_error(Interrupted("aborted; nothing was done", exit_code=ExitCode.SIGINT))
+        return ExitCode.SIGINT
+    except KeyboardInterrupt as error:
+        number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
+        show_error(_interrupted(number))
+        return _EXIT_CODES[number]
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        show_error(_bug(error))
+        return ExitCode.BUG
+    return outcome if isinstance(outcome, int) else ExitCode.OK
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Tell whether a command line asks for JSON, without parsing it."""
+    options = list(argv[: argv.index("--")] if "--" in argv else argv)
+    return (
+        "--json" in options
+        or "--format=json" in options
+        or ("--format", "json") in pairwise(options)
+    )
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _usage_error(error: typer.TyperException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "dbctl"
+    return UsageError(error.format_message(), hint=f"`{path} --help` shows what it takes.")
+
+
+def _explain(error: DbctlError) -> None:
+    """Log the causes of a foreseen error, for `-v`."""
+    import logging
+
+    cause = error.__cause__
+    while cause is not None:
+        logging.getLogger("dbctl").info(
+            "caused by %s: %s", type(cause).__qualname__, scrub(str(cause))
+        )
+        cause = cause.__cause__
+
+
+def _bug(error: Exception) -> DbctlError:
+    details = scrub("".join(traceback.format_exception(error)))
+    where = _keep(details)
+    report = DbctlError(
+        f"unexpected {type(error).__name__}: this is a bug in dbctl",
+        hint=f"The details are in {where}; please report them.",
+        code=ErrorCode.BUG,
+    )
+    report.exit_code = ExitCode.BUG
+    return report
+
+
+def _keep(details: str) -> Path:
+    """Write the details of a bug to a file of the user's and return its path."""
+    import tempfile
+    from datetime import UTC, datetime
+
+    from platformdirs import user_log_path
+
+    name = f"bug-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    try:
+        path = user_log_path("dbctl", ensure_exists=True) / name
+        path.write_text(details, encoding="utf-8")
+    except OSError:
+        handle, temporary = tempfile.mkstemp(prefix="dbctl-", suffix=f"-{name}")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(details)
+        path = Path(temporary)
+    return path
+
+
+def scrub(text: str) -> str:
+    """Remove the user information of every URL in `text`, and so each password in one."""
+    return _URL_PASSWORD.sub("***@", text)

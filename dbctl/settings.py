@@ -1,0 +1,217 @@
+"""The settings of a run: command-line flag, environment, `.env`, pyproject.toml, default."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from dbctl.errors import ConfigurationError
+
+PROJECT_MARKERS = ("pyproject.toml", "alembic.ini")
+SECRETS = frozenset({"database_url", "database_url_unpooled"})
+
+
+class Environment(StrEnum):
+    """Where the application runs; it decides how long to wait and what is allowed."""
+
+    DEVELOPMENT = "development"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+    @property
+    def is_deployed(self) -> bool:
+        """Tell whether people depend on this database."""
+        return self in {Environment.STAGING, Environment.PRODUCTION}
+
+
+class Settings(BaseSettings):
+    """Everything that configures a run.
+
+    An environment variable bears the alias of its field; a flag and a key of `[tool.dbctl]` bear
+    the name of the field. Read them with `load_settings`, which words faults for people.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        env_file_encoding="utf-8",
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_url_unpooled: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL_UNPOOLED", "POSTGRES_URL_NON_POOLING"),
+    )
+    environment: Environment = Field(
+        default=Environment.DEVELOPMENT, validation_alias="ENVIRONMENT"
+    )
+    pool_size: int = Field(default=5, ge=1, validation_alias="DB_POOL_SIZE")
+    max_overflow: int = Field(default=10, ge=0, validation_alias="DB_MAX_OVERFLOW")
+    pool_recycle: int = Field(default=3600, ge=-1, validation_alias="DB_POOL_RECYCLE")
+    connect_timeout: float = Field(default=15.0, gt=0, validation_alias="DB_CONNECT_TIMEOUT")
+    connect_deadline: float | None = Field(
+        default=None, gt=0, validation_alias="DB_CONNECT_DEADLINE"
+    )
+    models: str = Field(
+        default="dbctl.models",
+        pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$",
+        validation_alias="DBCTL_MODELS",
+    )
+    alembic_config: Path | None = Field(default=None, validation_alias="DBCTL_ALEMBIC_CONFIG")
+    pg_bindir: Path | None = Field(default=None, validation_alias="DB_PG_BINDIR")
+
+    _project: Path = PrivateAttr(default_factory=Path.cwd)
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave the sources to `load_settings`, which also remembers what came from where."""
+        return (init_settings,)
+
+    @property
+    def project(self) -> Path:
+        """The root folder of the project, absolute."""
+        return self._project
+
+    @property
+    def deadline(self) -> float:
+        """The seconds that connecting may take over all tries.
+
+        Five in development and test; sixty where a compute that was scaled to zero must have the
+        time to wake.
+        """
+        if self.connect_deadline is not None:
+            return self.connect_deadline
+        return 60.0 if self.environment.is_deployed else 5.0
+
+    def source_of(self, field: str) -> str:
+        """Tell where the value of `field` came from: `flag`, `environment`, `.env`, … `default`."""
+        return self._sources.get(field, "default")
+
+
+def variable_name(field: str) -> str:
+    """Return the environment variable that sets `field`, the first where there are several."""
+    return _variable_names(field)[0]
+
+
+def _variable_names(field: str) -> list[str]:
+    alias = Settings.model_fields[field].validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return [str(choice) for choice in choices]
+
+
+def find_project(start: Path) -> Path:
+    """Return the nearest folder from `start` upwards with a pyproject.toml or alembic.ini.
+
+    Without one, `start` itself is the project.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if any((folder / marker).is_file() for marker in PROJECT_MARKERS):
+            return folder
+    return start
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None, *, start: Path | None = None
+) -> Settings:
+    """Read the settings that hold for the folder `start` (default: the working directory).
+
+    `flags` maps field names to values of the command line; None values are ignored. Raises
+    ConfigurationError with one line per fault, each naming the setting and its source, never a
+    secret.
+    """
+    project = find_project(start or Path.cwd())
+    values: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    for source, layer in _layers(flags or {}, project):
+        for field in Settings.model_fields.keys() - values.keys():
+            names = (field, *_variable_names(field))
+            given = next((n for n in names if layer.get(n) not in (None, "")), None)
+            if given is not None:
+                values[field] = layer[given]
+                sources[field] = source
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _fault(error, values, sources) from None
+    settings._project = project
+    settings._sources = sources
+    return settings
+
+
+def _layers(
+    flags: Mapping[str, object], project: Path
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the sources from the strongest to the weakest, each with the values it holds."""
+    yield "flag", flags
+    yield "environment", EnvSettingsSource(Settings)()
+    for name, read in ((".env", _read_dotenv), ("pyproject.toml", _read_pyproject)):
+        path = project / name
+        try:
+            yield name, read(path)
+        except (OSError, ValueError) as error:  # TOML and encoding faults are ValueErrors
+            raise ConfigurationError(
+                f"cannot read {path}: {error}", hint="Correct the file or remove it."
+            ) from None
+
+
+def _read_dotenv(path: Path) -> Mapping[str, object]:
+    return DotEnvSettingsSource(Settings, env_file=path)()
+
+
+def _read_pyproject(path: Path) -> Mapping[str, object]:
+    if not path.is_file():
+        return {}
+    tables = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("dbctl", {})
+    table = {
+        key.replace("-", "_"): value
+        for key, value in tables.items()
+        if not isinstance(value, dict)  # sub-tables belong to the groups
+    }
+    for key in table.keys() - Settings.model_fields.keys():
+        nearest = difflib.get_close_matches(key, Settings.model_fields, n=1)
+        known = f"Did you mean {nearest[0]!r}?" if nearest else "`dbctl config` lists the settings."
+        raise ConfigurationError(f"unknown key {key!r} in [tool.dbctl] of {path}", hint=known)
+    return table
+
+
+def _fault(
+    error: ValidationError, values: Mapping[str, object], sources: Mapping[str, str]
+) -> ConfigurationError:
+    """Turn a ValidationError into one line per fault, without the value of a secret."""
+    fields = {name: field for field in Settings.model_fields for name in _variable_names(field)}
+    lines = []
+    for fault in error.errors(include_url=False, include_context=False):
+        name = str(fault["loc"][0])
+        field = fields.get(name, name)
+        value = "" if field in SECRETS else f" {str(values[field])!r}"
+        if fault["type"] == "string_pattern_mismatch":
+            reason = "should be the dotted name of a module"
+        else:
+            reason = fault["msg"].removeprefix("Input ").partition(", unable to")[0]
+        lines.append(f"{variable_name(field)} from {sources[field]}:{value} {reason}")
+    return ConfigurationError(
+        "\n".join(sorted(lines)), hint="The README's settings table says what each one takes."
+    )
