@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from dbctl.migrate.environment import load_metadata, with_connection
+from dbctl.migrate.environment import target_metadata, with_connection
 
 config = context.config
 
@@ -11,10 +11,9 @@ config = context.config
 def run_migrations(connection: Connection | None = None) -> None:
     context.configure(
         connection=connection,
-        target_metadata=load_metadata(config),
         dialect_name=None if connection else "postgresql",
         literal_binds=connection is None,
-        compare_type=True,
+        target_metadata=target_metadata(config),
         compare_server_default=True,
         transaction_per_migration=True,
     )
@@ -27,4 +26,4 @@ if context.is_offline_mode():
 elif connection := config.attributes.get("connection"):
     run_migrations(connection)
 else:
-    with_connection(run_migrations)
+    with_connection(config, run_migrations)

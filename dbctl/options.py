@@ -1,12 +1,13 @@
 """What every command shares: the output options, the settings, and how it is registered."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from dbctl.errors import ExitCode
+from dbctl.errors import ExitCode, RefusedError
 from dbctl.output import Output, chosen_output
 
 FormatOption = Annotated[
@@ -17,7 +18,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; requir
 
 
 def command(
-    app: typer.Typer, name: str | None = None
+    app: typer.Typer, name: str | None = None, **typer_options: Any
 ) -> Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]]:
     """Register a function as a command of `app` that prints one result.
 
@@ -26,7 +27,7 @@ def command(
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
-        app.command(name)(with_settings(function))
+        app.command(name, **typer_options)(with_settings(function))
         return function
 
     return register
@@ -70,18 +71,12 @@ def with_settings(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     return wrapper
 
 
-def confirm(question: str, *, yes: bool, hint: str) -> None:
+def confirm(question: str, *, hint: str) -> None:
     """Ask on a terminal before something is lost.
 
-    Returns when the answer is yes or `yes` was given. Raises RefusedError where nobody can be
-    asked, typer.Abort when the answer is no.
+    Returns when the answer is yes. Raises RefusedError, with `hint`, where nobody can be asked,
+    and typer.Abort when the answer is no.
     """
-    import sys
-
-    from dbctl.errors import RefusedError
-
-    if yes:
-        return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise RefusedError("nobody can be asked here: this is not a terminal", hint=hint)
     typer.confirm(question, abort=True, err=True)

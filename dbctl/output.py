@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from dbctl.errors import DbctlError, ExitCode
+from dbctl.errors import DbctlError, ErrorCode, ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -35,6 +36,30 @@ class Output(StrEnum):
     CSV = "csv"
 
 
+class ErrorBody(BaseModel):
+    """What went wrong, for scripts: `code` is one of `ErrorCode`."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    code: ErrorCode
+    message: str
+    hint: str | None
+    exit_code: ExitCode = Field(exclude=True)
+
+    @classmethod
+    def of(cls, error: DbctlError) -> ErrorBody:
+        """Describe `error`."""
+        return cls(
+            code=error.code, message=error.message, hint=error.hint, exit_code=error.exit_code
+        )
+
+
+class ErrorDocument(BaseModel):
+    """The JSON document of a command that failed."""
+
+    error: ErrorBody
+
+
 class Result(BaseModel):
     """The typed outcome of an operation; every format is made from it."""
 
@@ -54,6 +79,17 @@ class Result(BaseModel):
         return None
 
 
+class FallibleResult(Result):
+    """A result that is worth having although the operation failed before its end."""
+
+    error: ErrorBody | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the error, if there is one."""
+        return self.error.exit_code if self.error else ExitCode.OK
+
+
 chosen_output: ContextVar[Output] = ContextVar("chosen_output", default=Output.TABLE)
 
 
@@ -69,6 +105,9 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
             _write_csv(result)
         case Output.TABLE:
             console().print(view(result))
+    error = result.error if isinstance(result, FallibleResult) else None
+    if error is not None and chosen_output.get() is not Output.JSON:
+        _print_error(error)
     return result.exit_code
 
 
@@ -131,13 +170,38 @@ def notice(text: str) -> None:
 
 def show_error(error: DbctlError) -> None:
     """Print an error and its hint: as one JSON document on stdout, or for people on stderr."""
+    body = ErrorBody.of(error)
     if chosen_output.get() is Output.JSON:
-        write_json(ErrorDocument.of(error))
-        return
+        write_json(ErrorDocument(error=body))
+    else:
+        _print_error(body)
+
+
+def _print_error(error: ErrorBody) -> None:
     out = console(stderr=True)
     _labelled(out, "error:", "bad", error.message)
     if error.hint:
         _labelled(out, "hint:", "key", error.hint)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, bool], None]]:
+    """Yield a function that tells on stderr what is being done and, with True, what is done.
+
+    On a terminal that is one line which changes and is gone at the end; elsewhere, such as in
+    the log of a CI run, a line for each thing done. JSON output is not accompanied.
+    """
+    if chosen_output.get() is Output.JSON:
+        yield lambda _text, _done: None
+        return
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield lambda text, done: out.print(visible(text), soft_wrap=True) if done else None
+        return
+    from rich.text import Text
+
+    with out.status("") as status:
+        yield lambda text, _done: status.update(Text(visible(text)))
 
 
 def _labelled(out: Console, label: str, style: str, message: str) -> None:
@@ -167,27 +231,3 @@ def safe(value: object, style: str = "") -> Text:
 
     text = visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
     return Text(text, style=style)
-
-
-class ErrorBody(BaseModel):
-    """What went wrong, for scripts: `code` is one of `ErrorCode`."""
-
-    code: str
-    message: str
-    hint: str | None
-
-    @classmethod
-    def of(cls, error: DbctlError) -> ErrorBody:
-        """Describe `error`."""
-        return cls(code=error.code, message=error.message, hint=error.hint)
-
-
-class ErrorDocument(BaseModel):
-    """The JSON document of a command that failed."""
-
-    error: ErrorBody
-
-    @classmethod
-    def of(cls, error: DbctlError) -> ErrorDocument:
-        """Describe `error`."""
-        return cls(error=ErrorBody.of(error))

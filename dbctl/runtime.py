@@ -87,7 +87,7 @@ def on_database[T](
 
     async def connected() -> T:
         manager = DatabaseSessionManager.from_settings(
-            settings, endpoint.dsn, pooling=not migrations, on_wait=notice
+            settings, endpoint, pooling=not migrations, on_wait=notice
         )
         async with closing(manager):
             return await work(manager)

@@ -14,11 +14,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Created and dropped by hand, once each: dropping a table leaves its enum types behind.
-task_status = postgresql.ENUM("todo", "in_progress", "done", name="task_status", create_type=False)
-task_priority = postgresql.ENUM(
-    "low", "medium", "high", "urgent", name="task_priority", create_type=False
-)
+task_status = postgresql.ENUM(name="task_status", create_type=False)
+task_priority = postgresql.ENUM(name="task_priority", create_type=False)
 
 
 def timestamps() -> tuple[sa.Column[object], sa.Column[object]]:
@@ -33,8 +30,8 @@ def timestamps() -> tuple[sa.Column[object], sa.Column[object]]:
 
 
 def upgrade() -> None:
-    task_status.create(op.get_bind())
-    task_priority.create(op.get_bind())
+    op.execute("CREATE TYPE task_status AS ENUM ('todo', 'in_progress', 'done')")
+    op.execute("CREATE TYPE task_priority AS ENUM ('low', 'medium', 'high', 'urgent')")
 
     op.create_table(
         "users",
@@ -82,5 +79,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("tasks")
     op.drop_table("users")
-    task_priority.drop(op.get_bind())
-    task_status.drop(op.get_bind())
+    # Dropping a table leaves its enum types behind.
+    op.execute("DROP TYPE task_priority")
+    op.execute("DROP TYPE task_status")

@@ -60,6 +60,7 @@ class Connector:
         self.on_wait = on_wait or logger.warning
         self.server: ServerInfo | None = None
         self._pooled = dsn.pooled
+        self._keywords: dict[str, Any] | None = None
 
     async def __call__(self) -> asyncpg.Connection[Any]:
         """Open a connection.
@@ -115,7 +116,9 @@ class Connector:
         return connection
 
     async def _login(self) -> asyncpg.Connection[Any]:
-        keywords = self.dsn.connect_kwargs()
+        if self._keywords is None:  # certificates are read from files; once is enough
+            self._keywords = self.dsn.connect_kwargs()
+        keywords = dict(self._keywords)
         if not self._pooled:
             keywords["server_settings"] = keywords.get("server_settings", {}) | {_MARK: "direct"}
         try:
@@ -143,7 +146,7 @@ class Connector:
         assert row is not None  # noqa: S101 - a select without FROM has one row
         database, user, mark, version = row
         return ServerInfo(
-            host=self.dsn.label.rpartition("/")[0],
+            host=self.dsn.servers,
             database=database,
             user=user,
             version=version.split()[0],

@@ -8,6 +8,8 @@ from dbctl.db.dsn import Dsn
 from dbctl.errors import ConfigurationError
 from dbctl.settings import Settings
 
+EMBEDDED = "embedded server"
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -15,6 +17,11 @@ class Endpoint:
 
     dsn: Dsn
     origin: str
+
+    @property
+    def label(self) -> str:
+        """A short name for people, without a secret."""
+        return f"{self.dsn.database} (embedded)" if self.origin == EMBEDDED else self.dsn.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +77,6 @@ def resolve(settings: Settings, on_notice: Callable[[str], None]) -> Endpoints:
 
     url = EmbeddedServer(settings.project, pg_bindir=settings.pg_bindir).ensure_running(on_notice)
     on_notice("No DATABASE_URL: the embedded PostgreSQL of this project serves (`dbctl server`).")
-    endpoint = Endpoint(dsn.parse(url, source="the embedded server"), "embedded server")
+    # The PG* variables of the user belong to some other server.
+    endpoint = Endpoint(dsn.parse(url, source="the embedded server", environ={}), EMBEDDED)
     return Endpoints(endpoint, endpoint, embedded=True)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from dbctl.db.connect import Connector, ServerInfo
 from dbctl.db.dsn import Dsn
-from dbctl.db.endpoints import resolve
+from dbctl.db.endpoints import Endpoint, resolve
 from dbctl.db.failures import statement_failed
 from dbctl.settings import Settings, load_settings
 
@@ -42,7 +42,7 @@ class DatabaseSessionManager:
 
     Nothing connects before the first use. `connect_timeout` bounds one attempt to connect and
     `connect_deadline` all of them, in seconds. With `pooling` off each use opens a connection of
-    its own and closes it, as migrations need it.
+    its own and closes it, as migrations need it. `label` names the database for people.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class DatabaseSessionManager:
         connect_deadline: float = 60.0,
         pooling: bool = True,
         on_wait: Callable[[str], None] | None = None,
+        label: str | None = None,
     ) -> None:
         self.dsn = dsn
+        self.label = label or dsn.label
         self._connector = Connector(
             dsn, timeout=connect_timeout, deadline=connect_deadline, on_wait=on_wait
         )
@@ -83,14 +85,15 @@ class DatabaseSessionManager:
     def from_settings(
         cls,
         settings: Settings,
-        dsn: Dsn,
+        endpoint: Endpoint,
         *,
         pooling: bool = True,
         on_wait: Callable[[str], None] | None = None,
     ) -> DatabaseSessionManager:
-        """Return a manager for `dsn` with the pool and the patience that the settings ask for."""
+        """Return a manager for `endpoint` with the pool and the patience that the settings ask for."""
         return cls(
-            dsn,
+            endpoint.dsn,
+            label=endpoint.label,
             pool_size=settings.pool_size,
             max_overflow=settings.max_overflow,
             pool_recycle=settings.pool_recycle,
@@ -163,7 +166,7 @@ def session_manager() -> DatabaseSessionManager:
     """Return the process-wide manager of the reading endpoint, made at the first call."""
     settings = load_settings()
     endpoints = resolve(settings, on_notice=lambda _: None)
-    return DatabaseSessionManager.from_settings(settings, endpoints.reads.dsn)
+    return DatabaseSessionManager.from_settings(settings, endpoints.reads)
 
 
 async def get_db() -> AsyncGenerator[AsyncSession]:

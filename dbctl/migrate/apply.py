@@ -1,0 +1,221 @@
+"""Bring a database to a revision: upgrade, downgrade, stamp; and prove what was committed."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from alembic import command
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.failures import statement_failed
+from dbctl.errors import DbctlError, ErrorCode, FindingError, OperationFailed
+from dbctl.migrate.results import Applied, Migrated, Revision, Stamped
+from dbctl.migrate.scripts import Checkout, describe, located, refusals
+from dbctl.migrate.status import read_version
+from dbctl.output import ErrorBody
+
+type Direction = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A revision that is about to run (`seconds` is None) or that was committed."""
+
+    index: int
+    total: int
+    revision: str
+    message: str
+    seconds: float | None = None
+
+
+async def plan(
+    manager: DatabaseSessionManager, checkout: Checkout, direction: Direction, target: str
+) -> tuple[Revision, ...]:
+    """Return the revisions that a run to `target` would upgrade or downgrade, in order.
+
+    Raises UsageError for a target that does not exist or does not lie in that direction, and
+    FindingError where the database is at a revision that the checkout does not have.
+    """
+    async with manager.connect() as connection:
+        current, _ = await read_version(connection)
+    return tuple(describe(step.revision) for step in _steps(checkout, direction, target, current))
+
+
+async def migrate(
+    manager: DatabaseSessionManager,
+    checkout: Checkout,
+    direction: Direction,
+    target: str,
+    on_progress: Callable[[Progress], None],
+) -> Migrated:
+    """Upgrade or downgrade to `target`, one transaction per revision.
+
+    When a revision fails, it is rolled back and those before it stay: the result then carries the
+    error beside what was applied. Raises what `plan` raises, and OperationFailed where the
+    database afterwards is not where the run left it.
+    """
+    async with manager.connect() as connection:
+        before, _ = await read_version(connection)
+    if not _steps(checkout, direction, target, before):
+        return Migrated(
+            direction=direction,
+            database=manager.label,
+            before=before,
+            after=before,
+            applied=(),
+        )
+    run = _Run(checkout, direction, target, on_progress)
+    failure: DbctlError | None = None
+    async with manager.connect() as connection:
+        try:
+            await connection.run_sync(run)
+        except Exception as error:  # a revision is the project's code: it can raise anything
+            failure = _failure(run, error)
+            failure.__cause__ = error
+    async with manager.connect() as connection:
+        after, _ = await read_version(connection)
+    if failure is None and set(after) != run.promised:
+        failure = OperationFailed(
+            f"every revision ran, but the database is at {_named(after)} instead of "
+            f"{_named(run.promised)}: env.py rolled the work back",
+            hint="env.py must hand Alembic a connection that is not in a transaction.",
+            code=ErrorCode.MIGRATION_FAILED,
+        )
+    return Migrated(
+        direction=direction,
+        database=manager.label,
+        before=before,
+        after=after,
+        applied=run.committed(after),
+        error=ErrorBody.of(failure) if failure else None,
+    )
+
+
+async def stamp(manager: DatabaseSessionManager, checkout: Checkout, target: str) -> Stamped:
+    """Record `target` as the version of the database without running anything.
+
+    Raises UsageError for a target that does not exist.
+    """
+    async with manager.connect() as connection:
+        before, _ = await read_version(connection)
+    with refusals(checkout, target):
+        checkout.scripts.get_revisions(target)
+
+    def record(connection: Connection) -> None:
+        checkout.config.attributes["connection"] = connection
+        command.stamp(checkout.config, target, purge=not all(map(checkout.knows, before)))
+
+    async with manager.connect() as connection:
+        await connection.run_sync(record)
+    async with manager.connect() as connection:
+        after, _ = await read_version(connection)
+    return Stamped(database=manager.label, before=before, after=after)
+
+
+class _Run:
+    """One run of env.py over the steps to a target; it remembers how far it came."""
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        direction: Direction,
+        target: str,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._checkout = checkout
+        self._direction: Direction = direction
+        self._target = target
+        self._on_progress = on_progress
+        self.applied: list[Applied] = []
+        self.promised: frozenset[str] = frozenset()
+        self.current: Revision | None = None
+
+    def __call__(self, connection: Connection) -> None:
+        """Run env.py, as `alembic upgrade` and `alembic downgrade` do, on `connection`."""
+        config = self._checkout.config
+        config.attributes["connection"] = connection
+        with EnvironmentContext(
+            config, self._checkout.scripts, fn=self._work, destination_rev=self._target
+        ):
+            self._checkout.scripts.run_env()
+
+    def _work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
+        """Yield the steps to Alembic, which runs and commits each before it asks for the next."""
+        steps = _steps(self._checkout, self._direction, self._target, heads)
+        context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, self._remember)
+        for index, step in enumerate(steps, start=1):
+            revision = self.current = describe(step.revision)
+            progress = Progress(index, len(steps), revision.revision, revision.message)
+            self._on_progress(progress)
+            started = time.perf_counter()
+            yield step
+            seconds = time.perf_counter() - started
+            self.applied.append(
+                Applied(
+                    revision=revision.revision,
+                    message=revision.message,
+                    seconds=round(seconds, 3),
+                )
+            )
+            self._on_progress(
+                Progress(index, len(steps), revision.revision, revision.message, seconds)
+            )
+        self.current = None
+
+    def committed(self, after: tuple[str, ...]) -> tuple[Applied, ...]:
+        """Return the steps that a database now at the revisions `after` has taken."""
+        present = {script.revision for script in self._checkout.path((), after)}
+        upward = self._direction == "up"
+        return tuple(step for step in self.applied if (step.revision in present) is upward)
+
+    def _remember(self, *, heads: Iterable[str], **_facts: object) -> None:
+        """Keep what Alembic says the database will be at once this step is committed."""
+        self.promised = frozenset(heads)
+
+
+def _steps(
+    checkout: Checkout, direction: Direction, target: str, heads: Iterable[str]
+) -> Sequence[RevisionStep]:
+    """Return Alembic's steps from `heads` to `target`.
+
+    The two private methods are what `alembic.command.upgrade` and `downgrade` are made of; no
+    public one takes the heads of a database.
+    """
+    current = tuple(heads)
+    for revision in current:
+        if not checkout.knows(revision):
+            raise FindingError(
+                f"the database is at revision {revision}, which this checkout does not have",
+                hint="Check out the code that was deployed there, or `dbctl migrate stamp REV`.",
+            )
+    with refusals(checkout, target):
+        if direction == "up":
+            return list(checkout.scripts._upgrade_revs(target, current))  # type: ignore[arg-type]
+        return list(checkout.scripts._downgrade_revs(target, current))  # type: ignore[arg-type]
+
+
+def _failure(run: _Run, error: Exception) -> DbctlError:
+    """Describe why a run ended, and in which revision."""
+    if isinstance(error, DbctlError):
+        return error
+    at = run.current
+    where = f"revision {at.revision} ({at.message}) failed" if at else "env.py failed"
+    if isinstance(error, DBAPIError):
+        cause = statement_failed(error)
+        return OperationFailed(
+            f"{where}: {cause.message}", hint=cause.hint, code=ErrorCode.MIGRATION_FAILED
+        )
+    return OperationFailed(
+        f"{where}: {located(error)}",
+        hint="It was rolled back; correct it and run the command again.",
+        code=ErrorCode.MIGRATION_FAILED,
+    )
+
+
+def _named(revisions: Iterable[str]) -> str:
+    return ", ".join(sorted(revisions)) or "base"

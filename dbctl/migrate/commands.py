@@ -1,0 +1,173 @@
+"""`dbctl migrate`: which schema is the database at, what is pending; apply it safely."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbctl.errors import ExitCode
+from dbctl.options import YesOption, command, confirm
+from dbctl.output import console, emit, progress
+from dbctl.runtime import on_database
+
+if TYPE_CHECKING:
+    from dbctl.db.engine import DatabaseSessionManager
+    from dbctl.migrate.apply import Direction, Progress
+    from dbctl.migrate.results import Migrated
+    from dbctl.migrate.scripts import Checkout
+    from dbctl.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Which schema is the database at, what is pending; apply it safely.",
+)
+
+# `-1` is a revision, not an option.
+RELATIVE = {"ignore_unknown_options": True}
+
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="REV", help="A revision, head, or +N for the next N.")
+]
+DownTargetArgument = Annotated[
+    str, typer.Argument(metavar="REV", help="A revision, base, or -N for the last N.")
+]
+StampArgument = Annotated[str, typer.Argument(metavar="REV", help="A revision, head or base.")]
+MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in a few words.")]
+SqlOption = Annotated[bool, typer.Option("--sql", help="Print the SQL and run nothing.")]
+
+
+@command(app, context_settings=RELATIVE)
+def up(settings: "Settings", target: TargetArgument = "head", sql: SqlOption = False) -> ExitCode:
+    """Upgrade the database, one transaction per revision."""
+    from dbctl.migrate import offline, views
+    from dbctl.migrate.results import Script
+    from dbctl.migrate.scripts import open_checkout
+
+    checkout = open_checkout(settings)
+    if not sql:
+        return _migrate(settings, checkout, "up", target)
+
+    async def render(database: "DatabaseSessionManager") -> Script:
+        async with database.connect() as connection:
+            return await offline.render(connection, checkout, target, database.label)
+
+    return emit(on_database(settings, render, migrations=True), views.script)
+
+
+@command(app, context_settings=RELATIVE)
+def down(
+    settings: "Settings", target: DownTargetArgument = "-1", yes: YesOption = False
+) -> ExitCode:
+    """Downgrade the database, by one revision unless told otherwise."""
+    from dbctl.migrate import apply, views
+    from dbctl.migrate.scripts import open_checkout
+
+    checkout = open_checkout(settings)
+    revisions = on_database(
+        settings,
+        lambda database: apply.plan(database, checkout, "down", target),
+        migrations=True,
+    )
+    if revisions and not yes:
+        console(stderr=True).print(views.plan(revisions))
+        confirm(
+            "Revert them? What their tables and columns hold is lost.",
+            hint="Give --yes to revert them without being asked.",
+        )
+    return _migrate(settings, checkout, "down", target)
+
+
+@command(app)
+def status(settings: "Settings") -> ExitCode:
+    """Compare the version of the database with the checkout's; exit 1 unless they are the same."""
+    from dbctl.migrate import views
+    from dbctl.migrate.results import MigrationStatus
+    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.status import read_status
+
+    checkout = open_checkout(settings)
+
+    async def read(database: "DatabaseSessionManager") -> MigrationStatus:
+        async with database.connect() as connection:
+            return await read_status(connection, checkout, database.label)
+
+    return emit(on_database(settings, read, migrations=True), views.status)
+
+
+@command(app)
+def history(settings: "Settings") -> ExitCode:
+    """List the revisions, the newest first, and which of them the database has."""
+    from dbctl.migrate import views
+    from dbctl.migrate.history import read_history
+    from dbctl.migrate.results import History
+    from dbctl.migrate.scripts import open_checkout
+
+    checkout = open_checkout(settings)
+
+    async def read(database: "DatabaseSessionManager") -> History:
+        async with database.connect() as connection:
+            return await read_history(connection, checkout, database.label)
+
+    return emit(on_database(settings, read, migrations=True), views.history)
+
+
+@command(app)
+def new(settings: "Settings", message: MessageArgument) -> ExitCode:
+    """Write an empty revision to fill in by hand; no database is needed."""
+    from dbctl.migrate import views
+    from dbctl.migrate.history import new_revision
+    from dbctl.migrate.scripts import open_checkout
+
+    return emit(new_revision(open_checkout(settings), message), views.new)
+
+
+@command(app)
+def check(settings: "Settings") -> ExitCode:
+    """Compare the models with the database; exit 1 where they differ."""
+    from dbctl.migrate import drift, views
+    from dbctl.migrate.scripts import open_checkout
+
+    checkout = open_checkout(settings)
+    return emit(
+        on_database(
+            settings,
+            lambda database: drift.check(database, checkout, settings),
+            migrations=True,
+        ),
+        views.drift,
+    )
+
+
+@command(app)
+def stamp(settings: "Settings", target: StampArgument) -> ExitCode:
+    """Record a version without running anything, for a database whose tables are there already."""
+    from dbctl.migrate import apply, views
+    from dbctl.migrate.scripts import open_checkout
+
+    checkout = open_checkout(settings)
+    return emit(
+        on_database(
+            settings, lambda database: apply.stamp(database, checkout, target), migrations=True
+        ),
+        views.stamped,
+    )
+
+
+def _migrate(
+    settings: "Settings", checkout: "Checkout", direction: "Direction", target: str
+) -> ExitCode:
+    """Run the revisions and tell of each while it runs."""
+    from dbctl.migrate import apply, views
+
+    with progress() as tell:
+
+        def on_progress(step: "Progress") -> None:
+            done = "" if step.seconds is None else f" — {step.seconds:.2f} s"
+            place = f"{step.index}/{step.total}"
+            tell(f"{direction} {place} {step.revision} {step.message}{done}", bool(done))
+
+        async def run(database: "DatabaseSessionManager") -> "Migrated":
+            return await apply.migrate(database, checkout, direction, target, on_progress)
+
+        result = on_database(settings, run, migrations=True)
+    return emit(result, views.migrated)

@@ -1,0 +1,49 @@
+"""What an env.py needs of dbctl: its metadata, and a connection of its own under plain Alembic."""
+
+from collections.abc import Callable
+
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData
+
+from dbctl.errors import DbctlError
+from dbctl.migrate.scripts import load_metadata
+from dbctl.runtime import on_database
+from dbctl.settings import Settings, load_settings
+
+
+def target_metadata(config: Config) -> MetaData:
+    """Return the metadata of the models that the settings name.
+
+    Raises Alembic's CommandError, which its own command line prints.
+    """
+    try:
+        return load_metadata(_settings(config))
+    except DbctlError as error:
+        raise _refusal(error) from error
+
+
+def with_connection(config: Config, migrate: Callable[[Connection], None]) -> None:
+    """Run `migrate` on a direct connection without a pool, for plain `alembic` commands.
+
+    Raises Alembic's CommandError, which its own command line prints.
+    """
+    from dbctl.db.engine import DatabaseSessionManager
+
+    async def work(manager: DatabaseSessionManager) -> None:
+        async with manager.connect() as connection:
+            await connection.run_sync(migrate)
+
+    try:
+        on_database(_settings(config), work, migrations=True)
+    except DbctlError as error:
+        raise _refusal(error) from error
+
+
+def _settings(config: Config) -> Settings:
+    settings = config.attributes.get("settings")
+    return settings if isinstance(settings, Settings) else load_settings()
+
+
+def _refusal(error: DbctlError) -> CommandError:
+    return CommandError(f"{error.message}\n{error.hint or ''}".rstrip())

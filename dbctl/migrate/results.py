@@ -1,0 +1,149 @@
+"""What the migrate operations return."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Literal
+
+from dbctl.errors import ExitCode
+from dbctl.output import FallibleResult, Result
+
+
+class State(StrEnum):
+    """How the schema of a database stands to the revisions of the checkout."""
+
+    CURRENT = "current"
+    PENDING = "pending"
+    EMPTY = "empty"
+    UNMANAGED = "unmanaged"
+    AHEAD = "ahead"
+    MULTIPLE_HEADS = "multiple_heads"
+
+
+class Revision(Result):
+    """One revision of the checkout; `created` is what its file says, ISO 8601."""
+
+    revision: str
+    message: str
+    down_revisions: tuple[str, ...]
+
+
+class MigrationStatus(Result):
+    """Where a database is, where the checkout is, and the revisions between them in order."""
+
+    state: State
+    database: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[Revision, ...]
+    scripts: str
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Zero only where the database is at the head."""
+        return ExitCode.OK if self.state is State.CURRENT else ExitCode.FINDING
+
+
+class Applied(Result):
+    """A revision that was upgraded or downgraded, and the seconds that took, COMMIT included."""
+
+    revision: str
+    message: str
+    seconds: float
+
+
+class Migrated(FallibleResult):
+    """What a run of `up` or `down` did; `applied` holds what was committed, in order."""
+
+    direction: Literal["up", "down"]
+    database: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    applied: tuple[Applied, ...]
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return one row per revision."""
+        return [step.model_dump(mode="json") for step in self.applied]
+
+    def columns(self) -> Sequence[str]:
+        """Name the columns, which a run without a revision has as well."""
+        return list(Applied.model_fields)
+
+
+class HistoryEntry(Revision):
+    """A revision of the checkout and whether the database has it."""
+
+    applied: bool
+    is_head: bool
+    is_current: bool
+    path: str
+
+
+class History(Result):
+    """Every revision of the checkout, the newest first."""
+
+    database: str
+    current: tuple[str, ...]
+    revisions: tuple[HistoryEntry, ...]
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return one row per revision."""
+        return [entry.model_dump(mode="json") for entry in self.revisions]
+
+
+class Stamped(Result):
+    """The version that was recorded without running anything."""
+
+    database: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class Difference(Result):
+    """One way in which the models and the database are not alike.
+
+    `kind` is Alembic's name of the operation that would bring the database to the models.
+    """
+
+    kind: str
+    table: str
+    name: str
+    detail: str
+
+
+class Drift(Result):
+    """Every difference between the models and the database."""
+
+    database: str
+    models: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Zero only where there is no difference."""
+        return ExitCode.FINDING if self.differences else ExitCode.OK
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return one row per difference."""
+        return [difference.model_dump() for difference in self.differences]
+
+    def columns(self) -> Sequence[str]:
+        """Name the columns, which a clean database has as well."""
+        return list(Difference.model_fields)
+
+
+class NewRevision(Result):
+    """The file that was made for a new revision."""
+
+    revision: str
+    message: str
+    down_revisions: tuple[str, ...]
+    path: str
+
+
+class Script(Result):
+    """The SQL of a run that was not made."""
+
+    database: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    sql: str

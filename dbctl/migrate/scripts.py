@@ -1,0 +1,181 @@
+"""The revisions of the checkout: find them, read them, put Alembic's refusals into words."""
+
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module, resources
+from pathlib import Path
+from typing import TextIO
+
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import MetaData
+
+from dbctl.errors import ConfigurationError, ErrorCode, UsageError
+from dbctl.migrate.results import Revision
+from dbctl.settings import Settings
+
+
+def config_path(settings: Settings) -> Path:
+    """Return the alembic.ini to use: the one that is set, the project's, or the one that ships.
+
+    Raises ConfigurationError where the one that is set does not exist, or where none is there
+    for models of the project's own.
+    """
+    named = settings.alembic_config
+    if named is not None:
+        path = named if settings.source_of("alembic_config") == "flag" else settings.project / named
+        if not path.is_file():
+            raise ConfigurationError(
+                f"DBCTL_ALEMBIC_CONFIG from {settings.source_of('alembic_config')}: "
+                f"there is no file {path}",
+                hint="Name the alembic.ini of the project.",
+            )
+        return path.resolve()
+    own = settings.project / "alembic.ini"
+    if own.is_file():
+        return own
+    if settings.models != type(settings).model_fields["models"].default:
+        raise ConfigurationError(
+            f"there is no alembic.ini in {settings.project}, but models of its own: "
+            f"{settings.models}",
+            hint="Make one with `alembic init -t async alembic`, or set DBCTL_ALEMBIC_CONFIG.",
+        )
+    return bundled_config()
+
+
+def bundled_config() -> Path:
+    """Return the alembic.ini of the schema that ships with dbctl."""
+    package = Path(str(resources.files("dbctl")))
+    installed = package / "bundled" / "alembic.ini"
+    return installed if installed.is_file() else package.parent / "alembic.ini"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """The revisions of a checkout, and the configuration that Alembic runs them with."""
+
+    config: Config
+    scripts: ScriptDirectory
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The revisions that no other one comes after, sorted."""
+        return tuple(sorted(self.scripts.get_heads()))
+
+    def knows(self, revision: str) -> bool:
+        """Tell whether `revision`, in full, is one of the checkout's."""
+        try:
+            found = self.scripts.get_revision(revision)
+        except CommandError:
+            return False
+        return found is not None and found.revision == revision
+
+    def path(self, lower: Sequence[str], upper: Sequence[str]) -> list[Script]:
+        """Return the revisions above `lower` up to and with `upper`, as they are applied."""
+        found = self.scripts.iterate_revisions(
+            tuple(upper), tuple(lower) or "base", implicit_base=True
+        )
+        return list(reversed(list(found)))
+
+
+def open_checkout(settings: Settings, *, output: TextIO | None = None) -> Checkout:
+    """Read the revision files; `output` receives the SQL of an offline run.
+
+    Raises ConfigurationError where the folder or a file in it cannot be used.
+    """
+    config = Config(config_path(settings), output_buffer=output, stdout=io.StringIO())
+    config.attributes["settings"] = settings
+    try:
+        scripts = ScriptDirectory.from_config(config)
+        scripts.get_heads()  # reads every file
+    except CommandError as error:
+        raise _unusable(str(error)) from error
+    except Exception as error:  # a revision file is the project's code: it can raise anything
+        raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
+    return Checkout(config, scripts)
+
+
+def _unusable(message: str) -> ConfigurationError:
+    return ConfigurationError(
+        message,
+        hint="Correct the migration scripts; `alembic history` shows them as Alembic does.",
+        code=ErrorCode.MIGRATION_SCRIPTS,
+    )
+
+
+def located(error: BaseException) -> str:
+    """Describe an exception of the project's code with the file and line it was raised at."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f" ({error.filename}:{error.lineno})"
+    return f"{type(error).__name__}: {error}{where}"
+
+
+@contextmanager
+def refusals(checkout: Checkout, target: str) -> Iterator[None]:
+    """Turn Alembic's refusal of `target` into a UsageError that names what is there."""
+    try:
+        yield
+    except CommandError as error:
+        import difflib
+
+        known = [script.revision for script in checkout.scripts.walk_revisions()]
+        nearest = difflib.get_close_matches(target, known, n=3)
+        hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+        raise UsageError(
+            str(error).splitlines()[0],
+            hint=f"{hint}`dbctl migrate history` lists the revisions.",
+            code=ErrorCode.NOT_FOUND,
+        ) from error
+
+
+def describe(script: Script) -> Revision:
+    """Return the facts about one revision file."""
+    return Revision(
+        revision=script.revision, message=script.doc or "", down_revisions=parents(script)
+    )
+
+
+def parents(script: Script) -> tuple[str, ...]:
+    """Return the revisions that come directly before `script`."""
+    down = script.down_revision
+    if down is None:
+        return ()
+    return (down,) if isinstance(down, str) else tuple(down)
+
+
+def load_metadata(settings: Settings) -> MetaData:
+    """Import the models module and return the metadata that it filled.
+
+    That is the module's own `metadata` where it has one, else SQLModel's. Raises
+    ConfigurationError, code `models_import`, where the import fails or fills nothing.
+    """
+    root = str(settings.project)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    try:
+        module = import_module(settings.models)
+    except Exception as error:  # the project's code
+        raise ConfigurationError(
+            f"importing DBCTL_MODELS={settings.models} failed: {located(error)}",
+            hint="It is imported from the project's root; name the module as Python would.",
+            code=ErrorCode.MODELS_IMPORT,
+        ) from error
+    from sqlmodel import SQLModel
+
+    own = getattr(module, "metadata", None)
+    metadata = own if isinstance(own, MetaData) else SQLModel.metadata
+    if not metadata.tables:
+        raise ConfigurationError(
+            f"importing DBCTL_MODELS={settings.models} defined no table",
+            hint="Name the module that imports every model.",
+            code=ErrorCode.MODELS_IMPORT,
+        )
+    return metadata

@@ -1,0 +1,194 @@
+"""Render what the migrate operations return."""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from dbctl.migrate.results import (
+    Drift,
+    History,
+    Migrated,
+    MigrationStatus,
+    NewRevision,
+    Revision,
+    Script,
+    Stamped,
+    State,
+)
+from dbctl.output import safe
+
+_STATES = {
+    State.CURRENT: ("✓", "ok", "is at the head", ""),
+    State.PENDING: ("!", "warn", "is behind", "dbctl migrate up"),
+    State.EMPTY: ("!", "warn", "is empty", "dbctl migrate up"),
+    State.UNMANAGED: (
+        "✗",
+        "bad",
+        "has tables but no version",
+        "dbctl migrate stamp REV, where REV is the revision its tables are at",
+    ),
+    State.AHEAD: (
+        "✗",
+        "bad",
+        "is at a revision that this checkout does not have",
+        "check out the code that was deployed there",
+    ),
+    State.MULTIPLE_HEADS: (
+        "✗",
+        "bad",
+        "cannot be compared: the revisions have several heads",
+        "alembic merge heads",
+    ),
+}
+
+
+def status(result: MigrationStatus) -> RenderableType:
+    """Show the state in a line, the versions, what is pending, and what to do."""
+    mark, style, sentence, remedy = _STATES[result.state]
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="muted")
+    facts.add_column()
+    facts.add_row("database at", _versions(result.current))
+    facts.add_row("checkout at", _versions(result.heads))
+    parts: list[RenderableType] = [
+        Text.assemble((f"{mark} ", style), safe(result.database, "bold"), f" {sentence}"),
+        facts,
+    ]
+    if result.pending:
+        parts += [Text(), _revisions(f"{_count(result.pending)} pending", result.pending)]
+    if remedy:
+        parts.append(Text.assemble(("→ ", "key"), remedy))
+    return Group(*parts)
+
+
+def plan(revisions: tuple[Revision, ...]) -> RenderableType:
+    """Show the revisions that are about to be reverted."""
+    return _revisions("To be reverted, in this order", revisions)
+
+
+def migrated(result: Migrated) -> RenderableType:
+    """Show each revision with its time, and the version that was read back."""
+    done = "is at" if result.error is None else "was left at"
+    mark, style = ("✓", "ok") if result.error is None else ("✗", "bad")
+    verdict = Text.assemble(
+        (f"{mark} ", style), safe(result.database, "bold"), f" {done} ", _versions(result.after)
+    )
+    if not result.applied:
+        verdict.append(", nothing to do" if result.error is None else "", "muted")
+        return verdict
+    table = _table()
+    table.add_column("revision", style="key", no_wrap=True)
+    table.add_column("upgraded" if result.direction == "up" else "reverted")
+    table.add_column("time", justify="right", style="muted", no_wrap=True)
+    for step in result.applied:
+        table.add_row(safe(step.revision), safe(step.message), f"{step.seconds:.2f} s")
+    return Group(table, verdict)
+
+
+def history(result: History) -> RenderableType:
+    """Show the revisions, the newest first, marked where the database is."""
+    if not result.revisions:
+        return Text("There are no revisions.", style="muted")
+    table = _table()
+    table.add_column("", no_wrap=True)
+    table.add_column("revision", style="key", no_wrap=True)
+    table.add_column("message")
+    table.add_column("after", style="muted", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for entry in result.revisions:
+        tags = [
+            name for name, is_so in (("head", entry.is_head), ("here", entry.is_current)) if is_so
+        ]
+        table.add_row(
+            Text("✓", "ok") if entry.applied else Text("·", "muted"),
+            safe(entry.revision),
+            safe(entry.message),
+            safe(", ".join(entry.down_revisions) or "nothing"),
+            Text(", ".join(tags), "bold"),
+        )
+    return Group(
+        table,
+        Text.assemble(safe(result.database, "bold"), " is at ", _versions(result.current)),
+    )
+
+
+def stamped(result: Stamped) -> RenderableType:
+    """Show the version that is recorded now, and the one before it."""
+    return Text.assemble(
+        ("✓ ", "ok"),
+        safe(result.database, "bold"),
+        " is recorded as ",
+        _versions(result.after),
+        (", was ", "muted"),
+        _versions(result.before),
+    )
+
+
+def drift(result: Drift) -> RenderableType:
+    """Show each difference as the operation that would bring the database to the models."""
+    if not result.differences:
+        return Text.assemble(
+            ("✓ ", "ok"), safe(result.database, "bold"), " matches ", safe(result.models, "key")
+        )
+    table = _table()
+    for name in ("the models would", "table", "name", "detail"):
+        table.add_column(name)
+    for difference in result.differences:
+        table.add_row(
+            Text(difference.kind.replace("_", " "), "warn"),
+            safe(difference.table, "key"),
+            safe(difference.name),
+            safe(difference.detail, "muted"),
+        )
+    return Group(
+        table,
+        Text.assemble(
+            ("✗ ", "bad"),
+            safe(result.database, "bold"),
+            f" differs from {result.models} in {_count(result.differences, 'way')}",
+        ),
+        Text.assemble(
+            ("→ ", "key"), "write what is missing into a revision: dbctl migrate new MESSAGE"
+        ),
+    )
+
+
+def new(result: NewRevision) -> RenderableType:
+    """Show where the new revision is."""
+    return Text.assemble(
+        ("✓ ", "ok"),
+        ("revision ", ""),
+        safe(result.revision, "key"),
+        " after ",
+        _versions(result.down_revisions),
+        "\n→ ",
+        safe(result.path),
+    )
+
+
+def script(result: Script) -> RenderableType:
+    """Show SQL; a Syntax colours it on a terminal and leaves it plain in a pipe."""
+    return Syntax(result.sql.strip(), "sql", background_color="default", word_wrap=True)
+
+
+def _revisions(title: str, revisions: tuple[Revision, ...]) -> Table:
+    table = _table()
+    table.add_column("revision", style="key", no_wrap=True)
+    table.add_column(title)
+    for revision in revisions:
+        table.add_row(safe(revision.revision), safe(revision.message))
+    return table
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="table.header")
+
+
+def _versions(revisions: tuple[str, ...]) -> Text:
+    return safe(", ".join(revisions), "key") if revisions else Text("base", "muted")
+
+
+def _count(things: tuple[object, ...], noun: str = "revision") -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
