@@ -1,0 +1,56 @@
+"""Databases of a test server: made from a template in milliseconds, dropped with their test."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import asyncpg
+
+from dbctl.db import dsn
+from dbctl.db.dsn import Dsn
+
+
+@dataclass(frozen=True)
+class TestServer:
+    """A running server; `url` reaches its maintenance database as superuser."""
+
+    __test__ = False
+
+    url: str
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def dsn(self) -> Dsn:
+        """The parsed `url`."""
+        return dsn.parse(self.url, environ={})
+
+    def url_of(self, database: str) -> str:
+        """Return the URL of another database of the server."""
+        parts = self.dsn
+        return self.url.replace(f"/{parts.database}", f"/{database}", 1)
+
+    def execute(self, *statements: str, database: str | None = None) -> None:
+        """Run statements as superuser, each on its own."""
+
+        async def work() -> None:
+            url = self.url if database is None else self.url_of(database)
+            connection = await asyncpg.connect(**dsn.parse(url, environ={}).connect_kwargs())
+            try:
+                for statement in statements:
+                    await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        asyncio.run(work())
+
+    @contextmanager
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """Create a database from `template`, yield its URL, and drop it whoever still uses it."""
+        name = f"test_{next(self._numbers)}"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        try:
+            yield self.url_of(name)
+        finally:
+            self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
