@@ -23,7 +23,7 @@ class User(TimestampMixin, table=True):
     is_active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
 
     tasks: list["Task"] = Relationship(
-        back_populates="user", cascade_delete=True, passive_deletes="all"
+        back_populates="user", cascade_delete=True, passive_deletes=True
     )
 
 
