@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,7 @@ from dbctl.errors import DbctlError, ErrorCode, ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
     from rich.text import Text
 
 # C0 but for tab and newline, DEL, C1, and every character that changes the direction or the
@@ -160,6 +161,20 @@ def console(*, stderr: bool = False) -> Console:
                 "table.header": "bold",
             }
         ),
+    )
+
+
+def table(**options: Any) -> Table:
+    """Return an empty table in the one style that every view uses."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="table.header",
+        **options,
     )
 
 

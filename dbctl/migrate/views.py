@@ -1,6 +1,5 @@
 """Render what the migrate operations return."""
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.syntax import Syntax
 from rich.table import Table
@@ -18,6 +17,7 @@ from dbctl.migrate.results import (
     State,
 )
 from dbctl.output import safe
+from dbctl.output import table as new_table
 
 _STATES = {
     State.CURRENT: ("✓", "ok", "is at the head", ""),
@@ -78,7 +78,7 @@ def migrated(result: Migrated) -> RenderableType:
     if not result.applied:
         verdict.append(", nothing to do" if result.error is None else "", "muted")
         return verdict
-    table = _table()
+    table = new_table()
     table.add_column("revision", style="key", no_wrap=True)
     table.add_column("upgraded" if result.direction == "up" else "reverted")
     table.add_column("time", justify="right", style="muted", no_wrap=True)
@@ -91,7 +91,7 @@ def history(result: History) -> RenderableType:
     """Show the revisions, the newest first, marked where the database is."""
     if not result.revisions:
         return Text("There are no revisions.", style="muted")
-    table = _table()
+    table = new_table()
     table.add_column("", no_wrap=True)
     table.add_column("revision", style="key", no_wrap=True)
     table.add_column("message")
@@ -132,7 +132,7 @@ def drift(result: Drift) -> RenderableType:
         return Text.assemble(
             ("✓ ", "ok"), safe(result.database, "bold"), " matches ", safe(result.models, "key")
         )
-    table = _table()
+    table = new_table()
     for name in ("the models would", "table", "name", "detail"):
         table.add_column(name)
     for difference in result.differences:
@@ -170,20 +170,18 @@ def new(result: NewRevision) -> RenderableType:
 
 def script(result: Script) -> RenderableType:
     """Show SQL; a Syntax colours it on a terminal and leaves it plain in a pipe."""
+    if result.before == result.after:
+        return Text.assemble("-- ", safe(result.database), " is there already: nothing to do")
     return Syntax(result.sql.strip(), "sql", background_color="default", word_wrap=True)
 
 
 def _revisions(title: str, revisions: tuple[Revision, ...]) -> Table:
-    table = _table()
+    table = new_table()
     table.add_column("revision", style="key", no_wrap=True)
     table.add_column(title)
     for revision in revisions:
         table.add_row(safe(revision.revision), safe(revision.message))
     return table
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="table.header")
 
 
 def _versions(revisions: tuple[str, ...]) -> Text:
