@@ -11,12 +11,12 @@ from dbctl.seed.results import RowState, Seeded
 def seeded(result: Seeded) -> RenderableType:
     """Show the rows of the set, each created or already there, and how many were written."""
     table = new_table()
-    table.add_column("", min_width=len("created"))
-    table.add_column("table", style="muted", min_width=len("users"))
-    table.add_column("row", overflow="ellipsis", no_wrap=True)
-    table.add_column("status", min_width=len("in_progress"))
-    table.add_column("priority", min_width=len("priority"))
-    table.add_column("due", min_width=len("2026-01-31"))
+    table.add_column("", no_wrap=True)
+    table.add_column("table", style="muted", no_wrap=True)
+    table.add_column("row")
+    table.add_column("status", no_wrap=True)
+    table.add_column("priority", no_wrap=True)
+    table.add_column("due", no_wrap=True)
     for row in result.rows:
         created = row.state is RowState.CREATED
         table.add_row(
