@@ -1,6 +1,5 @@
 """The root of the command line: global options, and the groups, imported when they are used."""
 
-import logging
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -95,9 +94,11 @@ def root(
         "alembic_config": alembic_config,
     }
     if verbose:
+        import logging
+
         logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
-        logging.getLogger("dbctl").setLevel(logging.INFO)
-        logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
+        for name in ("dbctl", "alembic", "sqlalchemy.engine"):
+            logging.getLogger(name).setLevel(logging.INFO)
 
 
 def main() -> None:

@@ -5,12 +5,10 @@ Whatever a command raises leaves here as a message, a hint and a documented exit
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -40,6 +38,8 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     The first signal cancels the task, so that statements are cancelled on the server and
     transactions rolled back before the process ends. Raises Interrupted after that.
     """
+    import asyncio
+
     received: list[signal.Signals] = []
 
     async def supervised() -> T:
@@ -180,6 +180,8 @@ def _explain(error: DbctlError) -> None:
 
 
 def _bug(error: Exception) -> DbctlError:
+    import traceback
+
     details = scrub("".join(traceback.format_exception(error)))
     where = _keep(details)
     report = DbctlError(

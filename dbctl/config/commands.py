@@ -1,3 +1,23 @@
+"""`dbctl config`: the settings that hold here, and where each comes from."""
+
+from typing import TYPE_CHECKING
+
 import typer
 
-app = typer.Typer()
+from dbctl.errors import ExitCode
+from dbctl.options import command
+from dbctl.output import emit
+
+if TYPE_CHECKING:
+    from dbctl.settings import Settings
+
+app = typer.Typer(add_completion=False)
+
+
+@command(app)
+def config(settings: "Settings") -> ExitCode:
+    """Show each setting with its source, and where reads and migrations go; connects nowhere."""
+    from dbctl.config import views
+    from dbctl.config.resolve import resolve
+
+    return emit(resolve(settings), views.config)

@@ -1,14 +1,20 @@
 """Which database this run works on: DATABASE_URL, its direct twin, or the embedded server."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
 from dbctl.errors import ConfigurationError
 from dbctl.settings import Settings
 
-EMBEDDED = "embedded server"
+if TYPE_CHECKING:
+    from dbctl.db.embedded import EmbeddedServer
+
+EMBEDDED = "no DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,16 @@ def resolve(settings: Settings, on_notice: Callable[[str], None]) -> Endpoints:
     named = configured(settings)
     if named is not None:
         return named
+    url = embedded_server(settings).ensure_running(on_notice)
+    on_notice("No DATABASE_URL: the embedded PostgreSQL of this project serves (`dbctl server`).")
+    return embedded_endpoints(url)
+
+
+def embedded_server(settings: Settings) -> EmbeddedServer:
+    """Return the embedded server of the project, running or not.
+
+    Raises ConfigurationError in staging and production, which need a server of their own.
+    """
     if settings.environment.is_deployed:
         raise ConfigurationError(
             f"no DATABASE_URL is set, and ENVIRONMENT is {settings.environment}",
@@ -75,8 +91,11 @@ def resolve(settings: Settings, on_notice: Callable[[str], None]) -> Endpoints:
         )
     from dbctl.db.embedded import EmbeddedServer
 
-    url = EmbeddedServer(settings.project, pg_bindir=settings.pg_bindir).ensure_running(on_notice)
-    on_notice("No DATABASE_URL: the embedded PostgreSQL of this project serves (`dbctl server`).")
+    return EmbeddedServer(settings.project, pg_bindir=settings.pg_bindir)
+
+
+def embedded_endpoints(url: str) -> Endpoints:
+    """Return the endpoints of the embedded server at `url`, where nothing is pooled."""
     # The PG* variables of the user belong to some other server.
     endpoint = Endpoint(dsn.parse(url, source="the embedded server", environ={}), EMBEDDED)
     return Endpoints(endpoint, endpoint, embedded=True)

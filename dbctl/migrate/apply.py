@@ -17,7 +17,7 @@ from dbctl.errors import DbctlError, ErrorCode, FindingError, OperationFailed
 from dbctl.migrate.results import Applied, Migrated, Revision, Stamped
 from dbctl.migrate.scripts import Checkout, describe, located, refusals
 from dbctl.migrate.status import read_version
-from dbctl.output import ErrorBody
+from dbctl.results import ErrorBody
 
 type Direction = Literal["up", "down"]
 

@@ -6,7 +6,8 @@ import typer
 
 from dbctl.errors import ExitCode
 from dbctl.options import YesOption, command, confirm
-from dbctl.output import console, emit, progress
+from dbctl.output import emit, progress
+from dbctl.rendering import console
 from dbctl.runtime import on_database
 
 if TYPE_CHECKING:

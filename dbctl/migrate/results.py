@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from dbctl.errors import ExitCode
-from dbctl.output import FallibleResult, Result
+from dbctl.results import FallibleResult, Result
 
 
 class State(StrEnum):

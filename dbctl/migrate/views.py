@@ -16,8 +16,8 @@ from dbctl.migrate.results import (
     Stamped,
     State,
 )
-from dbctl.output import safe
-from dbctl.output import table as new_table
+from dbctl.rendering import facts, safe
+from dbctl.rendering import table as new_table
 
 _STATES = {
     State.CURRENT: ("✓", "ok", "is at the head", ""),
@@ -47,14 +47,12 @@ _STATES = {
 def status(result: MigrationStatus) -> RenderableType:
     """Show the state in a line, the versions, what is pending, and what to do."""
     mark, style, sentence, remedy = _STATES[result.state]
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="muted")
-    facts.add_column()
-    facts.add_row("database at", _versions(result.current))
-    facts.add_row("checkout at", _versions(result.heads))
+    versions = facts()
+    versions.add_row("database at", _versions(result.current))
+    versions.add_row("checkout at", _versions(result.heads))
     parts: list[RenderableType] = [
         Text.assemble((f"{mark} ", style), safe(result.database, "bold"), f" {sentence}"),
-        facts,
+        versions,
     ]
     if result.pending:
         parts += [Text(), _revisions(f"{_count(result.pending)} pending", result.pending)]

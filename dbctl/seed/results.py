@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from dbctl.output import Result
+from dbctl.results import Result
 
 
 class RowState(StrEnum):

@@ -3,8 +3,8 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from dbctl.output import safe
-from dbctl.output import table as new_table
+from dbctl.rendering import safe
+from dbctl.rendering import table as new_table
 from dbctl.seed.results import RowState, Seeded
 
 

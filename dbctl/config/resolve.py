@@ -1,0 +1,47 @@
+"""Resolve the settings and the endpoints they lead to, without connecting to any."""
+
+from dbctl.config.results import Config, Purpose, Route, Setting
+from dbctl.db.dsn import redact
+from dbctl.db.endpoints import Endpoint, configured, embedded_endpoints, embedded_server
+from dbctl.settings import SECRETS, Settings, variable_name
+
+
+def resolve(settings: Settings) -> Config:
+    """Describe every setting and both routes.
+
+    Raises ConfigurationError for a connection string that cannot be used, and where staging or
+    production name none.
+    """
+    endpoints = configured(settings)
+    if endpoints is None:
+        endpoints = embedded_endpoints(embedded_server(settings).url)
+    reads, migrations = endpoints.reads, endpoints.migrations
+    return Config(
+        project=settings.project,
+        settings=tuple(_setting(settings, field) for field in type(settings).model_fields),
+        routes=(
+            _route("reads", reads, embedded=endpoints.embedded),
+            _route("migrations", migrations, embedded=endpoints.embedded),
+        ),
+    )
+
+
+def _setting(settings: Settings, field: str) -> Setting:
+    value = getattr(settings, field)
+    if field == "connect_deadline":
+        value = settings.deadline  # its default depends on the environment
+    elif field in SECRETS and value is not None:
+        value = redact(value.get_secret_value())
+    elif not isinstance(value, int | float | None):
+        value = str(value)
+    return Setting(name=variable_name(field), value=value, source=settings.source_of(field))
+
+
+def _route(purpose: Purpose, endpoint: Endpoint, *, embedded: bool) -> Route:
+    where = "pooled" if endpoint.dsn.pooled else "direct"
+    return Route(
+        purpose=purpose,
+        kind="embedded" if embedded else where,
+        url=endpoint.dsn.redacted(),
+        origin=endpoint.origin,
+    )

@@ -1,0 +1,38 @@
+"""What resolving the settings returns."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from dbctl.results import Result
+
+type Purpose = Literal["reads", "migrations"]
+
+
+class Setting(Result):
+    """One setting: its environment variable, its value with secrets masked, and its source."""
+
+    name: str
+    value: str | int | float | None
+    source: str
+
+
+class Route(Result):
+    """Where one kind of work connects to; `url` holds no password."""
+
+    purpose: Purpose
+    kind: Literal["direct", "pooled", "embedded"]
+    url: str
+    origin: str
+
+
+class Config(Result):
+    """The settings that hold for a project, and where its work will go."""
+
+    project: Path
+    settings: tuple[Setting, ...]
+    routes: tuple[Route, ...]
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return the settings."""
+        return [setting.model_dump() for setting in self.settings]

@@ -1,0 +1,29 @@
+"""Render the settings."""
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from dbctl.config.results import Config
+from dbctl.rendering import facts, safe
+from dbctl.rendering import table as new_table
+
+
+def config(result: Config) -> RenderableType:
+    """Show each setting with its source, then where reads and migrations go."""
+    settings = new_table()
+    settings.add_column("setting", style="key", no_wrap=True)
+    settings.add_column("value", overflow="fold")
+    settings.add_column("source", style="muted", no_wrap=True)
+    for setting in result.settings:
+        value = Text("—", "muted") if setting.value is None else safe(setting.value)
+        settings.add_row(setting.name, value, setting.source)
+    routes = facts()
+    routes.add_row("project", safe(result.project))
+    for route in result.routes:
+        routes.add_row(
+            route.purpose,
+            Text.assemble(
+                safe(route.url, "key"), f" {route.kind}", (f" ({route.origin})", "muted")
+            ),
+        )
+    return Group(settings, routes)

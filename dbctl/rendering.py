@@ -1,0 +1,87 @@
+"""What every view is made of: one style of table, and text that a terminal cannot obey."""
+
+import re
+import sys
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.theme import Theme
+
+# C0 but for tab and newline, DEL, C1, and every character that changes the direction or the
+# visibility of what follows it: each can make a terminal show something that is not there.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+# Far wider than any row: what is piped must not be cut to the width of a screen that is not there.
+_PIPE_WIDTH = 2000
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a Rich console for stdout or stderr that follows the stream as it is now."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        file=stream,
+        width=None if stream.isatty() else _PIPE_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        theme=Theme(
+            {
+                "ok": "green",
+                "warn": "yellow",
+                "bad": "bold red",
+                "muted": "dim",
+                "key": "cyan",
+                "table.header": "bold",
+            }
+        ),
+    )
+
+
+def table(**options: Any) -> Table:
+    """Return an empty table in the one style that every view uses."""
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="table.header",
+        **options,
+    )
+
+
+def facts() -> Table:
+    """Return an empty grid for pairs of a label and a value."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="muted", no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def line(text: str) -> Text:
+    """Return text that stays on one line whatever the width, to be copied or substituted."""
+    return Text(visible(text), no_wrap=True, overflow="ignore")
+
+
+def visible(text: str) -> str:
+    r"""Replace control and invisible characters by escapes such as `\x1b` and `\u202e`.
+
+    Newlines and tabs stay. Rich passes the others through, to where a terminal obeys them.
+    """
+    return _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def safe(value: object, style: str = "") -> Text:
+    """Return text of unknown origin as a Rich Text on one line, its markup left uninterpreted."""
+    text = visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+    return Text(text, style=style)
