@@ -103,4 +103,4 @@ def root(
 
 def main() -> None:
     """Run the command line and exit with its documented code."""
-    sys.exit(runtime.execute(lambda: app(standalone_mode=False), sys.argv[1:]))
+    sys.exit(runtime.execute(lambda: app(prog_name="dbctl", standalone_mode=False), sys.argv[1:]))

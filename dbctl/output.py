@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,25 +35,35 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
 
     `view` renders the table form; it is not called for the others.
     """
-    match chosen_output.get():
-        case Output.JSON:
-            write_json(result)
-        case Output.CSV:
-            _write_csv(result)
-        case Output.TABLE:
-            from dbctl.rendering import console
+    with _reader_may_leave():
+        match chosen_output.get():
+            case Output.JSON:
+                _write_json(result)
+            case Output.CSV:
+                _write_csv(result)
+            case Output.TABLE:
+                from dbctl.rendering import console
 
-            console().print(view(result))
+                console().print(view(result))
+        sys.stdout.flush()
     error = getattr(result, "error", None)
     if error is not None and chosen_output.get() is not Output.JSON:
         _print_error(error)
     return result.exit_code
 
 
-def write_json(document: BaseModel) -> None:
-    """Write one JSON document and a newline to stdout."""
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Write on into nothing when who reads our output has seen enough, as `| head` has."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python would complain again while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_json(document: BaseModel) -> None:
     sys.stdout.write(document.model_dump_json(indent=2) + "\n")
-    sys.stdout.flush()
 
 
 def _write_csv(result: Result) -> None:
@@ -63,13 +74,12 @@ def _write_csv(result: Result) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_csv_cell(record[name]) for name in columns] for record in records)
-    sys.stdout.flush()
 
 
 def _csv_cell(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | dict):
+    if isinstance(value, list | tuple | dict):
         import json
 
         return json.dumps(value, ensure_ascii=False)
@@ -89,7 +99,9 @@ def show_error(error: DbctlError) -> None:
 
     body = ErrorBody.of(error)
     if chosen_output.get() is Output.JSON:
-        write_json(ErrorDocument(error=body))
+        with _reader_may_leave():
+            _write_json(ErrorDocument(error=body))
+            sys.stdout.flush()
     else:
         _print_error(body)
 

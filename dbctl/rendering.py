@@ -20,10 +20,16 @@ _UNSAFE = re.compile(
 _PIPE_WIDTH = 2000
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the sink, which keeps the exit code; Rich would end the process with 1."""
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a Rich console for stdout or stderr that follows the stream as it is now."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
+    return _Console(
         file=stream,
         width=None if stream.isatty() else _PIPE_WIDTH,
         highlight=False,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -111,17 +110,6 @@ def execute(command: Callable[[], object], argv: Sequence[str]) -> int:
     chosen_output.set(Output.JSON if wants_json(argv) else Output.TABLE)
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = _contained(command)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Who reads our output has seen enough. Python would complain again while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    return code
-
-
-def _contained(command: Callable[[], object]) -> int:
-    try:
         outcome = command()
     except DbctlError as error:
         _explain(error)
@@ -139,8 +127,6 @@ def _contained(command: Callable[[], object]) -> int:
         number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
         show_error(_interrupted(number))
         return _EXIT_CODES[number]
-    except BrokenPipeError:
-        raise
     except Exception as error:
         show_error(_bug(error))
         return ExitCode.BUG

@@ -23,14 +23,27 @@ app = typer.Typer(
     help="Which schema is the database at, what is pending; apply it safely.",
 )
 
-# `-1` is a revision, not an option.
+# `-1` is a revision, not an option; `--yess` is neither.
 RELATIVE = {"ignore_unknown_options": True}
 
+
+def _revision(value: str) -> str:
+    if value.startswith("-") and not value[1:].isdigit():
+        raise typer.BadParameter(f"{value} is neither a revision nor an option")
+    return value
+
+
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="REV", help="A revision, head, or +N for the next N.")
+    str,
+    typer.Argument(
+        metavar="REV", callback=_revision, help="A revision, head, or +N for the next N."
+    ),
 ]
 DownTargetArgument = Annotated[
-    str, typer.Argument(metavar="REV", help="A revision, base, or -N for the last N.")
+    str,
+    typer.Argument(
+        metavar="REV", callback=_revision, help="A revision, base, or -N for the last N."
+    ),
 ]
 StampArgument = Annotated[str, typer.Argument(metavar="REV", help="A revision, head or base.")]
 MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in a few words.")]

@@ -1,0 +1,104 @@
+"""One result feeds every format, and no text drives the terminal."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from dbctl.errors import ExitCode, OperationFailed
+from dbctl.output import Output, chosen_output, emit
+from dbctl.rendering import safe, visible
+from dbctl.results import ErrorBody, FallibleResult, Result
+
+
+class Fruit(Result):
+    name: str
+    ripe: bool
+    seeds: tuple[int, ...] = ()
+
+
+class Basket(FallibleResult):
+    fruits: list[Fruit]
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        return [fruit.model_dump() for fruit in self.fruits]
+
+    def columns(self) -> Sequence[str]:
+        return list(Fruit.model_fields)
+
+
+def view(basket: Basket) -> Text:
+    return Text(f"{len(basket.fruits)} fruits")
+
+
+BASKET = Basket(fruits=[Fruit(name='a "fig"', ripe=True, seeds=(1, 2)), Fruit(name="", ripe=False)])
+
+
+def emitted(output: Output, result: Basket, capsys: pytest.CaptureFixture[str]) -> str:
+    token = chosen_output.set(output)
+    try:
+        emit(result, view)
+    finally:
+        chosen_output.reset(token)
+    return capsys.readouterr().out
+
+
+def test_the_table_form_is_the_view(capsys: pytest.CaptureFixture[str]) -> None:
+    assert emitted(Output.TABLE, BASKET, capsys) == "2 fruits\n"
+
+
+def test_json_is_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(emitted(Output.JSON, BASKET, capsys)) == BASKET.model_dump(mode="json")
+
+
+def test_csv_is_its_records(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(csv.reader(io.StringIO(emitted(Output.CSV, BASKET, capsys))))
+    assert rows == [["name", "ripe", "seeds"], ['a "fig"', "true", "[1, 2]"], ["", "false", "[]"]]
+
+
+def test_csv_without_a_row_has_its_header(capsys: pytest.CaptureFixture[str]) -> None:
+    assert emitted(Output.CSV, Basket(fruits=[]), capsys) == "name,ripe,seeds\n"
+
+
+def test_a_result_with_an_error_shows_both_and_has_its_exit_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = ErrorBody.of(OperationFailed("the basket broke", hint="Mend it."))
+    result = Basket(fruits=[], error=error)
+    assert emit(result, view) == ExitCode.FAILED
+    out, err = capsys.readouterr()
+    assert (out, err) == ("0 fruits\n", "error: the basket broke\nhint: Mend it.\n")
+    assert json.loads(emitted(Output.JSON, result, capsys))["error"] == {
+        "code": "operation_failed",
+        "message": "the basket broke",
+        "hint": "Mend it.",
+    }
+
+
+@given(st.text())
+def test_visible_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+    shown = visible(text)
+    assert all(c.isprintable() or c in "\n\t" or not c.isascii() for c in shown)
+    for code in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F)):
+        assert chr(code) not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("abc\u202edef", "abc\\u202edef"),
+        ("\U000e0041", "\\U000e0041"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("[bold]x[/foo]", "[bold]x[/foo]"),
+        ("Zürich ☕ 会議", "Zürich ☕ 会議"),
+    ],
+)
+def test_safe_text_is_one_line_of_what_is_there(text: str, shown: str) -> None:
+    assert safe(text).plain == shown

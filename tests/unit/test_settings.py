@@ -1,0 +1,152 @@
+"""Where a setting comes from, and what a bad one is told."""
+
+from pathlib import Path
+
+import pytest
+
+from dbctl.errors import ConfigurationError, ExitCode
+from dbctl.settings import Environment, Settings, find_project, load_settings, variable_name
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'shop'\n")
+    return tmp_path
+
+
+def pyproject(project: Path, lines: str) -> None:
+    (project / "pyproject.toml").write_text(f"[tool.dbctl]\n{lines}\n")
+
+
+def fault(project: Path, **flags: object) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(flags, start=project)
+    assert raised.value.exit_code is ExitCode.USAGE
+    return raised.value
+
+
+def test_the_defaults_are_those_of_the_readme(project: Path) -> None:
+    settings = load_settings(start=project)
+    assert (settings.pool_size, settings.max_overflow, settings.pool_recycle) == (5, 10, 3600)
+    assert (settings.connect_timeout, settings.deadline) == (15, 5)
+    assert settings.environment is Environment.DEVELOPMENT
+    assert settings.models == "dbctl.models"
+    assert settings.database_url is None
+    assert settings.source_of("pool_size") == "default"
+
+
+def test_each_source_wins_over_the_weaker_ones(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    pyproject(project, "pool-size = 1")
+    seen.append(load_settings(start=project))
+    (project / ".env").write_text("DB_POOL_SIZE=2\n")
+    seen.append(load_settings(start=project))
+    monkeypatch.setenv("DB_POOL_SIZE", "3")
+    seen.append(load_settings(start=project))
+    seen.append(load_settings({"pool_size": 4}, start=project))
+    assert [settings.pool_size for settings in seen] == [1, 2, 3, 4]
+    assert [settings.source_of("pool_size") for settings in seen] == [
+        "pyproject.toml",
+        ".env",
+        "environment",
+        "flag",
+    ]
+
+
+def test_zero_is_a_value_and_an_empty_variable_is_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyproject(project, "max_overflow = 0")
+    monkeypatch.setenv("DB_MAX_OVERFLOW", "")
+    monkeypatch.setenv("DATABASE_URL", "")
+    settings = load_settings({"models": None}, start=project)
+    assert settings.max_overflow == 0
+    assert settings.source_of("max_overflow") == "pyproject.toml"
+    assert settings.database_url is None
+
+
+def test_the_alias_of_vercel_names_the_direct_endpoint(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTGRES_URL_NON_POOLING", "postgresql://localhost/a")
+    settings = load_settings(start=project)
+    assert settings.database_url_unpooled is not None
+    assert settings.source_of("database_url_unpooled") == "environment"
+
+
+@pytest.mark.parametrize(
+    ("environment", "seconds"),
+    [("development", 5), ("test", 5), ("staging", 60), ("production", 60)],
+)
+def test_a_deployed_database_has_time_to_wake(
+    project: Path, monkeypatch: pytest.MonkeyPatch, environment: str, seconds: float
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    assert load_settings(start=project).deadline == seconds
+    monkeypatch.setenv("DB_CONNECT_DEADLINE", "2.5")
+    assert load_settings(start=project).deadline == 2.5
+
+
+def test_every_fault_has_a_line_with_its_setting_its_source_and_its_value(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_POOL_SIZE", "many")
+    monkeypatch.setenv("ENVIRONMENT", "prod")
+    (project / ".env").write_text("DB_CONNECT_TIMEOUT=-1\n")
+    pyproject(project, "models = 'app models'")
+    assert fault(project).message.splitlines() == [
+        "DBCTL_MODELS from pyproject.toml: 'app models' should be the dotted name of a module",
+        "DB_CONNECT_TIMEOUT from .env: '-1' should be greater than 0",
+        "DB_POOL_SIZE from environment: 'many' should be a valid integer",
+        "ENVIRONMENT from environment: 'prod' should be 'development', 'test', 'staging' or "
+        "'production'",
+    ]
+
+
+def test_a_secret_of_the_wrong_type_is_not_shown(project: Path) -> None:
+    pyproject(project, "database_url = 4711")
+    message = fault(project).message
+    assert "DATABASE_URL from pyproject.toml" in message
+    assert "4711" not in message
+
+
+def test_an_unknown_key_is_told_with_the_nearest_one(project: Path) -> None:
+    pyproject(project, "pool_sise = 5")
+    error = fault(project)
+    assert "'pool_sise'" in error.message
+    assert error.hint == "Did you mean 'pool_size'?"
+
+
+def test_tables_of_the_groups_are_not_keys(project: Path) -> None:
+    pyproject(project, "[tool.dbctl.seeds]\ndev = 'app.seeds:dev'")
+    assert load_settings(start=project).pool_size == 5
+
+
+@pytest.mark.parametrize("text", ["[tool.dbctl\n", "pool = '\xff'"])
+def test_a_file_that_cannot_be_read_is_named(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_bytes(text.encode("latin-1"))
+    assert f"cannot read {project / 'pyproject.toml'}" in fault(project).message
+
+
+def test_settings_cannot_be_changed(project: Path) -> None:
+    settings = load_settings(start=project)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.pool_size = 6  # type: ignore[misc]
+
+
+def test_the_project_is_the_nearest_folder_with_a_marker(project: Path) -> None:
+    deep = project / "src" / "shop"
+    deep.mkdir(parents=True)
+    assert find_project(deep) == project.resolve()
+    (project / "src" / "alembic.ini").touch()
+    assert find_project(deep) == (project / "src").resolve()
+    assert load_settings(start=deep).project == (project / "src").resolve()
+
+
+def test_every_setting_stands_in_the_readme_and_the_example() -> None:
+    root = Path(__file__).parents[2]
+    for text in ((root / "README.md").read_text(), (root / ".env.example").read_text()):
+        for field in Settings.model_fields:
+            assert variable_name(field) in text
