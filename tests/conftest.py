@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -11,6 +13,8 @@ from dbctl.db.embedded import EmbeddedServer
 from dbctl.db.engine import DatabaseSessionManager
 from tests.support.cli import environment, run_dbctl
 from tests.support.databases import TestServer
+from tests.support.pgbouncer import Pgbouncer, find_pgbouncer, run_pgbouncer
+from tests.support.tls import TlsServer, run_tls_server, tls_binaries
 
 MIGRATED = "template_migrated"
 
@@ -23,25 +27,52 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+def server() -> Iterator[TestServer]:
     """The embedded server that most tests run on, with one database at the head."""
-    folder = _reachable(tmp_path_factory.mktemp("server"))
-    embedded = EmbeddedServer(folder / "project", state_dir=folder / "state")
-    server = TestServer(embedded.ensure_running())
-    try:
-        server.execute(f"CREATE DATABASE {MIGRATED}")
-        done = run_dbctl("migrate", "up", env={"DATABASE_URL": server.url_of(MIGRATED)})
-        assert done.exit_code == 0, done.stderr
-        yield server
-    finally:
-        embedded.destroy()
+    with _open_folder() as folder:
+        embedded = EmbeddedServer(folder / "project", state_dir=folder / "state")
+        server = TestServer(embedded.ensure_running())
+        try:
+            # Each test makes and drops a database, and each of those would wait for the disk.
+            server.execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+            server.execute(f"CREATE DATABASE {MIGRATED}")
+            done = run_dbctl("migrate", "up", env={"DATABASE_URL": server.url_of(MIGRATED)})
+            assert done.exit_code == 0, done.stderr
+            yield server
+        finally:
+            embedded.destroy()
 
 
-def _reachable(folder: Path) -> Path:
-    """Let the account that runs the server into pytest's folder, which is the owner's alone."""
-    for part in (folder, *folder.parents[:2]):
-        part.chmod(0o755)
-    return folder
+@pytest.fixture(scope="session")
+def pgbouncer(server: TestServer) -> Iterator[Pgbouncer]:
+    """A pgbouncer in transaction mode before the embedded server."""
+    program = find_pgbouncer()
+    if program is None:
+        pytest.skip("no pgbouncer is installed here (Debian: apt-get install pgbouncer)")
+    with _open_folder() as folder, run_pgbouncer(program, folder, server.dsn) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def tls_server() -> Iterator[TlsServer]:
+    """A server that takes nothing but TLS, with a password or a client certificate."""
+    binaries = tls_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL built with TLS is installed here (the wheel's has none)")
+    with _open_folder() as folder, run_tls_server(folder, binaries) as running:
+        yield running
+
+
+@contextmanager
+def _open_folder() -> Iterator[Path]:
+    """Make a folder that the account of a server can enter.
+
+    Not one of pytest's: they are the owner's alone, and every other run closes them again.
+    """
+    with TemporaryDirectory(prefix="dbctl-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.fixture
@@ -49,6 +80,13 @@ def empty_url(server: TestServer) -> Iterator[str]:
     """The URL of a database without a table."""
     with server.database() as url:
         yield url
+
+
+@pytest.fixture
+def empty_urls(server: TestServer) -> Iterator[tuple[str, str]]:
+    """The URLs of two databases without a table."""
+    with server.database() as first, server.database() as second:
+        yield first, second
 
 
 @pytest.fixture

@@ -19,6 +19,12 @@ from dbctl.migrate.scripts import Checkout, describe, located, refusals
 from dbctl.migrate.status import read_version
 from dbctl.results import ErrorBody
 
+_CORRECT = "It was rolled back; correct it and run the command again."
+_TAKE_THE_CONNECTION = (
+    'Let env.py run on the connection in config.attributes["connection"] when there is one, '
+    "as the one that ships with dbctl does, instead of opening its own."
+)
+
 type Direction = Literal["up", "down"]
 
 
@@ -210,9 +216,10 @@ def _failure(run: _Run, error: Exception) -> DbctlError:
         return OperationFailed(
             f"{where}: {cause.message}", hint=cause.hint, code=ErrorCode.MIGRATION_FAILED
         )
+    own_loop = at is None and isinstance(error, RuntimeError) and "running event loop" in str(error)
     return OperationFailed(
         f"{where}: {located(error)}",
-        hint="It was rolled back; correct it and run the command again.",
+        hint=_TAKE_THE_CONNECTION if own_loop else _CORRECT,
         code=ErrorCode.MIGRATION_FAILED,
     )
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,7 +88,12 @@ def open_checkout(settings: Settings, *, output: TextIO | None = None) -> Checko
 
     Raises ConfigurationError where the folder or a file in it cannot be used.
     """
-    config = Config(config_path(settings), output_buffer=output, stdout=io.StringIO())
+    config = Config(
+        config_path(settings),
+        output_buffer=output,
+        stdout=io.StringIO(),
+        cmd_opts=Namespace(quiet=True),  # stdout belongs to the result
+    )
     config.attributes["settings"] = settings
     try:
         scripts = ScriptDirectory.from_config(config)

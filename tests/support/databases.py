@@ -5,11 +5,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import asyncpg
 
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
+
+
+def execute(url: str, *statements: str) -> None:
+    """Run statements on the database at `url`, each on its own."""
+
+    async def work() -> None:
+        connection = await asyncpg.connect(**dsn.parse(url, environ={}).connect_kwargs())
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(work())
+
+
+def fetch(url: str, query: str) -> list[Any]:
+    """Return the first column of what `query` finds in the database at `url`."""
+
+    async def work() -> list[Any]:
+        connection = await asyncpg.connect(**dsn.parse(url, environ={}).connect_kwargs())
+        try:
+            return [row[0] for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(work())
 
 
 @dataclass(frozen=True)
@@ -33,17 +61,7 @@ class TestServer:
 
     def execute(self, *statements: str, database: str | None = None) -> None:
         """Run statements as superuser, each on its own."""
-
-        async def work() -> None:
-            url = self.url if database is None else self.url_of(database)
-            connection = await asyncpg.connect(**dsn.parse(url, environ={}).connect_kwargs())
-            try:
-                for statement in statements:
-                    await connection.execute(statement)
-            finally:
-                await connection.close()
-
-        asyncio.run(work())
+        execute(self.url if database is None else self.url_of(database), *statements)
 
     @contextmanager
     def database(self, template: str = "template0") -> Iterator[str]:
