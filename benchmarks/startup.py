@@ -1,17 +1,47 @@
 """Compare whole-process times of dbctl with Alembic's on one database, interleaved.
 
-Machines are noisy: what counts is the ratio of the medians of one run, in which every command
-takes its turn in every round.
+Alembic runs as it does without dbctl: a project of its own with the same revisions, the env.py of
+its async template, and the models that dbctl ships. Machines are noisy: what counts is the
+ratio of the medians of one run, in which every command takes its turn in every round.
 
     uv run python benchmarks/startup.py [ROUNDS]
 """
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+INI = """
+[alembic]
+script_location = %(here)s/alembic
+path_separator = os
+"""
+ENV = """
+import asyncio
+import os
+from alembic import context
+from sqlalchemy import pool
+from sqlalchemy.ext.asyncio import create_async_engine
+from dbctl.models import metadata
+
+def do_run_migrations(connection):
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+
+async def run_async_migrations():
+    connectable = create_async_engine(os.environ["BENCH_URL"], poolclass=pool.NullPool)
+    async with connectable.connect() as connection:
+        await connection.run_sync(do_run_migrations)
+    await connectable.dispose()
+
+asyncio.run(run_async_migrations())
+"""
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
@@ -32,12 +62,20 @@ REACH = {
 }
 
 
-def run(command: list[str], environment: dict[str, str]) -> float:
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> float:
     """Run a command of this environment once and return its wall time in seconds."""
     argv = [str(SCRIPTS / command[0]), *command[1:]]
     started = time.perf_counter()
-    subprocess.run(argv, cwd=ROOT, env=environment, check=True, capture_output=True)
+    subprocess.run(argv, cwd=folder, env=environment, check=True, capture_output=True)
     return time.perf_counter() - started
+
+
+def alembic_project(folder: Path) -> Path:
+    """Write the project that Alembic runs without dbctl."""
+    shutil.copytree(ROOT / "alembic" / "versions", folder / "alembic" / "versions")
+    (folder / "alembic" / "env.py").write_text(ENV)
+    (folder / "alembic.ini").write_text(INI)
+    return folder
 
 
 def main() -> None:
@@ -45,17 +83,20 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     # Bytecode is cached, as it is for every installed program.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    run(["dbctl", "migrate", "up"], environment)
+    run(["dbctl", "migrate", "up"], ROOT, environment)
     url = [str(SCRIPTS / "dbctl"), "server", "url"]
     found = subprocess.run(
         url, cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     )
     environment["DATABASE_URL"] = environment.get("DATABASE_URL", found.stdout.strip())
+    environment["BENCH_URL"] = environment["DATABASE_URL"].replace("://", "+asyncpg://", 1)
 
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(rounds + 1):
-        for name, command in COMMANDS.items():
-            times[name].append(run(command, environment))
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = {"alembic": alembic_project(Path(temporary)), "dbctl": ROOT}
+        for _ in range(rounds + 1):
+            for name, command in COMMANDS.items():
+                times[name].append(run(command, folders[command[0]], environment))
     medians = {name: statistics.median(measured[1:]) for name, measured in times.items()}
     print(f"{'command':<22} {'median':>9} {'ratio':>7} {'reach':>7}   ({rounds} rounds)")
     for name, median in medians.items():

@@ -1,7 +1,6 @@
 """Render what the migrate operations return."""
 
 from rich.console import Group, RenderableType
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -170,6 +169,8 @@ def script(result: Script) -> RenderableType:
     """Show SQL; a Syntax colours it on a terminal and leaves it plain in a pipe."""
     if result.before == result.after:
         return Text.assemble("-- ", safe(result.database), " is there already: nothing to do")
+    from rich.syntax import Syntax  # brings the lexers of every language, for one command
+
     return Syntax(result.sql.strip(), "sql", background_color="default", word_wrap=True)
 
 
