@@ -42,9 +42,9 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
             case Output.CSV:
                 _write_csv(result)
             case Output.TABLE:
-                from dbctl.rendering import console
+                from dbctl.rendering import show
 
-                console().print(view(result))
+                show(view(result))
         sys.stdout.flush()
     error = getattr(result, "error", None)
     if error is not None and chosen_output.get() is not Output.JSON:

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
@@ -46,6 +46,17 @@ def console(*, stderr: bool = False) -> Console:
             }
         ),
     )
+
+
+def show(renderable: RenderableType) -> None:
+    """Print to stdout; into a pipe or a file without the blanks that fill a terminal's lines."""
+    out = console()
+    if out.is_terminal:
+        out.print(renderable)
+        return
+    with out.capture() as captured:
+        out.print(renderable)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def table(**options: Any) -> Table:

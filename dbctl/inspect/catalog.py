@@ -1,0 +1,184 @@
+"""What the database knows about its relations: names resolved, columns with their types."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dbctl.errors import ErrorCode, UsageError
+from dbctl.inspect.names import (
+    Name,
+    choose,
+    listed,
+    parse_relation,
+    quote,
+    suggestion,
+    typed,
+)
+
+KINDS = {
+    "r": "table",
+    "p": "partitioned table",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+}
+# What a relation that is read is called in its statement.
+ALIAS = "r"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, or what can be read like one."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+
+    @property
+    def label(self) -> str:
+        """The name that a user types for it."""
+        return f"{typed(self.schema)}.{typed(self.name)}"
+
+    @property
+    def sql(self) -> str:
+        """What goes into FROM: the name, quoted, under the alias that its columns bear."""
+        return f"{quote(self.schema)}.{quote(self.name)} AS {ALIAS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and what its type comes down to.
+
+    `type` is PostgreSQL's name for it. `base_schema` and `base_name` name the type below every
+    domain, `leaf` the built-in type below the first array as well; it is empty for types that are
+    not built in. `comparable` tells whether the type has an equality. `key_position` counts from 1.
+    """
+
+    name: str
+    type: str
+    base_schema: str
+    base_name: str
+    leaf: str
+    is_array: bool
+    comparable: bool
+    labels: tuple[str, ...]
+    nullable: bool
+    expression: str | None
+    identity: str | None
+    generated: str | None
+    comment: str | None
+    key_position: int | None
+
+    @property
+    def sql(self) -> str:
+        """The column as SQL; a bare name in ORDER BY would mean what is selected under it."""
+        return f"{ALIAS}.{quote(self.name)}"
+
+    @property
+    def base_sql(self) -> str:
+        """The base type as SQL; without length or precision, which would cut values silently."""
+        return f"{quote(self.base_schema)}.{quote(self.base_name)}"
+
+
+@cache
+def named_sql(name: str) -> str:
+    """Return the text of `sql/<name>.sql`."""
+    file = resources.files("dbctl.inspect") / "sql" / f"{name}.sql"
+    return file.read_text(encoding="utf-8")
+
+
+async def fetch(connection: AsyncConnection, query: str, /, **parameters: Any) -> list[RowMapping]:
+    """Run the catalogue query of that name."""
+    result = await connection.execute(text(named_sql(query)), parameters)
+    return list(result.mappings())
+
+
+def kind_of(row: RowMapping) -> str:
+    """Put the kind of a relation into a word; a partition is one, whatever it is made of."""
+    if row["is_partition"] and row["relkind"] in {"r", "p"}:
+        return "partition"
+    return KINDS[row["relkind"]]
+
+
+async def resolve(connection: AsyncConnection, name: str) -> Relation:
+    """Find the relation that `name` means: as PostgreSQL would, and a little more forgiving.
+
+    Unquoted names are folded to lower case; failing that, the only one that differs in case is
+    taken. Without a schema the search_path comes first, then any other schema that is not the
+    system's. Raises UsageError with the nearest names where there is none, with the candidates
+    where there are several.
+    """
+    *schemas, table = parse_relation(name)
+    schema = schemas[0] if schemas else None
+    rows = await fetch(
+        connection, "relations", name=table.text, schema=schema.text if schema else None
+    )
+    if schema is not None:
+        meant = choose(schema, {row["schema"] for row in rows})
+        rows = [row for row in rows if row["schema"] in meant]
+    meant = choose(table, {row["name"] for row in rows})
+    rows = [row for row in rows if row["name"] in meant]
+    on_path = [row for row in rows if row["position"] is not None]
+    if on_path and len({row["name"] for row in on_path}) == 1:
+        rows = [min(on_path, key=lambda row: row["position"])]
+    if not rows:
+        raise await _unknown(connection, schema, table)
+    found = [Relation(row["oid"], row["schema"], row["name"], kind_of(row)) for row in rows]
+    if len(found) > 1:
+        raise UsageError(
+            f"{name!r} is ambiguous: it may mean {listed([one.label for one in found], 'or')}",
+            hint="Write the one that is meant, with its schema and as it is quoted here.",
+        )
+    return found[0]
+
+
+async def _unknown(connection: AsyncConnection, schema: Name | None, table: Name) -> UsageError:
+    rows = await fetch(connection, "relation_names", schema=schema.folded if schema else None)
+    labels = []
+    for row in rows:
+        label = f"{typed(row['schema'])}.{typed(row['name'])}"
+        labels.append(typed(row["name"]) if row["on_path"] and schema is None else label)
+    name = f"{schema}.{table}" if schema else str(table)
+    hint = suggestion(name, labels, "`dbctl inspect tables` lists what there is.")
+    return UsageError(f"there is no table or view {name}", hint=hint, code=ErrorCode.NOT_FOUND)
+
+
+async def columns_of(connection: AsyncConnection, relation: Relation) -> list[Column]:
+    """Return the columns of a relation in their order."""
+    rows = await fetch(connection, "columns", relation=relation.oid)
+    return [Column(**{**row, "labels": tuple(row["labels"])}) for row in rows]
+
+
+def key_of(columns: list[Column]) -> list[Column]:
+    """Return the primary key in its order; empty where there is none."""
+    keyed = [(c.key_position, c) for c in columns if c.key_position is not None]
+    return [column for _, column in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def find_column(relation: Relation, columns: list[Column], name: Name) -> Column:
+    """Return the column that `name` means.
+
+    Raises UsageError with the nearest names where there is none, with the candidates where
+    several differ in case only.
+    """
+    meant = choose(name, (column.name for column in columns))
+    if len(meant) > 1:
+        raise UsageError(
+            f"{name} is ambiguous in {relation.label}: it may mean "
+            f"{listed([quote(candidate) for candidate in meant], 'or')}",
+            hint="Write the one that is meant in its double quotes.",
+        )
+    if not meant:
+        names = [typed(column.name) for column in columns]
+        has = f"It has {listed(names)}." if names else "It has no columns."
+        raise UsageError(
+            f"{relation.label} has no column {name}",
+            hint=suggestion(name.text, names, has),
+            code=ErrorCode.NOT_FOUND,
+        )
+    return next(column for column in columns if column.name == meant[0])

@@ -1,0 +1,19 @@
+-- The relations a name may mean. A name without a schema never means a system catalogue.
+-- `position` is the place of the schema on the search_path, null where it is not on it.
+select
+    c.oid::int8 as oid,
+    n.nspname::text as schema,
+    c.relname::text as name,
+    c.relkind::text as relkind,
+    c.relispartition as is_partition,
+    pg_catalog.array_position(pg_catalog.current_schemas(false), n.nspname) as position
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f')
+  and pg_catalog.lower(c.relname::text) = pg_catalog.lower(cast(:name as text))
+  and case
+        when cast(:schema as text) is null
+            then n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
+        else pg_catalog.lower(n.nspname::text) = pg_catalog.lower(cast(:schema as text))
+      end
+order by n.nspname, c.relname

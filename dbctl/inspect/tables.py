@@ -1,0 +1,97 @@
+"""The operations behind `inspect tables` and `inspect table`."""
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dbctl.inspect.catalog import Column, columns_of, fetch, kind_of, resolve
+from dbctl.inspect.names import typed
+from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+from dbctl.inspect.results import (
+    ForeignKey,
+    TableColumn,
+    TableConstraint,
+    TableIndex,
+    TableResult,
+    TablesResult,
+    TableSummary,
+)
+
+
+async def list_tables(
+    connection: AsyncConnection, *, statement_timeout: float = STATEMENT_TIMEOUT
+) -> TablesResult:
+    """List every relation that is not the system's, with the sizes that it has now."""
+    async with reading(connection, statement_timeout):
+        rows = await fetch(connection, "tables", relation=None)
+        database = (await connection.exec_driver_sql("SELECT current_database()")).scalar_one()
+    return TablesResult(
+        database=str(database),
+        tables=tuple(
+            TableSummary(
+                schema_name=row["schema"],
+                name=row["name"],
+                kind=kind_of(row),
+                estimated_rows=row["estimated_rows"],
+                total_bytes=row["total_bytes"],
+                comment=row["comment"],
+            )
+            for row in rows
+        ),
+    )
+
+
+async def describe_table(
+    connection: AsyncConnection, name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
+) -> TableResult:
+    """Describe the relation that `name` means.
+
+    Raises UsageError where it means none, or several.
+    """
+    async with reading(connection, statement_timeout):
+        relation = await resolve(connection, name)
+        columns = await columns_of(connection, relation)
+        (size,) = await fetch(connection, "tables", relation=relation.oid)
+        indexes = await fetch(connection, "indexes", relation=relation.oid)
+        constraints = await fetch(connection, "constraints", relation=relation.oid)
+        keys = await fetch(connection, "foreign_keys", relation=relation.oid)
+    return TableResult(
+        schema_name=relation.schema,
+        name=relation.name,
+        kind=relation.kind,
+        comment=size["comment"],
+        estimated_rows=size["estimated_rows"],
+        total_bytes=size["total_bytes"],
+        table_bytes=size["table_bytes"],
+        index_bytes=size["index_bytes"],
+        table_columns=tuple(_column(column) for column in columns),
+        indexes=tuple(TableIndex(**row) for row in indexes),
+        constraints=tuple(TableConstraint(**row) for row in constraints),
+        foreign_keys=tuple(_foreign_key(row) for row in keys if row["outgoing"]),
+        referenced_by=tuple(_foreign_key(row) for row in keys if row["incoming"]),
+    )
+
+
+def _column(column: Column) -> TableColumn:
+    return TableColumn(
+        name=column.name,
+        type=column.type,
+        nullable=column.nullable,
+        key=column.key_position,
+        default=column.expression,
+        identity=column.identity,
+        generated=column.generated,
+        comment=column.comment,
+    )
+
+
+def _foreign_key(row: RowMapping) -> ForeignKey:
+    return ForeignKey(
+        name=row["name"],
+        table=f"{typed(row['source_schema'])}.{typed(row['source_name'])}",
+        columns=row["source_columns"],
+        references=f"{typed(row['target_schema'])}.{typed(row['target_name'])}",
+        referenced_columns=row["target_columns"],
+        on_update=row["on_update"],
+        on_delete=row["on_delete"],
+        valid=row["valid"],
+    )
