@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,6 +11,7 @@ from dbctl.db.embedded import EmbeddedServer
 from dbctl.db.engine import DatabaseSessionManager
 from tests.support.cli import environment, run_dbctl
 from tests.support.databases import TestServer
+from tests.support.folders import open_folder
 from tests.support.pgbouncer import Pgbouncer, find_pgbouncer, run_pgbouncer
 from tests.support.tls import TlsServer, run_tls_server, tls_binaries
 
@@ -29,12 +28,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[TestServer]:
     """The embedded server that most tests run on, with one database at the head."""
-    with _open_folder() as folder:
+    with open_folder() as folder:
         embedded = EmbeddedServer(folder / "project", state_dir=folder / "state")
         server = TestServer(embedded.ensure_running())
         try:
-            # Each test makes and drops a database, and each of those would wait for the disk.
-            server.execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
             server.execute(f"CREATE DATABASE {MIGRATED}")
             done = run_dbctl("migrate", "up", env={"DATABASE_URL": server.url_of(MIGRATED)})
             assert done.exit_code == 0, done.stderr
@@ -49,7 +46,7 @@ def pgbouncer(server: TestServer) -> Iterator[Pgbouncer]:
     program = find_pgbouncer()
     if program is None:
         pytest.skip("no pgbouncer is installed here (Debian: apt-get install pgbouncer)")
-    with _open_folder() as folder, run_pgbouncer(program, folder, server.dsn) as running:
+    with open_folder() as folder, run_pgbouncer(program, folder, server.dsn) as running:
         yield running
 
 
@@ -59,19 +56,14 @@ def tls_server() -> Iterator[TlsServer]:
     binaries = tls_binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL built with TLS is installed here (the wheel's has none)")
-    with _open_folder() as folder, run_tls_server(folder, binaries) as running:
+    with open_folder() as folder, run_tls_server(folder, binaries) as running:
         yield running
 
 
-@contextmanager
-def _open_folder() -> Iterator[Path]:
-    """Make a folder that the account of a server can enter.
-
-    Not one of pytest's: they are the owner's alone, and every other run closes them again.
-    """
-    with TemporaryDirectory(prefix="dbctl-test-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """A folder in which embedded servers can live."""
+    with open_folder() as folder:
         yield folder
 
 

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import asyncpg
 
 from dbctl.db.dsn import Dsn
-from dbctl.db.failures import connection_failed, explain_connect
+from dbctl.db.failures import CONNECT_ERRORS, connection_failed, explain_connect
 from dbctl.db.retry import attempts
 
 logger = logging.getLogger("dbctl.db")
@@ -42,8 +43,9 @@ class ServerInfo:
 class Connector:
     """Open asyncpg connections to `dsn`, the way its endpoint needs.
 
-    `timeout` bounds one attempt and `deadline` all of them, in seconds. `on_wait` is told once
-    per cause that another attempt will be made, and why. `server` is set by the first connection.
+    `timeout` bounds one attempt and `deadline` all of them, in seconds. `on_wait` is told that
+    another attempt will be made, and why: once per cause until a connection stands. `server` is set
+    by the first connection.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Connector:
         self.server: ServerInfo | None = None
         self._pooled = dsn.pooled
         self._keywords: dict[str, Any] | None = None
+        self._opened: WeakSet[asyncpg.Connection[Any]] = WeakSet()
+        self._told: set[str] = set()
 
     async def __call__(self) -> asyncpg.Connection[Any]:
         """Open a connection.
@@ -73,7 +77,8 @@ class Connector:
 
         def on_failure(error: BaseException) -> None:
             reason = explain_connect(error, self.dsn).reason
-            if reason not in causes:
+            if reason not in self._told:
+                self._told.add(reason)
                 self.on_wait(
                     f"waiting for {self.dsn.label}: {reason} (up to {self.deadline:.0f} s)"
                 )
@@ -83,59 +88,78 @@ class Connector:
             async with asyncio.timeout(self.deadline):
                 async for attempt in attempts(self.deadline, on_failure):
                     with attempt:
-                        return await self._open()
+                        connection = await self._open()
+                        self._told.clear()
+                        return connection
             raise AssertionError("the retry loop ends by returning or raising")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except CONNECT_ERRORS as error:
             # At the deadline, what the attempts met says more than that the time is over.
             told = [*causes.values(), error]
             shown = told[-2] if isinstance(error, TimeoutError) and causes else error
             waited = time.monotonic() - started
             raise connection_failed(shown, self.dsn, waited=waited) from error
 
+    def terminate(self) -> None:
+        """Cut off every connection, whatever the server does; what waits for it fails at once."""
+        for connection in list(self._opened):
+            connection.terminate()
+
     async def _open(self) -> asyncpg.Connection[Any]:
-        """Make one attempt; the first one also finds out what stands at the other end."""
-        connection = await self._login()
-        if self.server is None:
-            try:
-                self.server = await self._identify(connection)
-                if self.server.pooled and not self._pooled:
-                    self._pooled = True
-                    await connection.close(timeout=self.timeout)
-                    connection = await self._login()
-            except BaseException:
-                connection.terminate()
-                raise
-            logger.info(
-                "Database connection established: host=%s database=%s server=%s tls=%s endpoint=%s",
-                self.server.host,
-                self.server.database,
-                self.server.version,
-                self.server.tls or "off",
-                "pooled" if self.server.pooled else "direct",
-            )
+        """Make one attempt; the first one also finds out what stands at the other end.
+
+        Several first ones may run at once: each goes by what the quickest of them found.
+        """
+        connection, pooled = await self._login()
+        try:
+            if self.server is None:
+                server = await self._identify(connection, pooled=pooled)
+                if self.server is None:
+                    self._remember(server)
+            if self._pooled and not pooled:
+                await connection.close(timeout=self.timeout)
+                connection, _ = await self._login()
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
-    async def _login(self) -> asyncpg.Connection[Any]:
+    def _remember(self, server: ServerInfo) -> None:
+        self.server = server
+        self._pooled = self._pooled or server.pooled
+        logger.info(
+            "Database connection established: host=%s database=%s server=%s tls=%s endpoint=%s",
+            server.host,
+            server.database,
+            server.version,
+            server.tls or "off",
+            "pooled" if server.pooled else "direct",
+        )
+
+    async def _login(self) -> tuple[asyncpg.Connection[Any], bool]:
+        """Open a connection, and tell whether it is fit for a pooler."""
         if self._keywords is None:  # certificates are read from files; once is enough
             self._keywords = self.dsn.connect_kwargs()
         keywords = dict(self._keywords)
-        if not self._pooled:
+        pooled = self._pooled
+        if not pooled:
             keywords["server_settings"] = keywords.get("server_settings", {}) | {_MARK: "direct"}
         try:
-            return await asyncpg.connect(
+            connection = await asyncpg.connect(
                 **keywords,
                 timeout=self.timeout,
                 # Statements prepared by name live on a server connection that the next
                 # transaction may not get from a pooler; without a cache none are made.
-                statement_cache_size=0 if self._pooled else _STATEMENT_CACHE_SIZE,
+                statement_cache_size=0 if pooled else _STATEMENT_CACHE_SIZE,
             )
         except asyncpg.ProtocolViolationError as error:
-            if self._pooled or _MARK not in str(error):
+            if pooled or _MARK not in str(error):
                 raise
             self._pooled = True
             return await self._login()
+        self._opened.add(connection)
+        return connection, pooled
 
-    async def _identify(self, connection: asyncpg.Connection[Any]) -> ServerInfo:
+    async def _identify(self, connection: asyncpg.Connection[Any], *, pooled: bool) -> ServerInfo:
         # The unnamed statement: should a pooler have let us in, nothing of ours stays behind it.
         statement = await connection.prepare(
             "select current_database(), current_user, current_setting($1, true),"
@@ -152,7 +176,7 @@ class Connector:
             version=version.split()[0],
             tls=_tls_version(connection),
             # Neon's proxy drops the mark on direct endpoints too; its host names tell instead.
-            pooled=self._pooled or (mark is None and not self.dsn.is_neon),
+            pooled=pooled or (mark is None and not self.dsn.is_neon),
         )
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import asyncpg
 from sqlalchemy import NullPool, QueuePool
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from dbctl.db.connect import Connector, ServerInfo
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import Endpoint, resolve
 from dbctl.db.failures import statement_failed
+from dbctl.errors import ConnectionFailed
 from dbctl.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -23,6 +27,16 @@ if TYPE_CHECKING:
 
 # Seconds to wait for a connection of a pool that is used up.
 POOL_TIMEOUT = 30.0
+# Seconds to wait for the server to take its leave: it is told already, so nothing is lost.
+CLOSE_TIMEOUT = 0.3
+
+_DRIVER_ERRORS = (
+    DBAPIError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +78,10 @@ class DatabaseSessionManager:
         self._connector = Connector(
             dsn, timeout=connect_timeout, deadline=connect_deadline, on_wait=on_wait
         )
-        self._recycle = pool_recycle
+        self._pool_size = pool_size
         self._max_overflow = max_overflow
+        self._recycle = pool_recycle
+        self._pool_timeout = pool_timeout
         if pooling:
             self.engine = create_async_engine(
                 "postgresql+asyncpg://",
@@ -90,7 +106,7 @@ class DatabaseSessionManager:
         pooling: bool = True,
         on_wait: Callable[[str], None] | None = None,
     ) -> DatabaseSessionManager:
-        """Return a manager for `endpoint` with the pool and the patience that the settings ask for."""
+        """Return a manager for `endpoint` with the pool and the patience of the settings."""
         return cls(
             endpoint.dsn,
             label=endpoint.label,
@@ -108,14 +124,24 @@ class DatabaseSessionManager:
         """What the first connection found out about the server; None before it."""
         return self._connector.server
 
+    @property
+    def connect_deadline(self) -> float:
+        """The seconds that the next connection may take over all tries."""
+        return self._connector.deadline
+
+    @connect_deadline.setter
+    def connect_deadline(self, seconds: float) -> None:
+        self._connector.deadline = seconds
+
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection that is in no transaction; what is not committed is rolled back.
 
         Raises ConnectionFailed where none comes about.
         """
-        async with self.engine.connect() as connection:
-            yield connection
+        with self._used_up_explained():
+            async with self.engine.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -125,8 +151,9 @@ class DatabaseSessionManager:
         """
         from sqlmodel.ext.asyncio.session import AsyncSession
 
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            yield session
+        with self._used_up_explained():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                yield session
 
     def pool_status(self) -> PoolStatus:
         """Count the connections of the pool as they are now; all zero without pooling."""
@@ -142,9 +169,32 @@ class DatabaseSessionManager:
             recycle=self._recycle,
         )
 
+    @contextmanager
+    def _used_up_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolTimeout as error:
+            limit = self._pool_size + self._max_overflow
+            raise ConnectionFailed(
+                f"all {limit} connections of the pool to {self.label} are in use, and none was "
+                f"given back within {self._pool_timeout:g} s",
+                hint="Raise DB_POOL_SIZE or DB_MAX_OVERFLOW, or hold connections for less time.",
+            ) from error
+
     async def close(self) -> None:
-        """Close every connection of the pool that is not in use."""
-        await self.engine.dispose()
+        """Close every connection of the pool that is not in use.
+
+        Where the server does not take its leave in time, everything is cut off.
+        """
+        cut_off = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.terminate)
+        try:
+            await self.engine.dispose()
+        finally:
+            cut_off.cancel()
+
+    def terminate(self) -> None:
+        """Cut off every connection, in use or not: what waits for the server fails at once."""
+        self._connector.terminate()
 
 
 @asynccontextmanager
@@ -155,7 +205,9 @@ async def closing(manager: DatabaseSessionManager) -> AsyncIterator[DatabaseSess
     """
     try:
         yield manager
-    except (DBAPIError, OSError) as error:
+    except BrokenPipeError:  # not the server's: who reads our output has seen enough
+        raise
+    except _DRIVER_ERRORS as error:
         raise statement_failed(error) from error
     finally:
         await manager.close()

@@ -10,6 +10,15 @@ from dbctl.db.dsn import Dsn
 from dbctl.db.retry import is_tls_refusal
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
 
+# What a try to connect may end with; a host name that IDNA cannot encode is a UnicodeError.
+CONNECT_ERRORS = (
+    OSError,
+    UnicodeError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -49,7 +58,9 @@ def explain_connect(error: BaseException, dsn: Dsn) -> Cause:
                 f"the TLS handshake failed: {error.reason or error}",
                 "Check sslmode, sslcert and sslkey in the connection string.",
             )
-        case socket.gaierror():
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return Cause("no name server answers", "Check this machine's network and its DNS.")
+        case socket.gaierror() | UnicodeError():
             return Cause("the host name is not known", "Check the host in the connection string.")
         case ConnectionError() if is_tls_refusal(error):
             return Cause(
@@ -70,6 +81,11 @@ def explain_connect(error: BaseException, dsn: Dsn) -> Cause:
             return Cause(
                 "nothing is listening there",
                 "Check that the server runs, and the host and port of the connection string.",
+            )
+        case asyncpg.TargetServerAttributeNotMatched():
+            return Cause(
+                f"no server there is a {dsn.target_session_attrs} one",
+                "Correct target_session_attrs or the hosts in the connection string.",
             )
         case _:
             reason = without_password(str(error) or type(error).__name__, dsn)
@@ -102,9 +118,12 @@ def _explain_refusal(error: asyncpg.PostgresError, dsn: Dsn) -> Cause:
 def statement_failed(error: Exception) -> DbctlError:
     """Describe why a statement failed, from what SQLAlchemy or the driver raised."""
     driver: BaseException = getattr(error, "driver_exception", None) or error
-    if isinstance(driver, asyncpg.PostgresConnectionError | asyncpg.InterfaceError | OSError):
+    if _lost_connection(driver):
+        server = driver.__cause__  # what it said before it hung up
+        said = f" ({first_line(server)})" if isinstance(server, asyncpg.PostgresError) else ""
         return ConnectionFailed(
-            "the connection was lost while a statement ran; whether it took effect is unknown",
+            f"the connection was lost while a statement ran{said}; "
+            "whether it took effect is unknown",
             hint="Look at the state (`dbctl migrate status`) before you run it again.",
         )
     if isinstance(driver, asyncpg.PostgresError):
@@ -116,12 +135,24 @@ def statement_failed(error: Exception) -> DbctlError:
     return OperationFailed(first_line(driver), hint="`-v` shows the statement.")
 
 
+def _lost_connection(error: BaseException) -> bool:
+    """Tell whether there is no connection any more after this error."""
+    match error:
+        case asyncpg.PostgresConnectionError():
+            # The driver's own has no severity; a server that sends one is still there.
+            return error.severity is None
+        case asyncpg.InterfaceError():  # else a mistake in the call
+            return "connection is closed" in str(error)
+        case _:
+            return isinstance(error, OSError)
+
+
 _STATEMENT_HINTS = {
     "42501": "Grant the privilege to this role, or connect as the owner.",
     "42P01": "`dbctl migrate status` tells whether the schema is there.",
     "55P03": "Another session holds a lock on it; try again, or end that session.",
-    "57014": "It ran into its time limit and was cancelled; nothing was changed.",
-    "25006": "This connection is read-only: is the server a standby?",
+    "57014": "It ran into its time limit and was cancelled; ask for less, or by an indexed column.",
+    "25006": "It would write in a read-only transaction, which inspect and a standby never do.",
     "53100": "The server's disk is full.",
 }
 

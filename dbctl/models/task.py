@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, CheckConstraint, DateTime, Enum, Index, Text, text
+from sqlalchemy import CheckConstraint, DateTime, Enum, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, Relationship
 
 from dbctl.models.base import TimestampMixin

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from dbctl.db.pgcluster import Cluster
 from dbctl.db.pgfiles import is_locked, make_socket_folder
 from dbctl.db.pgprocess import run, service_account
 from dbctl.errors import ConfigurationError, ConnectionFailed, ErrorCode, ExitCode
+from tests.support.folders import open_folder
 
 IS_ROOT = os.geteuid() == 0
 only_root = pytest.mark.skipif(not IS_ROOT, reason="only root runs its server as another user")
@@ -118,28 +118,6 @@ def assert_one_postmaster(server: EmbeddedServer) -> None:
 def leftovers(server: EmbeddedServer) -> list[Path]:
     """Return what an unfinished initdb or destroy left."""
     return [*server.cluster_dir.glob("data.tmp-*"), *server.cluster_dir.glob("data.gone-*")]
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """Make a folder that the server's user can enter, in memory when there is room.
-
-    A cluster costs half a second of fsync on a disk.
-    """
-    memory = Path("/dev/shm")
-    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30
-    folder = Path(tempfile.mkdtemp(prefix="dbctl-test-", dir=memory if roomy else "/tmp")).resolve()
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@pytest.fixture
-def state_dir() -> Iterator[Path]:
-    with open_folder() as folder:
-        yield folder
 
 
 @pytest.fixture

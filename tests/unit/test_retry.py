@@ -76,30 +76,29 @@ def test_a_reset_is_not_taken_for_a_refusal_of_tls() -> None:
     assert not is_tls_refusal(ConnectionResetError())
 
 
-async def tries_of(errors: list[BaseException], deadline: float) -> tuple[int, list[BaseException]]:
-    """Raise `errors` one by one and return after how many tries none was left, and what was told."""
-    told: list[BaseException] = []
+async def run(errors: list[BaseException], told: list[BaseException], deadline: float) -> int:
+    """Raise `errors`, one per try, and return which try had none left."""
     tries = 0
     async for attempt in attempts(deadline, told.append):
         with attempt:
             tries += 1
             if tries <= len(errors):
                 raise errors[tries - 1]
-    return tries, told
+    return tries
 
 
 async def test_each_error_is_told_before_the_next_try_until_one_succeeds() -> None:
     errors: list[BaseException] = [ConnectionRefusedError(), refused("57P03")]
-    assert await tries_of(errors, deadline=60) == (3, errors)
+    told: list[BaseException] = []
+    assert await run(errors, told, deadline=60) == 3
+    assert told == errors
 
 
 async def test_a_lasting_error_leaves_at_once_and_is_not_told() -> None:
-    told: list[BaseException] = []
     wrong_password = refused("28P01")
+    told: list[BaseException] = []
     with pytest.raises(asyncpg.PostgresError) as raised:
-        async for attempt in attempts(60, told.append):
-            with attempt:
-                raise wrong_password
+        await run([wrong_password], told, deadline=60)
     assert raised.value is wrong_password
     assert told == []
 
@@ -107,7 +106,5 @@ async def test_a_lasting_error_leaves_at_once_and_is_not_told() -> None:
 async def test_at_the_deadline_the_last_error_leaves_as_it_is() -> None:
     down = ConnectionRefusedError()
     with pytest.raises(ConnectionRefusedError) as raised:
-        async for attempt in attempts(0, lambda _: None):
-            with attempt:
-                raise down
+        await run([down], [], deadline=0)
     assert raised.value is down

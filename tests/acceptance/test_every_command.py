@@ -1,0 +1,103 @@
+"""Every command as a process: exit code, one JSON document on stdout, nothing on stderr."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import MIGRATED
+from tests.support.cli import run_dbctl
+from tests.support.databases import TestServer
+
+USER = "16194304-04d3-548b-9807-7b9509d3302b"
+
+
+@pytest.fixture(scope="module")
+def seeded_url(server: TestServer) -> Iterator[str]:
+    """A database at the head with the dev set; the tests of this module only read it."""
+    with server.database(MIGRATED) as url:
+        assert run_dbctl("seed", "--dev", env={"DATABASE_URL": url}).exit_code == 0
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "value"),
+    [
+        (["migrate", "up"], "applied", []),
+        (["migrate", "up", "--sql"], "sql", ""),
+        (["migrate", "down", "head", "--yes"], "applied", []),
+        (["migrate", "status"], "state", "current"),
+        (["migrate", "history"], "current", ["4d6f1b0c9a27"]),
+        (["migrate", "check"], "differences", []),
+        (["migrate", "stamp", "head"], "after", ["4d6f1b0c9a27"]),
+        (["seed", "--dev"], "seed_set", "dev"),
+        (["health"], "status", "pass"),
+        (["inspect", "tables"], None, None),
+        (["inspect", "table", "tasks"], None, None),
+        (["inspect", "rows", "users"], "table", "public.users"),
+        (["inspect", "row", "users", USER], "table", "public.users"),
+        (["inspect", "pool"], None, None),
+        (["config"], None, None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and value else "",
+)
+def test_a_command_answers_in_json(
+    seeded_url: str, arguments: list[str], key: str | None, value: Any
+) -> None:
+    done = run_dbctl(*arguments, "--json", env={"DATABASE_URL": seeded_url})
+    assert (done.exit_code, done.stderr) == (0, "")
+    document = done.json
+    assert isinstance(document, dict)
+    if key is not None:
+        assert document[key] == value
+
+
+def test_new_answers_in_json_without_a_database(tmp_path: Path) -> None:
+    (tmp_path / "alembic" / "versions").mkdir(parents=True)
+    (tmp_path / "alembic" / "script.py.mako").write_text("revision = ${repr(up_revision)}")
+    (tmp_path / "alembic.ini").write_text(
+        "[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n"
+    )
+    done = run_dbctl("migrate", "new", "first", "--json", cwd=tmp_path)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert Path(done.json["path"]).read_text() == f"revision = '{done.json['revision']}'"
+
+
+def test_seeding_twice_changes_nothing_the_second_time(database_url: str) -> None:
+    env = {"DATABASE_URL": database_url}
+    first = run_dbctl("seed", "--dev", "--json", env=env).json["rows"]
+    second = run_dbctl("seed", "--dev", "--json", env=env).json["rows"]
+    assert {row["state"] for row in first} == {"created"}
+    assert {row["state"] for row in second} == {"already there"}
+    assert [row | {"state": ""} for row in first] == [row | {"state": ""} for row in second]
+
+
+def test_the_server_of_a_project_starts_serves_stops_and_goes(
+    tmp_path: Path, state_dir: Path
+) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    env = {"DBCTL_STATE_DIR": str(state_dir)}
+
+    def server(*arguments: str) -> Any:
+        done = run_dbctl("server", *arguments, "--json", env=env, cwd=tmp_path)
+        assert done.exit_code == 0, done.stderr
+        return done.json
+
+    try:
+        assert server("status")["state"] == "absent"
+        assert server("start")["state"] == "running"
+        url = server("url")["url"]
+        done = run_dbctl("migrate", "status", "--json", env=env, cwd=tmp_path)
+        assert (done.exit_code, done.json["state"]) == (1, "empty")
+        assert "the embedded PostgreSQL of this project serves" in done.stderr
+        plain = run_dbctl("server", "url", env=env, cwd=tmp_path)
+        assert (plain.stdout, plain.stderr) == (f"{url}\n", "")
+        assert server("stop")["changed"] is True
+        assert server("stop")["changed"] is False
+        assert server("status")["state"] == "stopped"
+        refused = run_dbctl("server", "destroy", env=env, cwd=tmp_path)
+        assert refused.exit_code == 5
+    finally:
+        assert server("destroy", "--yes")["changed"] is True
+    assert server("status")["state"] == "absent"
