@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
 from dbctl.migrate.results import History, HistoryEntry, NewRevision
-from dbctl.migrate.scripts import Checkout, bundled_config, describe, parents
+from dbctl.migrate.scripts import Checkout, bundled_config, describe, located, parents
 from dbctl.migrate.status import read_version
 
 
@@ -56,9 +56,9 @@ def new_revision(checkout: Checkout, message: str) -> NewRevision:
         )
     try:
         script = command.revision(checkout.config, message=message)
-    except CommandError as error:
+    except Exception as error:  # the template is the project's code
         raise ConfigurationError(
-            str(error),
+            str(error) if isinstance(error, CommandError) else located(error),
             hint="`dbctl migrate history` shows the heads.",
             code=ErrorCode.MIGRATION_SCRIPTS,
         ) from error

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy import MetaData, func
 from sqlmodel import Field, SQLModel
 
 # Without fixed names, a constraint cannot be dropped by a later revision on every database alike.
@@ -29,13 +29,11 @@ class TimestampMixin(SQLModel):
 
     created_at: datetime | None = Field(
         default=None,
-        sa_type=DateTime(timezone=True),
         sa_column_kwargs={"server_default": func.now()},
         nullable=False,
     )
     updated_at: datetime | None = Field(
         default=None,
-        sa_type=DateTime(timezone=True),
         sa_column_kwargs={"server_default": func.now(), "onupdate": func.now()},
         nullable=False,
     )

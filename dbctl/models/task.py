@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, DateTime, Enum, Index, Text, text
+from sqlalchemy import CheckConstraint, Enum, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, Relationship
 
@@ -68,13 +68,8 @@ class Task(TimestampMixin, table=True):
         sa_type=ARRAY(Text),
         sa_column_kwargs={"server_default": text("'{}'")},
     )
-    due_at: datetime | None = Field(
-        default=None,
-        sa_type=DateTime(timezone=True),
-    )
-    completed_at: datetime | None = Field(
-        default=None,
-        sa_type=DateTime(timezone=True),
-    )
+    # SQLModel makes a datetime a timestamptz, and refuses one without a time zone.
+    due_at: datetime | None = None
+    completed_at: datetime | None = None
 
     user: User = Relationship(back_populates="tasks")

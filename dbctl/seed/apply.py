@@ -94,5 +94,5 @@ async def _insert[Row: User | Task](session: AsyncSession, *rows: Row) -> set[ob
     statement = insert(table).values(
         [row.model_dump(exclude={"created_at", "updated_at"}) for row in rows]
     )
-    written = await session.execute(statement.on_conflict_do_nothing().returning(col(table.id)))
+    written = await session.exec(statement.on_conflict_do_nothing().returning(col(table.id)))
     return set(written.scalars())

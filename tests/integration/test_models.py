@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -250,6 +250,13 @@ class TestTimestamps:
             " and is_nullable = 'NO' and data_type = 'timestamp with time zone'"
         )
         assert (await session.exec(nullable)).scalar_one() == 4  # type: ignore[call-overload]
+
+    async def test_a_time_without_a_zone_is_refused(
+        self, session: AsyncSession, user: User
+    ) -> None:
+        session.add(Task(user_id=user.id, title="when?", due_at=NOON.replace(tzinfo=None)))
+        with pytest.raises(StatementError, match="timezone"):
+            await session.commit()
 
     async def test_a_time_of_another_zone_is_the_same_moment(
         self, session: AsyncSession, user: User
