@@ -1,0 +1,58 @@
+"""What the README says is so."""
+
+import ast
+import re
+import shlex
+from importlib import import_module
+
+import pytest
+
+from dbctl.errors import ExitCode
+from tests.support.cli import ROOT, invoke
+
+README = (ROOT / "README.md").read_text()
+GROUPS = ("migrate", "seed", "health", "inspect", "server", "config")
+LINES = sorted(
+    set(re.findall(r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$", README, re.MULTILINE))
+)
+
+
+def test_there_are_commands_to_check() -> None:
+    assert {line.split()[0] for line in LINES} == set(GROUPS) - {"config"}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_command_of_the_readme_exists_with_its_options(line: str) -> None:
+    words = shlex.split(line)
+    command = words[:2] if words[0] in {"migrate", "inspect", "server"} else words[:1]
+    help_text = invoke(*command, "--help").stdout
+    assert f"Usage: dbctl {' '.join(command)}" in help_text
+    for option in (word for word in words if word.startswith("--")):
+        assert f" {option} " in help_text
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    table = README.partition("## Exit codes")[2].partition("## ")[0]
+    rows = re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE)
+    codes = {int(code) for row in rows for code in row.split(",")}
+    assert codes == {code.value for code in ExitCode}
+
+
+def test_the_example_beside_fastapi_imports_what_is_there() -> None:
+    (example,) = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
+    ours = [
+        node
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dbctl")
+    ]
+    assert ours
+    for node in ours:
+        for name in node.names:
+            assert hasattr(import_module(node.module or ""), name.name)
+
+
+def test_every_file_that_is_linked_is_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert not missing
