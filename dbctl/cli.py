@@ -97,7 +97,7 @@ def root(
         import logging
 
         logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
-        for name in ("dbctl", "alembic", "sqlalchemy.engine"):
+        for name in ("dbctl", "alembic.runtime.migration", "sqlalchemy.engine"):
             logging.getLogger(name).setLevel(logging.INFO)
 
 

@@ -143,13 +143,3 @@ def _labelled(out: Console, label: str, style: str, message: str) -> None:
     from dbctl.rendering import visible
 
     out.print(Text.assemble((label, style), " ", visible(message)), soft_wrap=True)
-
-
-def __getattr__(name: str) -> object:  # TEMPORARY while modules move
-    import dbctl.rendering
-    import dbctl.results
-
-    for module in (dbctl.results, dbctl.rendering):
-        if hasattr(module, name):
-            return getattr(module, name)
-    raise AttributeError(name)

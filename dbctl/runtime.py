@@ -9,6 +9,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import copy_context
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
@@ -107,8 +108,13 @@ def execute(command: Callable[[], object], argv: Sequence[str]) -> int:
     `argv` is looked at for the output format, so that a command line which does not parse is
     answered in the format it asked for.
     """
-    chosen_output.set(Output.JSON if wants_json(argv) else Output.TABLE)
     signal.signal(signal.SIGTERM, _terminate)
+    # In a context of its own, so that the format chosen in it ends with it.
+    return copy_context().run(_contained, command, argv)
+
+
+def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
+    chosen_output.set(Output.JSON if wants_json(argv) else Output.TABLE)
     try:
         outcome = command()
     except DbctlError as error:

@@ -29,7 +29,7 @@ from dbctl.output import Output, chosen_output, emit
 from dbctl.rendering import console
 from dbctl.results import Result
 from tests.conftest import MIGRATED
-from tests.support.cli import run_dbctl
+from tests.support.cli import invoke, run_dbctl
 from tests.support.databases import TestServer
 from tests.support.pgbouncer import Pgbouncer
 
@@ -914,27 +914,27 @@ def test_the_commands_print_one_document_and_exit_as_documented(
     )
     env = {"DATABASE_URL": database_url}
 
-    rows = run_dbctl("inspect", "rows", "t", "--where", "id=2", "--json", env=env)
+    rows = invoke("inspect", "rows", "t", "--where", "id=2", "--json", env=env)
     assert (rows.exit_code, rows.stderr) == (0, "")
     assert rows.json["rows"] == [{"id": 2, "v": None}]
     assert rows.json["columns"][0] == {"name": "id", "type": "integer", "primary_key": True}
 
-    as_csv = run_dbctl("inspect", "rows", "t", "--format", "csv", "--order", "id:desc", env=env)
+    as_csv = invoke("inspect", "rows", "t", "--format", "csv", "--order", "id:desc", env=env)
     assert as_csv.stdout == "id,v\n2,\n1,one\n"
 
-    row = run_dbctl("inspect", "row", "t", "1", "--json", env=env)
+    row = invoke("inspect", "row", "t", "1", "--json", env=env)
     assert row.json["row"] == {"id": 1, "v": "one"}
 
-    table = run_dbctl("inspect", "table", "t", "--json", env=env)
+    table = invoke("inspect", "table", "t", "--json", env=env)
     assert [column["name"] for column in table.json["columns"]] == ["id", "v"]
     assert table.json["schema"] == "public"
 
-    missing = run_dbctl("inspect", "row", "t", "--json", "--", "-3", env=env)
+    missing = invoke("inspect", "row", "t", "--json", "--", "-3", env=env)
     assert (missing.exit_code, missing.json["error"]["code"]) == (1, "not_found")
 
-    unknown = run_dbctl("inspect", "rows", "tt", "--json", env=env)
+    unknown = invoke("inspect", "rows", "tt", "--json", env=env)
     assert (unknown.exit_code, unknown.json["error"]["code"]) == (2, "not_found")
 
-    pool = run_dbctl("inspect", "pool", "--json", env=env)
+    pool = invoke("inspect", "pool", "--json", env=env)
     assert pool.json["server"]["database"] == name
-    assert run_dbctl("inspect", "tables", env=env).exit_code == 0
+    assert invoke("inspect", "tables", env=env).exit_code == 0
