@@ -6,6 +6,7 @@
 import fcntl
 import os
 import pty
+import re
 import shutil
 import struct
 import subprocess
@@ -53,8 +54,9 @@ def run(arguments: list[str], environment: dict[str, str]) -> str:
 
 def main() -> None:
     """Write the picture."""
-    state = tempfile.mkdtemp(prefix="dbctl-picture-")
-    environment = os.environ | {"DBCTL_STATE_DIR": state, "TERM": "xterm-256color"}
+    state = Path(tempfile.mkdtemp(prefix="dbctl-picture-"))
+    state.chmod(0o755)  # root's server runs as another user
+    environment = os.environ | {"DBCTL_STATE_DIR": str(state), "TERM": "xterm-256color"}
     for name in ("DATABASE_URL", "ENVIRONMENT", "NO_COLOR"):
         environment.pop(name, None)
     console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"))  # noqa: SIM115
@@ -64,10 +66,12 @@ def main() -> None:
             console.print(Text.from_ansi(run(command, environment)))
             console.print()
     finally:
-        dbctl = [sys.executable, "-m", "dbctl"]
-        subprocess.run([*dbctl, "server", "destroy", "--yes"], cwd=ROOT, env=environment, check=True)
+        destroy = [sys.executable, "-m", "dbctl", "server", "destroy", "--yes"]
+        subprocess.run(destroy, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         shutil.rmtree(state)
     svg = console.export_svg(title="dbctl", unique_id="dbctl")
+    # The reader's own monospaced font will do; none is fetched from elsewhere.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     (ROOT / "docs" / "dbctl.svg").write_text(svg, encoding="utf-8")
 
 

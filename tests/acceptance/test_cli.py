@@ -58,7 +58,7 @@ def test_the_help_of_the_root_imports_next_to_nothing() -> None:
 
 def test_health_imports_no_model_and_nothing_that_draws(database_url: str) -> None:
     imported = imported_by("health", "--json", env={"DATABASE_URL": database_url})
-    assert {"asyncpg", "sqlalchemy", "dbctl.health.commands"} <= imported
+    assert {"asyncpg", "sqlalchemy", "dbctl.health.report"} <= imported
     assert not imported & {"sqlmodel", "rich", "dbctl.models", "dbctl.db.embedded"}
 
 
