@@ -11,7 +11,7 @@ from dbctl.errors import DbctlError, ErrorCode, ExitCode
 class ErrorBody(BaseModel):
     """What went wrong, for scripts: `code` is one of `ErrorCode`."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
 
     code: ErrorCode
     message: str
@@ -35,7 +35,7 @@ class ErrorDocument(BaseModel):
 class Result(BaseModel):
     """The typed outcome of an operation; every format is made from it."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -5,6 +5,7 @@ Whatever a command raises leaves here as a message, a hint and a documented exit
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -60,6 +61,7 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
             for number in _EXIT_CODES:
                 loop.remove_signal_handler(number)
 
+    gc.enable()
     try:
         return asyncio.run(supervised())
     except asyncio.CancelledError:
