@@ -1,5 +1,7 @@
 """`dbctl migrate`: which schema is the database at, what is pending; apply it safely."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +13,14 @@ from dbctl.rendering import console
 from dbctl.runtime import on_database
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.migrate.apply import Direction, Progress
     from dbctl.migrate.results import Migrated
     from dbctl.migrate.scripts import Checkout
+    from dbctl.results import Result
     from dbctl.settings import Settings
 
 app = typer.Typer(
@@ -54,18 +60,11 @@ SqlOption = Annotated[bool, typer.Option("--sql", help="Print the SQL and run no
 def up(settings: "Settings", target: TargetArgument = "head", sql: SqlOption = False) -> ExitCode:
     """Upgrade the database, one transaction per revision."""
     from dbctl.migrate import offline, views
-    from dbctl.migrate.results import Script
     from dbctl.migrate.scripts import open_checkout
 
-    checkout = open_checkout(settings)
-    if not sql:
-        return _migrate(settings, checkout, "up", target)
-
-    async def render(database: "DatabaseSessionManager") -> Script:
-        async with database.connect() as connection:
-            return await offline.render(connection, checkout, target, database.label)
-
-    return emit(on_database(settings, render, migrations=True), views.script)
+    if sql:
+        return _read(settings, partial(offline.render, target=target), views.script)
+    return _migrate(settings, open_checkout(settings), "up", target)
 
 
 @command(app, context_settings=RELATIVE)
@@ -95,17 +94,9 @@ def down(
 def status(settings: "Settings") -> ExitCode:
     """Compare the version of the database with the checkout's; exit 1 unless they are the same."""
     from dbctl.migrate import views
-    from dbctl.migrate.results import MigrationStatus
-    from dbctl.migrate.scripts import open_checkout
     from dbctl.migrate.status import read_status
 
-    checkout = open_checkout(settings)
-
-    async def read(database: "DatabaseSessionManager") -> MigrationStatus:
-        async with database.connect() as connection:
-            return await read_status(connection, checkout, database.label)
-
-    return emit(on_database(settings, read, migrations=True), views.status)
+    return _read(settings, read_status, views.status)
 
 
 @command(app)
@@ -113,16 +104,8 @@ def history(settings: "Settings") -> ExitCode:
     """List the revisions, the newest first, and which of them the database has."""
     from dbctl.migrate import views
     from dbctl.migrate.history import read_history
-    from dbctl.migrate.results import History
-    from dbctl.migrate.scripts import open_checkout
 
-    checkout = open_checkout(settings)
-
-    async def read(database: "DatabaseSessionManager") -> History:
-        async with database.connect() as connection:
-            return await read_history(connection, checkout, database.label)
-
-    return emit(on_database(settings, read, migrations=True), views.history)
+    return _read(settings, read_history, views.history)
 
 
 @command(app)
@@ -165,6 +148,23 @@ def stamp(settings: "Settings", target: StampArgument) -> ExitCode:
         ),
         views.stamped,
     )
+
+
+def _read[R: "Result"](
+    settings: "Settings",
+    operation: Callable[["AsyncConnection", "Checkout", str], Awaitable[R]],
+    view: Callable[[R], "RenderableType"],
+) -> ExitCode:
+    """Print what an operation reads from a connection and compares with the checkout."""
+    from dbctl.migrate.scripts import open_checkout
+
+    checkout = open_checkout(settings)
+
+    async def read(database: "DatabaseSessionManager") -> R:
+        async with database.connect() as connection:
+            return await operation(connection, checkout, database.label)
+
+    return emit(on_database(settings, read, migrations=True), view)
 
 
 def _migrate(

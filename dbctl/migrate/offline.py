@@ -12,7 +12,7 @@ from dbctl.migrate.status import read_version
 
 
 async def render(
-    connection: AsyncConnection, checkout: Checkout, target: str, database: str
+    connection: AsyncConnection, checkout: Checkout, database: str, *, target: str
 ) -> Script:
     """Return the SQL that would bring the database from where it is up to `target`.
 
