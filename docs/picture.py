@@ -1,6 +1,6 @@
 """Make docs/dbctl.svg from a real run: the README's commands on a fresh embedded server.
 
-    uv run python docs/picture.py
+uv run python docs/picture.py
 """
 
 import fcntl

@@ -9,7 +9,7 @@ import pytest
 from dbctl.db import dsn
 from dbctl.db.embedded import EmbeddedServer
 from dbctl.db.engine import DatabaseSessionManager
-from tests.support.cli import environment, run_dbctl
+from tests.support.cli import environment, invoke
 from tests.support.databases import TestServer
 from tests.support.folders import open_folder
 from tests.support.pgbouncer import Pgbouncer, find_pgbouncer, run_pgbouncer
@@ -33,7 +33,7 @@ def server() -> Iterator[TestServer]:
         server = TestServer(embedded.ensure_running())
         try:
             server.execute(f"CREATE DATABASE {MIGRATED}")
-            done = run_dbctl("migrate", "up", env={"DATABASE_URL": server.url_of(MIGRATED)})
+            done = invoke("migrate", "up", env={"DATABASE_URL": server.url_of(MIGRATED)})
             assert done.exit_code == 0, done.stderr
             yield server
         finally:

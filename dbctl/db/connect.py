@@ -80,7 +80,7 @@ class Connector:
             if reason not in self._told:
                 self._told.add(reason)
                 self.on_wait(
-                    f"waiting for {self.dsn.label}: {reason} (up to {self.deadline:.0f} s)"
+                    f"waiting for {self.dsn.label}: {reason} (up to {self.deadline:.3g} s)"
                 )
             causes[reason] = error
 
@@ -94,10 +94,10 @@ class Connector:
             raise AssertionError("the retry loop ends by returning or raising")
         except CONNECT_ERRORS as error:
             # At the deadline, what the attempts met says more than that the time is over.
-            told = [*causes.values(), error]
-            shown = told[-2] if isinstance(error, TimeoutError) and causes else error
+            cut_short = isinstance(error, TimeoutError) and causes
+            shown = list(causes.values())[-1] if cut_short else error
             waited = time.monotonic() - started
-            raise connection_failed(shown, self.dsn, waited=waited) from error
+            raise connection_failed(shown, self.dsn, waited=waited) from shown
 
     def terminate(self) -> None:
         """Cut off every connection, whatever the server does; what waits for it fails at once."""

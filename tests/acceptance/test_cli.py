@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbctl import __version__
-from tests.support.cli import ROOT, environment, run_dbctl
+from tests.support.cli import ROOT, environment, invoke, run_dbctl
 
 COMMANDS = [
     [],
@@ -43,7 +43,7 @@ def imported_by(*arguments: str, env: dict[str, str] | None = None) -> set[str]:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "dbctl")
 def test_every_command_explains_itself_without_a_database(command: list[str]) -> None:
     # A connection string that would fail shows that none is looked at.
-    done = run_dbctl(*command, "--help", env={"DATABASE_URL": "nonsense", "ENVIRONMENT": "prod"})
+    done = invoke(*command, "--help", env={"DATABASE_URL": "nonsense", "ENVIRONMENT": "prod"})
     assert (done.exit_code, done.stderr) == (0, "")
     assert f"dbctl {' '.join(command)}".strip() in done.stdout
 
@@ -73,16 +73,16 @@ def test_the_version_is_the_packages() -> None:
 def test_a_command_line_that_does_not_parse_is_exit_2_in_either_format(
     arguments: list[str],
 ) -> None:
-    told = run_dbctl(*arguments)
+    told = invoke(*arguments)
     assert (told.exit_code, told.stdout) == (2, "")
     assert re.match(r"error: .+\nhint: `dbctl.* --help` shows what it takes\.\n", told.stderr)
-    document = run_dbctl(*arguments, "--json")
+    document = invoke(*arguments, "--json")
     assert (document.exit_code, document.stderr) == (2, "")
     assert document.json["error"]["code"] == "usage"
 
 
 def test_a_command_that_is_nearly_there_is_suggested() -> None:
-    assert "Did you mean 'migrate'?" in run_dbctl("migrat").stderr
+    assert "Did you mean 'migrate'?" in invoke("migrat").stderr
 
 
 def test_the_root_without_a_command_shows_the_help() -> None:
@@ -96,11 +96,11 @@ def test_config_shows_sources_and_masks_the_password(tmp_path: Path) -> None:
     url = "postgresql://me:h%40rd2guess@ep-x-pooler.eu-central-1.aws.neon.tech/app?sslmode=require"
     env = {"DATABASE_URL": url}
     for arguments in (["config"], ["config", "--json"], ["config", "--format", "csv"]):
-        done = run_dbctl(*arguments, env=env, cwd=tmp_path)
+        done = invoke(*arguments, env=env, cwd=tmp_path)
         assert (done.exit_code, done.stderr) == (0, "")
         assert "h%40rd2guess" not in done.stdout
         assert "h@rd2guess" not in done.stdout
-    document = run_dbctl("--environment", "staging", "config", "--json", env=env, cwd=tmp_path).json
+    document = invoke("--environment", "staging", "config", "--json", env=env, cwd=tmp_path).json
     settings = {item["name"]: (item["value"], item["source"]) for item in document["settings"]}
     assert settings["DB_POOL_SIZE"] == (7, "pyproject.toml")
     assert settings["ENVIRONMENT"] == ("staging", "flag")
@@ -112,7 +112,7 @@ def test_config_shows_sources_and_masks_the_password(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_used_are_exit_2_with_a_line_each() -> None:
-    done = run_dbctl("migrate", "status", env={"DB_POOL_SIZE": "x", "ENVIRONMENT": "prod"})
+    done = invoke("migrate", "status", env={"DB_POOL_SIZE": "x", "ENVIRONMENT": "prod"})
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: DB_POOL_SIZE from environment: 'x'")
     assert "\nENVIRONMENT from environment: 'prod'" in done.stderr
@@ -123,17 +123,17 @@ def test_nobody_listening_is_exit_3_and_the_password_stays_here() -> None:
         "DATABASE_URL": "postgresql://me:h4rd2guess@127.0.0.1:1/app",
         "DB_CONNECT_DEADLINE": "0.2",
     }
-    for arguments in (["migrate", "status", "--json"], ["-v", "migrate", "status"]):
-        done = run_dbctl(*arguments, env=env)
-        assert done.exit_code == 3
+    document = invoke("migrate", "status", "--json", env=env)
+    assert (document.exit_code, document.json["error"]["code"]) == (3, "connection_failed")
+    explained = run_dbctl("-v", "migrate", "status", env=env)
+    assert (explained.exit_code, explained.stdout) == (3, "")
+    assert "caused by ConnectionRefusedError" in explained.stderr
+    for done in (document, explained):
         assert "h4rd2guess" not in done.stdout + done.stderr
-    assert run_dbctl("migrate", "status", "--json", env=env).json["error"]["code"] == (
-        "connection_failed"
-    )
 
 
 def test_staging_without_a_database_is_refused_rather_than_embedded() -> None:
-    done = run_dbctl("migrate", "status", env={"ENVIRONMENT": "staging"})
+    done = invoke("migrate", "status", env={"ENVIRONMENT": "staging"})
     assert done.exit_code == 2
     assert "no DATABASE_URL is set" in done.stderr
 

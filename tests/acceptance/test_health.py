@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cli import ROOT, environment, run_dbctl
+from tests.support.cli import ROOT, environment, invoke, run_dbctl
 from tests.support.databases import TestServer
 from tests.support.proxy import FaultProxy, Mode, Trigger
 
@@ -33,7 +33,7 @@ def test_a_healthy_database_is_exit_0_in_every_format(database_url: str) -> None
         "pool",
     ]
 
-    table = run_dbctl("health", env=env)
+    table = invoke("health", env=env)
     assert (table.exit_code, table.stderr) == (0, "")
     verdict, *lines = table.stdout.splitlines()
     assert verdict.startswith("✓ ")
@@ -44,7 +44,7 @@ def test_a_healthy_database_is_exit_0_in_every_format(database_url: str) -> None
         ["✓", "pool"],
     ]
 
-    rows = run_dbctl("health", "--format", "csv", env=env)
+    rows = invoke("health", "--format", "csv", env=env)
     assert (rows.exit_code, rows.stderr) == (0, "")
     header, *records = rows.stdout.splitlines()
     assert header == "name,status,summary,observed,remedy"
@@ -56,7 +56,7 @@ def test_a_healthy_database_is_exit_0_in_every_format(database_url: str) -> None
 
 
 def test_a_database_that_lacks_migrations_is_exit_1_and_names_the_command(empty_url: str) -> None:
-    table = run_dbctl("health", env={"DATABASE_URL": empty_url})
+    table = invoke("health", env={"DATABASE_URL": empty_url})
     assert (table.exit_code, table.stderr) == (1, "")
     assert table.stdout.splitlines()[0].endswith(" is not healthy")
     assert "→ dbctl migrate up" in table.stdout
@@ -107,5 +107,5 @@ def test_a_signal_ends_it_at_once_while_the_server_does_not_answer(
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
 def test_a_time_to_wait_that_is_none_is_exit_2(seconds: str) -> None:
-    done = run_dbctl("health", "--json", "--wait", seconds, env={"DATABASE_URL": "nonsense"})
+    done = invoke("health", "--json", "--wait", seconds, env={"DATABASE_URL": "nonsense"})
     assert (done.exit_code, done.json["error"]["code"]) == (2, "usage")

@@ -307,7 +307,7 @@ class TestFailuresToConnect:
         error, waits = await in_time(failure_of(url, deadline=0.5))
         label = f"127.0.0.1:{port}/app"
         assert error.message == f"cannot connect to {label}: nothing is listening there"
-        assert waits == [f"waiting for {label}: nothing is listening there (up to 0 s)"]
+        assert waits == [f"waiting for {label}: nothing is listening there (up to 0.5 s)"]
 
     async def test_where_no_socket_is_it_waits_as_well(self, tmp_path: Path) -> None:
         error, waits = await in_time(
