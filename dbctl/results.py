@@ -54,7 +54,8 @@ class Result(BaseModel):
 class FallibleResult(Result):
     """A result that is worth having although the operation failed before its end."""
 
-    error: ErrorBody | None = None
+    # A script may look for the key alone.
+    error: ErrorBody | None = Field(default=None, exclude_if=lambda error: error is None)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -97,7 +97,8 @@ def test_a_database_at_the_head_is_healthy(database_url: str) -> None:
     looked = health(database_url)
     document = looked.done.json
     assert (looked.done.exit_code, looked.done.stderr) == (0, "")
-    assert (document["status"], document["error"]) == ("pass", None)
+    assert document["status"] == "pass"
+    assert "error" not in document
     assert document["environment"] == "development"
     assert looked.statuses == HEALTHY
     connection = looked.check("connection")["observed"]
@@ -179,7 +180,7 @@ def test_what_a_role_may_not_read_is_unknown_and_no_failure(
 
 def test_an_empty_database_fails_and_the_remedy_is_a_command(empty_url: str) -> None:
     looked = health(empty_url)
-    assert (looked.done.exit_code, looked.done.json["error"]) == (1, None)
+    assert (looked.done.exit_code, "error" in looked.done.json) == (1, False)
     assert looked.statuses == HEALTHY | {"migrations": "fail"}
     assert looked.check("migrations")["observed"]["state"] == "empty"
     assert looked.check("migrations")["remedy"] == "dbctl migrate up"
@@ -231,7 +232,7 @@ def test_two_heads_fail_until_the_database_is_at_both(project: Project) -> None:
 def test_revisions_that_cannot_be_loaded_are_a_result_and_no_crash(project: Project) -> None:
     project.write_alembic("versions/r3.py", "raise RuntimeError('[red]broken[/red]')")
     done = project.run("health", "--json", "--wait", "60")
-    assert (done.exit_code, done.json["error"]) == (1, None)
+    assert (done.exit_code, "error" in done.json) == (1, False)
     connection, migrations, pool = done.json["checks"]
     assert (connection["status"], pool["status"]) == ("pass", "pass")
     assert migrations["status"] == "fail"
@@ -515,7 +516,7 @@ async def test_waiting_sees_the_migrations_that_another_job_applies(
 
 def test_waiting_ends_with_the_last_finding_when_nothing_changes(empty_url: str) -> None:
     looked = health(empty_url, "--wait", "2")
-    assert (looked.done.exit_code, looked.done.json["error"]) == (1, None)
+    assert (looked.done.exit_code, "error" in looked.done.json) == (1, False)
     assert looked.check("migrations")["observed"]["state"] == "empty"
     assert looked.done.stderr.count("waiting for") == 1
     assert looked.seconds < 2 + SLACK
