@@ -75,7 +75,7 @@ def resolve(settings: Settings, on_notice: Callable[[str], None]) -> Endpoints:
     if named is not None:
         return named
     url = embedded_server(settings).ensure_running(on_notice)
-    on_notice("No DATABASE_URL: the embedded PostgreSQL of this project serves (`dbctl server`).")
+    on_notice("No DATABASE_URL: this project's embedded PostgreSQL serves (`dbctl server`).")
     return embedded_endpoints(url)
 
 

@@ -96,8 +96,11 @@ def pairs(items: Sequence[tuple[str, Text]], *, wrap: bool = False) -> Table:
     if not wrap:
         grid.columns[1].no_wrap = True
         grid.columns[1].overflow = "ellipsis"
-    for name, value in items:
-        grid.add_row(safe(name), value)
+    names = [safe(name) for name, _ in items]
+    # Of two columns that do not wrap Rich would shorten both: the names stay, within reason.
+    grid.columns[0].min_width = min(max((name.cell_len for name in names), default=0), 30)
+    for name, (_, value) in zip(names, items, strict=True):
+        grid.add_row(name, value)
     return grid
 
 

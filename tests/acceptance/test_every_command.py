@@ -79,7 +79,7 @@ def test_the_server_of_a_project_starts_serves_stops_and_goes(
         url = server("url")["url"]
         done = invoke("migrate", "status", "--json", env=env, cwd=tmp_path)
         assert (done.exit_code, done.json["state"]) == (1, "empty")
-        assert "the embedded PostgreSQL of this project serves" in done.stderr
+        assert "this project's embedded PostgreSQL serves" in done.stderr
         plain = invoke("server", "url", env=env, cwd=tmp_path)
         assert (plain.stdout, plain.stderr) == (f"{url}\n", "")
         assert server("stop")["changed"] is True

@@ -108,6 +108,11 @@ def test_long_values_are_shortened_in_tables_and_whole_where_one_row_is_shown() 
     assert value in "".join(line.removeprefix("body").strip() for line in drawn(views.row(one), 80))
 
 
+def test_the_names_of_a_block_stay_whole_beside_a_long_value() -> None:
+    record = {"id": 1, "completed_at": "x" * 200} | {f"c{n}": "value " * 9 for n in range(8)}
+    assert "completed_at  xxx" in "\n".join(drawn(views.rows(rows(record)), 80))
+
+
 def test_a_huge_value_does_not_fill_the_screen() -> None:
     result = rows({"id": 1, "body": "x" * 1_000_000})
     one = RowResult(table=result.table, headers=result.headers, row=result.rows[0])
