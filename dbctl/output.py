@@ -71,6 +71,8 @@ def _write_csv(result: Result) -> None:
 
     records = list(result.records())
     columns = result.columns() or list(records[0] if records else ())
+    if not columns:
+        return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_csv_cell(record[name]) for name in columns] for record in records)

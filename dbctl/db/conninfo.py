@@ -37,7 +37,9 @@ _ENVIRONMENT = {
     "application_name": "PGAPPNAME",
 }
 
-_PASTE = re.compile(r"(?:psql\s+|(?:export\s+)?[A-Z][A-Z0-9_]*=)?(['\"]?)(?P<url>.*)\1", re.DOTALL)
+_PASTE = re.compile(
+    r"(?:psql\s+|(?:export\s+)?[A-Z][A-Z0-9_]*\s*=\s*)?(['\"]?)(?P<url>.*)\1", re.DOTALL
+)
 _SCHEME = re.compile(
     r"postgres(?:ql)?(?:\+(?:asyncpg|psycopg|psycopg2|psycopg_async))?://", re.IGNORECASE
 )
@@ -215,11 +217,16 @@ def _visible(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "?", name)[:40]
 
 
+_LIBPQ_ONLY = frozenset({"sslcertmode", "sslcrl", "sslcrldir", "sslkeylogfile", "service"})
+
+
 def _advice(unknown: str) -> str:
     from difflib import get_close_matches
 
     if unknown in ("schema", "currentSchema", "search_path"):
         return "Write the schema x as options=-csearch_path%3Dx."
+    if unknown in _LIBPQ_ONLY:  # the nearest name would mean something else
+        return "dbctl has nothing like it; leave it out."
     if close := get_close_matches(unknown, sorted(_KNOWN), n=1, cutoff=0.75):
         return f"Did you mean '{close[0]}'?"
     return "Leave it out; a server setting is written options=-cname%3Dvalue."
@@ -272,7 +279,7 @@ def _endpoint(spec: str, value: Value | None, *, escaped: bool) -> tuple[str | N
     if not sound:
         hint = "Write an IPv6 address in brackets, as in [::1]:5432; commas separate several hosts."
         raise value.refuse("is not a host name, an address or a socket's folder", hint=hint)
-    return host, None if port is None else _port(port, value)
+    return host, _port(port, value) if port else None  # libpq takes `host:` as well
 
 
 def _port(text: str, value: Value) -> int:

@@ -187,8 +187,11 @@ class EmbeddedServer:
             if not self.cluster.data_dir.exists():
                 return False
             self._refuse_other_owner()
+            self._refuse_link()
             with locked(self.cluster_dir / "start.lock", LOCK_TIMEOUT):
                 self.cluster.stop()
+                if not self.cluster.data_dir.exists():  # another dbctl was quicker
+                    return False
                 gone = self.cluster_dir / f"data.gone-{os.getpid()}"
                 self.cluster.data_dir.rename(gone)
                 for folder in (gone, self.log_dir, self.cluster.socket_dir):
@@ -210,7 +213,7 @@ class EmbeddedServer:
         with locked(self.cluster_dir / "start.lock", LOCK_TIMEOUT) as start_lock:
             if self._is_ready():
                 return
-            self._sweep()
+            self._sweep(notice)
             make_socket_folder(self.cluster.socket_dir, self.cluster.account)
             make_service_folder(self.log_dir, self.cluster.account)
             try:
@@ -240,10 +243,21 @@ class EmbeddedServer:
         with suppress(OSError):
             self.cluster.socket_dir.rmdir()
 
-    def _sweep(self) -> None:
+    def _sweep(self, notice: Notice) -> None:
         for pattern in ("data.tmp-*", "data.gone-*"):
             for leftover in self.cluster_dir.glob(pattern):
-                shutil.rmtree(leftover)
+                try:
+                    shutil.rmtree(leftover)
+                except OSError as error:  # it takes room, but stands in nobody's way
+                    notice(f"Cannot remove the leftover {leftover}: {error.strerror or error}.")
+
+    def _refuse_link(self) -> None:
+        data_dir = self.cluster.data_dir
+        if data_dir.is_symlink():
+            raise embedded_failure(
+                f"{data_dir} is a link to {data_dir.resolve()}, which dbctl did not make.",
+                hint="Run `dbctl server stop`, then remove both by hand.",
+            )
 
     def _refuse_other_owner(self) -> None:
         owner = self.cluster_dir.stat().st_uid

@@ -49,7 +49,7 @@ def os_errors_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = error.strerror or str(error) or type(error).__name__
         raise embedded_failure(
             f"The embedded PostgreSQL cannot use {error.filename or folder}: {reason}."
         ) from error

@@ -71,7 +71,7 @@ async def list_rows(
         found = (find_column(relation, known, name) for name in wanted)
         shown = list(dict.fromkeys(found)) or known
         tests = [
-            _Test(find_column(relation, known, condition.column), condition.value)
+            _test(find_column(relation, known, condition.column), condition.value)
             for condition in conditions
         ]
         sorting: dict[Column, bool] = {}
@@ -137,6 +137,11 @@ def _key_tests(relation: Relation, key: list[Column], given: Sequence[str]) -> l
     return [_Test(column, value) for column, value in zip(key, values, strict=True)]
 
 
+def _test(column: Column, value: str | None) -> _Test:
+    """Return the test for a value as it is typed, or as it is shown: arrays are shown as JSON."""
+    return _Test(column, cells.array_literal(value) if value and column.is_array else value)
+
+
 def _tie_breakers(known: list[Column]) -> list[Order]:
     return [Order(Name(column.name, quoted=True)) for column in key_of(known)]
 
@@ -187,7 +192,8 @@ async def _select(
         result = await connection.exec_driver_sql(statement, tuple(parameters))
     except DBAPIError as error:
         if _sqlstate(error) == "42883" and sorting:
-            types = listed([f"{typed(column.name)} ({column.type})" for column in sorting])
+            unordered = [column for column in sorting if not column.comparable] or sorting
+            types = listed([f"{typed(column.name)} ({column.type})" for column in unordered])
             raise UsageError(
                 f"{relation.label} cannot be sorted by {types}: the type has no order",
                 hint="Use --order with another column.",

@@ -291,6 +291,40 @@ def test_destroy_removes_the_data_and_only_this_project_s(
     assert kept_rows(other) == "42"
 
 
+def test_of_those_who_destroy_it_at_once_one_does_and_the_others_find_nothing(
+    new_server: ServerFactory,
+) -> None:
+    new_server("doomed").ensure_running()
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = list(pool.map(lambda _: new_server("doomed").destroy(), range(3)))
+    assert sorted(outcomes) == [False, False, True]
+
+
+def test_data_behind_a_link_is_left_alone(server: EmbeddedServer, state_dir: Path) -> None:
+    server.ensure_running()
+    server.stop()
+    data, moved = server.cluster.data_dir, state_dir / "moved"
+    data.rename(moved)
+    data.symlink_to(moved)
+    with pytest.raises(ConnectionFailed, match="is a link to"):
+        server.destroy()
+    assert (moved / "PG_VERSION").exists()
+    data.unlink()
+    moved.rename(data)
+
+
+def test_a_leftover_that_cannot_be_removed_is_told_and_stands_in_nobodys_way(
+    server: EmbeddedServer, state_dir: Path
+) -> None:
+    server.ensure_running()
+    server.stop()
+    leftover = server.cluster_dir / "data.gone-1"
+    leftover.symlink_to(state_dir)
+    told: list[str] = []
+    server.ensure_running(told.append)
+    assert any(f"Cannot remove the leftover {leftover}" in notice for notice in told)
+
+
 def test_questions_about_a_server_that_never_was_create_nothing(
     server: EmbeddedServer, state_dir: Path
 ) -> None:

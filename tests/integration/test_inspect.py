@@ -20,6 +20,7 @@ from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import DbctlError, ErrorCode, ExitCode, FindingError, UsageError
 from dbctl.inspect import views
+from dbctl.inspect.cells import array_literal
 from dbctl.inspect.pool import show_pool
 from dbctl.inspect.reading import reading
 from dbctl.inspect.results import RowsResult
@@ -598,10 +599,34 @@ async def test_a_value_longer_than_the_column_is_not_cut_to_find_another(
 async def test_sorting_by_a_type_without_an_order_is_a_usage_error(
     connection: AsyncConnection,
 ) -> None:
-    await execute(connection, "CREATE TABLE t (v json)")
+    await execute(connection, "CREATE TABLE t (id int PRIMARY KEY, v json)")
     error = await refused(list_rows(connection, "t", order=["v"]))
     assert error.exit_code == ExitCode.USAGE
-    assert "v (json)" in error.message
+    assert "sorted by v (json):" in error.message
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("text[]", ["a", 'b "c"', "d\\e", "{f,g}", "NULL", "", None]),
+        ("text[]", []),
+        ("int[]", [[1, 2], [3, None]]),
+        ("bool[]", [True, False]),
+        ("jsonb[]", [{"a": ["x"]}]),
+    ],
+)
+async def test_an_array_is_found_by_the_text_it_is_shown_as(
+    connection: AsyncConnection, type_: str, value: list[object]
+) -> None:
+    await execute(connection, f"CREATE TABLE t (v {type_})")
+    await connection.exec_driver_sql("INSERT INTO t VALUES (NULL)")
+    literal = array_literal(json.dumps(value))
+    await connection.exec_driver_sql(
+        f"INSERT INTO t VALUES (CAST(CAST($1 AS text) AS {type_}))", (literal,)
+    )
+    await connection.commit()
+    (row,) = (await list_rows(connection, "t", where=[f"v={json.dumps(value)}"])).rows
+    assert row["v"] == value
 
 
 # --- row ------------------------------------------------------------------------------------

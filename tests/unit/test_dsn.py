@@ -175,10 +175,21 @@ def test_the_schemes_of_libpq_and_sqlalchemy_mean_the_same(scheme: str) -> None:
         f"psql {POOLED}",
         f"DATABASE_URL='{POOLED}'",
         f'export DATABASE_URL="{POOLED}"',
+        f'DATABASE_URL = "{POOLED}"',
     ],
 )
 def test_what_surrounds_a_pasted_url_is_taken_off(paste: str) -> None:
     assert read(paste) == read(POOLED)
+
+
+def test_a_colon_without_a_port_means_the_default() -> None:
+    assert read("postgresql://me@h:/db").addresses == (Address("h", 5432),)
+
+
+def test_what_libpq_alone_knows_is_not_mistaken_for_a_name_alike() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read("postgresql://h/db?sslcrl=revoked.pem")
+    assert "sslcert" not in f"{raised.value.hint}"
 
 
 def test_the_pooled_string_of_the_neon_console_is_read_word_for_word() -> None:
