@@ -1,6 +1,7 @@
 """Bring a database to a revision: upgrade, downgrade, stamp; and prove what was committed."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,13 +14,23 @@ from sqlalchemy.exc import DBAPIError
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import statement_failed
-from dbctl.errors import DbctlError, ErrorCode, FindingError, OperationFailed
+from dbctl.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    DbctlError,
+    ErrorCode,
+    FindingError,
+    OperationFailed,
+    RefusedError,
+)
 from dbctl.migrate.results import Applied, Migrated, Revision, Stamped
-from dbctl.migrate.scripts import Checkout, describe, located, refusals
-from dbctl.migrate.status import read_version
+from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, describe, located, refusals
+from dbctl.migrate.status import VERSION_TABLE, read_version
 from dbctl.results import ErrorBody
+from dbctl.settings import Settings
 
 _CORRECT = "It was rolled back; correct it and run the command again."
+_CONNECTION_OF_ENV = "env.py must hand Alembic a connection that is not in a transaction."
 _TAKE_THE_CONNECTION = (
     'Let env.py run on the connection in config.attributes["connection"] when there is one, '
     "as the one that ships with dbctl does, instead of opening its own."
@@ -58,16 +69,28 @@ async def migrate(
     direction: Direction,
     target: str,
     on_progress: Callable[[Progress], None],
+    *,
+    planned: Sequence[Revision] | None = None,
 ) -> Migrated:
     """Upgrade or downgrade to `target`, one transaction per revision.
 
     When a revision fails, it is rolled back and those before it stay: the result then carries the
-    error beside what was applied. Raises what `plan` raises, and OperationFailed where the
-    database afterwards is not where the run left it.
+    error beside what was applied; so it does where the database afterwards is not where the run
+    left it. Raises what `plan` raises, and OperationFailed where the steps are not those that
+    were `planned`.
     """
     async with manager.connect() as connection:
         before, _ = await read_version(connection)
-    if not _steps(checkout, direction, target, before):
+    steps = _steps(checkout, direction, target, before)
+    if planned is not None and [s.revision.revision for s in steps] != [
+        r.revision for r in planned
+    ]:
+        raise OperationFailed(
+            f"the plan does not hold any more: {manager.label} is at {_named(before)} now",
+            hint="Somebody else migrated it meanwhile; run the command again.",
+            code=ErrorCode.MIGRATION_FAILED,
+        )
+    if not steps:
         return Migrated(
             direction=direction,
             database=manager.label,
@@ -80,16 +103,18 @@ async def migrate(
     async with manager.connect() as connection:
         try:
             await connection.run_sync(run)
-        except Exception as error:  # a revision is the project's code: it can raise anything
+        except PROJECT_CODE_ERRORS as error:
             failure = _failure(run, error)
             failure.__cause__ = error
-    async with manager.connect() as connection:
-        after, _ = await read_version(connection)
-    if failure is None and set(after) != run.promised:
+    try:
+        after = await _read_back(manager)
+    except ConnectionFailed as error:
+        after, failure = None, failure or error
+    if failure is None and after is not None and set(after) != run.promised:
         failure = OperationFailed(
             f"every revision ran, but the database is at {_named(after)} instead of "
             f"{_named(run.promised)}: env.py rolled the work back",
-            hint="env.py must hand Alembic a connection that is not in a transaction.",
+            hint=_CONNECTION_OF_ENV,
             code=ErrorCode.MIGRATION_FAILED,
         )
     return Migrated(
@@ -102,6 +127,13 @@ async def migrate(
     )
 
 
+async def _read_back(manager: DatabaseSessionManager) -> tuple[str, ...]:
+    """Return the version as a connection sees it that has taken no part in the work."""
+    async with manager.connect() as connection:
+        version, _ = await read_version(connection)
+    return version
+
+
 async def stamp(manager: DatabaseSessionManager, checkout: Checkout, target: str) -> Stamped:
     """Record `target` as the version of the database without running anything.
 
@@ -110,7 +142,7 @@ async def stamp(manager: DatabaseSessionManager, checkout: Checkout, target: str
     async with manager.connect() as connection:
         before, _ = await read_version(connection)
     with refusals(checkout, target):
-        checkout.scripts.get_revisions(target)
+        found = checkout.scripts.get_revisions(target)
 
     def record(connection: Connection) -> None:
         checkout.config.attributes["connection"] = connection
@@ -118,9 +150,28 @@ async def stamp(manager: DatabaseSessionManager, checkout: Checkout, target: str
 
     async with manager.connect() as connection:
         await connection.run_sync(record)
-    async with manager.connect() as connection:
-        after, _ = await read_version(connection)
+    after = await _read_back(manager)
+    if set(after) != {script.revision for script in found if script}:
+        raise OperationFailed(
+            f"the version was recorded, but {manager.label} is at {_named(after)}",
+            hint=_CONNECTION_OF_ENV,
+            code=ErrorCode.MIGRATION_FAILED,
+        )
     return Stamped(database=manager.label, before=before, after=after)
+
+
+def refuse_bundled(checkout: Checkout, settings: Settings) -> None:
+    """Raise RefusedError for writing the schema that ships with dbctl to a deployed database.
+
+    A project that has lost sight of its alembic.ini would get tables it has never asked for.
+    """
+    if checkout.bundled and settings.environment.is_deployed:
+        raise RefusedError(
+            f"there is no alembic.ini in {settings.project}, and ENVIRONMENT is "
+            f"{settings.environment}: the revisions that ship with dbctl are not applied there",
+            hint="Run it in the project, or name the configuration with DBCTL_ALEMBIC_CONFIG.",
+            code=ErrorCode.PRODUCTION_GUARD,
+        )
 
 
 class _Run:
@@ -152,6 +203,13 @@ class _Run:
 
     def _work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
         """Yield the steps to Alembic, which runs and commits each before it asks for the next."""
+        table, schema = context.version_table, context.version_table_schema
+        if (table, schema) != (VERSION_TABLE, None):
+            raise ConfigurationError(
+                f"env.py keeps the version in {f'{schema}.' if schema else ''}{table}, "
+                "where dbctl does not look for it",
+                hint=f"Leave it out of env.py: the table is {VERSION_TABLE} then.",
+            )
         steps = _steps(self._checkout, self._direction, self._target, heads)
         context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, self._remember)
         for index, step in enumerate(steps, start=1):
@@ -173,8 +231,13 @@ class _Run:
             )
         self.current = None
 
-    def committed(self, after: tuple[str, ...]) -> tuple[Applied, ...]:
-        """Return the steps that a database now at the revisions `after` has taken."""
+    def committed(self, after: tuple[str, ...] | None) -> tuple[Applied, ...]:
+        """Return the steps that a database now at the revisions `after` has taken.
+
+        Where it could not be asked, those after which Alembic went on to the next.
+        """
+        if after is None:
+            return tuple(self.applied)
         present = {script.revision for script in self._checkout.path((), after)}
         upward = self._direction == "up"
         return tuple(step for step in self.applied if (step.revision in present) is upward)
@@ -205,10 +268,11 @@ def _steps(
         return list(checkout.scripts._downgrade_revs(target, current))  # type: ignore[arg-type]
 
 
-def _failure(run: _Run, error: Exception) -> DbctlError:
+def _failure(run: _Run, error: BaseException) -> DbctlError:
     """Describe why a run ended, and in which revision."""
-    if isinstance(error, DbctlError):
-        return error
+    for known in (error, error.__cause__):  # Alembic's command line gets a CommandError around it
+        if isinstance(known, DbctlError):
+            return known
     at = run.current
     where = f"revision {at.revision} ({at.message}) failed" if at else "env.py failed"
     if isinstance(error, DBAPIError):
@@ -217,6 +281,8 @@ def _failure(run: _Run, error: Exception) -> DbctlError:
             f"{where}: {cause.message}", hint=cause.hint, code=ErrorCode.MIGRATION_FAILED
         )
     own_loop = at is None and isinstance(error, RuntimeError) and "running event loop" in str(error)
+    if own_loop:  # the coroutine that nobody ran is told already
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     return OperationFailed(
         f"{where}: {located(error)}",
         hint=_TAKE_THE_CONNECTION if own_loop else _CORRECT,

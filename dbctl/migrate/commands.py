@@ -1,6 +1,6 @@
 """`dbctl migrate`: which schema is the database at, what is pending; apply it safely."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +9,6 @@ import typer
 from dbctl.errors import ExitCode
 from dbctl.options import YesOption, command, confirm
 from dbctl.output import emit, progress
-from dbctl.rendering import console
 from dbctl.runtime import on_database
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.migrate.apply import Direction, Progress
-    from dbctl.migrate.results import Migrated
+    from dbctl.migrate.results import Migrated, Revision
     from dbctl.migrate.scripts import Checkout
     from dbctl.results import Result
     from dbctl.settings import Settings
@@ -34,6 +33,8 @@ RELATIVE = {"ignore_unknown_options": True}
 
 
 def _revision(value: str) -> str:
+    if not value:
+        raise typer.BadParameter("a revision cannot be empty")
     if value.startswith("-") and not value[1:].isdigit():
         raise typer.BadParameter(f"{value} is neither a revision nor an option")
     return value
@@ -51,7 +52,9 @@ DownTargetArgument = Annotated[
         metavar="REV", callback=_revision, help="A revision, base, or -N for the last N."
     ),
 ]
-StampArgument = Annotated[str, typer.Argument(metavar="REV", help="A revision, head or base.")]
+StampArgument = Annotated[
+    str, typer.Argument(metavar="REV", callback=_revision, help="A revision, head or base.")
+]
 MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in a few words.")]
 SqlOption = Annotated[bool, typer.Option("--sql", help="Print the SQL and run nothing.")]
 
@@ -82,12 +85,14 @@ def down(
         migrations=True,
     )
     if revisions and not yes:
+        from dbctl.rendering import console
+
         console(stderr=True).print(views.plan(revisions))
         confirm(
             "Revert them? What their tables and columns hold is lost.",
             hint="Give --yes to revert them without being asked.",
         )
-    return _migrate(settings, checkout, "down", target)
+    return _migrate(settings, checkout, "down", target, planned=revisions)
 
 
 @command(app)
@@ -142,6 +147,7 @@ def stamp(settings: "Settings", target: StampArgument) -> ExitCode:
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
+    apply.refuse_bundled(checkout, settings)
     return emit(
         on_database(
             settings, lambda database: apply.stamp(database, checkout, target), migrations=True
@@ -168,11 +174,17 @@ def _read[R: "Result"](
 
 
 def _migrate(
-    settings: "Settings", checkout: "Checkout", direction: "Direction", target: str
+    settings: "Settings",
+    checkout: "Checkout",
+    direction: "Direction",
+    target: str,
+    *,
+    planned: Sequence["Revision"] | None = None,
 ) -> ExitCode:
     """Run the revisions and tell of each while it runs."""
     from dbctl.migrate import apply, views
 
+    apply.refuse_bundled(checkout, settings)
     with progress() as tell:
 
         def on_progress(step: "Progress") -> None:
@@ -181,7 +193,9 @@ def _migrate(
             tell(f"{direction} {place} {step.revision} {step.message}{done}", bool(done))
 
         async def run(database: "DatabaseSessionManager") -> "Migrated":
-            return await apply.migrate(database, checkout, direction, target, on_progress)
+            return await apply.migrate(
+                database, checkout, direction, target, on_progress, planned=planned
+            )
 
         result = on_database(settings, run, migrations=True)
     return emit(result, views.migrated)

@@ -26,8 +26,8 @@ async def check(manager: DatabaseSessionManager, checkout: Checkout, settings: S
         status = await read_status(connection, checkout, manager.label)
     if status.state is not State.CURRENT:
         raise FindingError(
-            f"the database is not at the head of the revisions: {status.state}",
-            hint="Run `dbctl migrate up` first, then compare.",
+            f"{manager.label} {status.state.sentence}: the revisions would all be told as drift",
+            hint=f"First: {status.state.remedy}.",
         )
 
     def compare(connection: Connection) -> list[Any]:

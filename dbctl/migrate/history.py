@@ -1,6 +1,7 @@
 """List the revisions of the checkout, and make a new one."""
 
 import re
+from pathlib import Path
 
 from alembic import command
 from alembic.script import Script
@@ -9,7 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
 from dbctl.migrate.results import History, HistoryEntry, NewRevision
-from dbctl.migrate.scripts import Checkout, bundled_config, describe, located, parents
+from dbctl.migrate.scripts import (
+    MAKE_REVISIONS,
+    PROJECT_CODE_ERRORS,
+    Checkout,
+    describe,
+    located,
+    parents,
+)
 from dbctl.migrate.status import read_version
 
 
@@ -46,20 +54,33 @@ def new_revision(checkout: Checkout, message: str) -> NewRevision:
             "the message of a revision cannot be empty",
             hint="Say what it does: `dbctl migrate new 'add due date'`.",
         )
-    if (
-        checkout.config.config_file_name == str(bundled_config())
-        and not (bundled_config().parent / "pyproject.toml").is_file()
-    ):
+    if checkout.bundled:
         raise ConfigurationError(
             "this project has no revisions of its own: those in use ship with dbctl",
-            hint="Make them with `alembic init -t async alembic`, or set DBCTL_ALEMBIC_CONFIG.",
+            hint=f"{MAKE_REVISIONS}, or set DBCTL_ALEMBIC_CONFIG.",
         )
+    folder = Path(checkout.scripts.versions)
+    there = set(folder.glob("*.py"))
     try:
         script = command.revision(checkout.config, message=message)
-    except Exception as error:  # the template is the project's code
+    except OSError as error:
         raise ConfigurationError(
-            str(error) if isinstance(error, CommandError) else located(error),
-            hint="`dbctl migrate history` shows the heads.",
+            f"cannot write a revision to {folder}: {error.strerror or error}",
+            hint="Correct the permissions of the folder.",
+            code=ErrorCode.MIGRATION_SCRIPTS,
+        ) from error
+    except CommandError as error:
+        raise ConfigurationError(
+            str(error),
+            hint="Merge the heads: `alembic merge heads`.",
+            code=ErrorCode.MIGRATION_SCRIPTS,
+        ) from error
+    except PROJECT_CODE_ERRORS as error:
+        for broken in set(folder.glob("*.py")) - there:  # it would stop every later command
+            broken.unlink()
+        raise ConfigurationError(
+            f"the template does not make a revision of this message: {located(error)}",
+            hint="Look at script.py.mako, or leave quotes and backslashes out of the message.",
             code=ErrorCode.MIGRATION_SCRIPTS,
         ) from error
     assert isinstance(script, Script)  # noqa: S101 - a list only comes from autogenerate

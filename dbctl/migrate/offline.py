@@ -3,11 +3,12 @@
 import io
 
 from alembic import command
+from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.errors import ErrorCode, OperationFailed
 from dbctl.migrate.results import Script
-from dbctl.migrate.scripts import Checkout, located, refusals
+from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, located, refusals
 from dbctl.migrate.status import read_version
 
 
@@ -30,10 +31,12 @@ async def render(
             command.upgrade(
                 checkout.config, f"{before[0] if before else 'base'}:{target}", sql=True
             )
-        except (AttributeError, TypeError) as error:  # there is no connection to ask
+        except CommandError:
+            raise
+        except PROJECT_CODE_ERRORS as error:  # such as for want of a connection to ask
             raise OperationFailed(
-                f"a revision cannot be rendered as SQL: {located(error)}",
-                hint="It asks the database something; run it with `dbctl migrate up`.",
+                f"the revisions cannot be rendered as SQL: {located(error)}",
+                hint="It may ask the database something; then only `dbctl migrate up` can run it.",
                 code=ErrorCode.MIGRATION_FAILED,
             ) from error
     return Script(database=database, before=before, after=after, sql=buffer.getvalue())

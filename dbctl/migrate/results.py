@@ -18,9 +18,36 @@ class State(StrEnum):
     AHEAD = "ahead"
     MULTIPLE_HEADS = "multiple_heads"
 
+    @property
+    def sentence(self) -> str:
+        """What is said of a database in this state, after its name."""
+        return _SENTENCES[self]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty where there is nothing to do."""
+        return _REMEDIES.get(self, "")
+
+
+_SENTENCES = {
+    State.CURRENT: "is at the head",
+    State.PENDING: "is behind",
+    State.EMPTY: "is empty",
+    State.UNMANAGED: "has tables but no version",
+    State.AHEAD: "is at a revision that this checkout does not have",
+    State.MULTIPLE_HEADS: "cannot be compared: the revisions have several heads",
+}
+_REMEDIES = {
+    State.PENDING: "dbctl migrate up",
+    State.EMPTY: "dbctl migrate up",
+    State.UNMANAGED: "dbctl migrate stamp REV, where REV is the revision its tables are at",
+    State.AHEAD: "check out the code that was deployed there",
+    State.MULTIPLE_HEADS: "alembic merge heads",
+}
+
 
 class Revision(Result):
-    """One revision of the checkout; `created` is what its file says, ISO 8601."""
+    """One revision of the checkout; `down_revisions` are those it comes directly after."""
 
     revision: str
     message: str
@@ -52,12 +79,15 @@ class Applied(Result):
 
 
 class Migrated(FallibleResult):
-    """What a run of `up` or `down` did; `applied` holds what was committed, in order."""
+    """What a run of `up` or `down` did; `applied` holds what was committed, in order.
+
+    `after` is the version that was read back, None where the database could not be asked.
+    """
 
     direction: Literal["up", "down"]
     database: str
     before: tuple[str, ...]
-    after: tuple[str, ...]
+    after: tuple[str, ...] | None
     applied: tuple[Applied, ...]
 
     def records(self) -> Iterable[Mapping[str, object]]:

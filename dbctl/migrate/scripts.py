@@ -2,16 +2,17 @@
 
 import io
 import sys
+import tomllib
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
-from typing import TextIO
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
@@ -19,13 +20,33 @@ from dbctl.errors import ConfigurationError, ErrorCode, UsageError
 from dbctl.migrate.results import Revision
 from dbctl.settings import Settings
 
+# Alembic's own templates open a connection of their own, inside a loop that already runs.
+MAKE_REVISIONS = (
+    "Make them with `alembic init alembic`, and let its env.py run on the connection in "
+    'config.attributes["connection"], as the one that ships with dbctl does'
+)
 
-def config_path(settings: Settings) -> Path:
-    """Return the alembic.ini to use: the one that is set, the project's, or the one that ships.
+
+@dataclass(frozen=True, slots=True)
+class ConfigFiles:
+    """Where Alembic's configuration stands: an ini file, a pyproject.toml, or both.
+
+    `bundled` tells that they are those that ship with dbctl, not the project's.
+    """
+
+    ini: Path | None
+    toml: Path | None
+    bundled: bool = False
+
+
+def config_files(settings: Settings) -> ConfigFiles:
+    """Return the configuration to use: the one that is set, the project's, or the one that ships.
 
     Raises ConfigurationError where the one that is set does not exist, or where none is there
     for models of the project's own.
     """
+    pyproject = settings.project / "pyproject.toml"
+    toml = pyproject if _configures_alembic(pyproject) else None
     named = settings.alembic_config
     if named is not None:
         path = named if settings.source_of("alembic_config") == "flag" else settings.project / named
@@ -35,17 +56,25 @@ def config_path(settings: Settings) -> Path:
                 f"there is no file {path}",
                 hint="Name the alembic.ini of the project.",
             )
-        return path.resolve()
+        return ConfigFiles(path.resolve(), toml)
     own = settings.project / "alembic.ini"
-    if own.is_file():
-        return own
+    if own.is_file() or toml:
+        return ConfigFiles(own if own.is_file() else None, toml)
     if settings.models != type(settings).model_fields["models"].default:
         raise ConfigurationError(
             f"there is no alembic.ini in {settings.project}, but models of its own: "
             f"{settings.models}",
-            hint="Make one with `alembic init -t async alembic`, or set DBCTL_ALEMBIC_CONFIG.",
+            hint=f"{MAKE_REVISIONS}, or set DBCTL_ALEMBIC_CONFIG.",
         )
-    return bundled_config()
+    return ConfigFiles(bundled_config(), None, bundled=True)
+
+
+def _configures_alembic(pyproject: Path) -> bool:
+    try:
+        tool = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool")
+    except (OSError, ValueError):  # no such file, or none that the settings could be read from
+        return False
+    return isinstance(tool, dict) and "alembic" in tool
 
 
 def bundled_config() -> Path:
@@ -61,6 +90,7 @@ class Checkout:
 
     config: Config
     scripts: ScriptDirectory
+    bundled: bool
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -83,14 +113,15 @@ class Checkout:
         return list(reversed(list(found)))
 
 
-def open_checkout(settings: Settings, *, output: TextIO | None = None) -> Checkout:
-    """Read the revision files; `output` receives the SQL of an offline run.
+def open_checkout(settings: Settings) -> Checkout:
+    """Read the revision files.
 
     Raises ConfigurationError where the folder or a file in it cannot be used.
     """
+    files = config_files(settings)
     config = Config(
-        config_path(settings),
-        output_buffer=output,
+        files.ini,
+        toml_file=files.toml,
         stdout=io.StringIO(),
         cmd_opts=Namespace(quiet=True),  # stdout belongs to the result
     )
@@ -100,9 +131,9 @@ def open_checkout(settings: Settings, *, output: TextIO | None = None) -> Checko
         scripts.get_heads()  # reads every file
     except CommandError as error:
         raise _unusable(str(error)) from error
-    except Exception as error:  # a revision file is the project's code: it can raise anything
+    except PROJECT_CODE_ERRORS as error:
         raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    return Checkout(config, scripts)
+    return Checkout(config, scripts, files.bundled)
 
 
 def _unusable(message: str) -> ConfigurationError:
@@ -118,10 +149,15 @@ def located(error: BaseException) -> str:
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    files = [frame for frame in frames if not frame.filename.startswith("<")]
+    where = f" ({files[-1].filename}:{files[-1].lineno})" if files else ""
     if isinstance(error, SyntaxError) and error.filename:
         where = f" ({error.filename}:{error.lineno})"
     return f"{type(error).__name__}: {error}{where}"
+
+
+# A revision, an env.py and a models module are the project's code: they can raise anything.
+PROJECT_CODE_ERRORS = (Exception, SystemExit)
 
 
 @contextmanager
@@ -135,9 +171,12 @@ def refusals(checkout: Checkout, target: str) -> Iterator[None]:
         known = [script.revision for script in checkout.scripts.walk_revisions()]
         nearest = difflib.get_close_matches(target, known, n=3)
         hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+        hint += "`dbctl migrate history` lists the revisions."
+        if isinstance(error.__cause__, MultipleHeads):
+            hint = "Merge them (`alembic merge heads`), or name one; `heads` means all of them."
         raise UsageError(
             str(error).splitlines()[0],
-            hint=f"{hint}`dbctl migrate history` lists the revisions.",
+            hint=hint,
             code=ErrorCode.NOT_FOUND,
         ) from error
 
@@ -168,7 +207,7 @@ def load_metadata(settings: Settings) -> MetaData:
         sys.path.insert(0, root)
     try:
         module = import_module(settings.models)
-    except Exception as error:  # the project's code
+    except PROJECT_CODE_ERRORS as error:
         raise ConfigurationError(
             f"importing DBCTL_MODELS={settings.models} failed: {located(error)}",
             hint="It is imported from the project's root; name the module as Python would.",

@@ -6,6 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.scripts import Checkout, describe
 
+VERSION_TABLE = "alembic_version"
+
 _LOOK = text("""
     select to_regclass('alembic_version') is not null as versioned,
            exists (select from pg_class c
@@ -57,10 +59,10 @@ def _state(
 ) -> State:
     if not known:
         return State.AHEAD
-    if len(heads) > 1:
-        return State.MULTIPLE_HEADS
     if current == heads:
         return State.CURRENT
+    if len(heads) > 1:
+        return State.MULTIPLE_HEADS
     if current:
         return State.PENDING
     return State.UNMANAGED if populated else State.EMPTY

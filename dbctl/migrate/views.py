@@ -18,45 +18,28 @@ from dbctl.migrate.results import (
 from dbctl.rendering import facts, safe
 from dbctl.rendering import table as new_table
 
-_STATES = {
-    State.CURRENT: ("✓", "ok", "is at the head", ""),
-    State.PENDING: ("!", "warn", "is behind", "dbctl migrate up"),
-    State.EMPTY: ("!", "warn", "is empty", "dbctl migrate up"),
-    State.UNMANAGED: (
-        "✗",
-        "bad",
-        "has tables but no version",
-        "dbctl migrate stamp REV, where REV is the revision its tables are at",
-    ),
-    State.AHEAD: (
-        "✗",
-        "bad",
-        "is at a revision that this checkout does not have",
-        "check out the code that was deployed there",
-    ),
-    State.MULTIPLE_HEADS: (
-        "✗",
-        "bad",
-        "cannot be compared: the revisions have several heads",
-        "alembic merge heads",
-    ),
+_MARKS = {
+    State.CURRENT: ("✓", "ok"),
+    State.PENDING: ("!", "warn"),
+    State.EMPTY: ("!", "warn"),
 }
 
 
 def status(result: MigrationStatus) -> RenderableType:
     """Show the state in a line, the versions, what is pending, and what to do."""
-    mark, style, sentence, remedy = _STATES[result.state]
+    state = result.state
+    mark, style = _MARKS.get(state, ("✗", "bad"))
     versions = facts()
     versions.add_row("database at", _versions(result.current))
     versions.add_row("checkout at", _versions(result.heads))
     parts: list[RenderableType] = [
-        Text.assemble((f"{mark} ", style), safe(result.database, "bold"), f" {sentence}"),
+        Text.assemble((f"{mark} ", style), safe(result.database, "bold"), f" {state.sentence}"),
         versions,
     ]
     if result.pending:
         parts += [Text(), _revisions(f"{_count(result.pending)} pending", result.pending)]
-    if remedy:
-        parts.append(Text.assemble(("→ ", "key"), remedy))
+    if state.remedy:
+        parts.append(Text.assemble(("→ ", "key"), state.remedy))
     return Group(*parts)
 
 
@@ -69,9 +52,8 @@ def migrated(result: Migrated) -> RenderableType:
     """Show each revision with its time, and the version that was read back."""
     done = "is at" if result.error is None else "was left at"
     mark, style = ("✓", "ok") if result.error is None else ("✗", "bad")
-    verdict = Text.assemble(
-        (f"{mark} ", style), safe(result.database, "bold"), f" {done} ", _versions(result.after)
-    )
+    after = Text("unknown", "warn") if result.after is None else _versions(result.after)
+    verdict = Text.assemble((f"{mark} ", style), safe(result.database, "bold"), f" {done} ", after)
     if not result.applied:
         verdict.append(", nothing to do" if result.error is None else "", "muted")
         return verdict

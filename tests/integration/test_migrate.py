@@ -153,6 +153,74 @@ def test_a_missing_configuration_is_named(project: Project) -> None:
     assert f"there is no file {project.root.resolve() / 'nowhere.ini'}" in done.stderr
 
 
+def test_a_project_configured_in_pyproject_toml_is_run_as_its_own(project: Project) -> None:
+    (project.root / "alembic.ini").unlink()
+    (project.root / "pyproject.toml").write_text(
+        '[tool.alembic]\nscript_location = "%(here)s/alembic"\n'
+    )
+    done = project.run("migrate", "up", "--json")
+    assert (done.exit_code, done.json["after"]) == (0, ["r3"])
+
+
+def test_the_schema_that_ships_is_not_written_to_a_deployed_database_by_accident(
+    tmp_path: Path, empty_url: str
+) -> None:
+    env = {"DATABASE_URL": empty_url, "ENVIRONMENT": "production"}
+    for arguments in (["up"], ["stamp", "head"]):
+        done = invoke("migrate", *arguments, "--json", env=env, cwd=tmp_path)
+        assert (done.exit_code, done.json["error"]["code"]) == (5, "production_guard")
+    assert tables(empty_url) == []
+
+
+def test_a_version_table_of_another_name_is_refused_before_anything_runs(project: Project) -> None:
+    env = (project.root / "alembic" / "env.py").read_text()
+    project.write_alembic(
+        "env.py", env.replace("context.configure(", 'context.configure(version_table="mine", ')
+    )
+    done = project.run("migrate", "up", "--json")
+    assert done.exit_code == 2
+    assert "keeps the version in mine" in done.json["error"]["message"]
+    assert "team" not in tables(project.url)
+    assert project.run("migrate", "stamp", "head", "--json").exit_code == 4
+
+
+@pytest.mark.parametrize("file", ["r3", "env", "models"])
+def test_project_code_that_calls_exit_ends_in_one_document(project: Project, file: str) -> None:
+    exits = "raise SystemExit(0)"
+    match file:
+        case "r3":
+            project.add_revision("r3", exits, after=["r2"])
+        case "env":
+            project.write_alembic("env.py", exits)
+        case _:
+            (project.root / "shop" / "models.py").write_text(exits)
+    done = project.run("migrate", "up", "--json")
+    assert done.exit_code == (2 if file == "models" else 4)
+    assert "SystemExit" in done.json["error"]["message"]
+
+
+def test_a_revision_file_that_calls_exit_is_named(project: Project) -> None:
+    path = project.write_alembic("versions/r4.py", "raise SystemExit(0)\n")
+    done = project.run("migrate", "status", "--json")
+    assert (done.exit_code, done.json["error"]["code"]) == (2, "migration_scripts")
+    assert f"{path}:1" in done.json["error"]["message"]
+
+
+def test_a_database_at_all_of_several_heads_is_current(project: Project) -> None:
+    project.add_revision("side", "pass", after=["r2"])
+    refused = project.run("migrate", "up", "--json")
+    assert refused.exit_code == 2
+    assert "alembic merge heads" in refused.json["error"]["hint"]
+    assert project.run("migrate", "up", "heads").exit_code == 0
+    assert project.run("migrate", "status", "--json").json["state"] == "current"
+
+
+def test_what_ships_is_ascii_as_alembic_reads_it_in_the_encoding_of_the_locale() -> None:
+    for path in [ROOT / "alembic.ini", *(ROOT / "alembic").rglob("*.*")]:
+        if path.suffix in {".ini", ".py", ".mako"}:
+            assert path.read_bytes().isascii(), path
+
+
 def test_models_without_revisions_do_not_get_those_of_dbctl(project: Project) -> None:
     (project.root / "alembic.ini").unlink()
     (project.root / "pyproject.toml").touch()
@@ -203,6 +271,20 @@ def test_new_writes_an_empty_revision_after_the_head(project: Project) -> None:
     assert project.run("migrate", "up", "--json").json["after"] == [done.json["revision"]]
 
 
+@pytest.mark.parametrize("message", ['say """hello"""', "drop C:\\users", 'ends in "', "${x}"])
+def test_no_message_makes_a_revision_that_does_not_load(project: Project, message: str) -> None:
+    assert project.run("migrate", "new", message, "--json").exit_code == 0
+    assert project.run("migrate", "history", "--json").json["revisions"][0]["message"] == message
+
+
+def test_a_template_that_makes_nonsense_leaves_no_file_behind(project: Project) -> None:
+    project.write_alembic("script.py.mako", "def upgrade(:")
+    before = sorted(project.root.rglob("*.py"))
+    done = project.run("migrate", "new", "add", "--json")
+    assert (done.exit_code, done.json["error"]["code"]) == (2, "migration_scripts")
+    assert sorted(project.root.rglob("*.py")) == before
+
+
 def test_new_without_a_word_writes_nothing(project: Project) -> None:
     before = sorted(project.root.rglob("*.py"))
     done = project.run("migrate", "new", " - ", "--json")
@@ -245,6 +327,8 @@ def test_models_that_cannot_be_used_are_refused_with_the_cause(
     project: Project, models: str, reason: str
 ) -> None:
     (project.root / "shop" / "models.py").write_text(models)
+    if models:
+        assert project.run("migrate", "up", "--json").json["error"]["code"] == "models_import"
     # Apart: in this process other tests have filled SQLModel's metadata.
     done = run_dbctl("migrate", "check", "--json", env=project.environment, cwd=project.root)
     assert (done.exit_code, done.json["error"]["code"]) == (2, "models_import")
