@@ -277,6 +277,8 @@ def _failure(run: _Run, error: BaseException) -> DbctlError:
     where = f"revision {at.revision} ({at.message}) failed" if at else "env.py failed"
     if isinstance(error, DBAPIError):
         cause = statement_failed(error)
+        if isinstance(cause, ConnectionFailed):
+            return ConnectionFailed(f"{where}: {cause.message}", hint=cause.hint)
         return OperationFailed(
             f"{where}: {cause.message}", hint=cause.hint, code=ErrorCode.MIGRATION_FAILED
         )

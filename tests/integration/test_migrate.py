@@ -1,5 +1,6 @@
 """Migrations of projects of all kinds, each on a database of its own."""
 
+import builtins
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ROOT, environment, invoke, run_dbctl
-from tests.support.databases import execute, fetch
+from tests.support.databases import TestServer, execute, fetch
 from tests.support.project import Project
+from tests.support.proxy import FaultProxy, Mode
 
 
 @pytest.fixture
@@ -170,6 +172,23 @@ def test_the_schema_that_ships_is_not_written_to_a_deployed_database_by_accident
         done = invoke("migrate", *arguments, "--json", env=env, cwd=tmp_path)
         assert (done.exit_code, done.json["error"]["code"]) == (5, "production_guard")
     assert tables(empty_url) == []
+
+
+def test_a_server_that_goes_away_does_not_take_along_what_was_done(
+    project: Project, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultProxy(server.dsn) as proxy:
+        monkeypatch.setattr(
+            builtins, "pull_the_plug", lambda: proxy.behave(Mode.REFUSE), raising=False
+        )
+        project.add_revision("r2", 'pull_the_plug(); op.execute("select 1")', after=["r1"])
+        url = proxy.url_of(project.url)
+        done = project.run("migrate", "up", "--json", DATABASE_URL=url, DB_CONNECT_DEADLINE="0.5")
+    assert done.exit_code == 3
+    assert [step["revision"] for step in done.json["applied"]] == ["r1"]
+    assert done.json["after"] is None
+    assert "revision r2 (make r2) failed" in done.json["error"]["message"]
+    assert "connection" in done.json["error"]["message"]
 
 
 def test_a_version_table_of_another_name_is_refused_before_anything_runs(project: Project) -> None:
