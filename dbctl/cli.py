@@ -9,6 +9,8 @@ import typer
 import typer.core
 
 from dbctl import __version__, runtime
+from dbctl.options import VerboseOption
+from dbctl.output import prepare_streams
 
 GROUPS = {
     "migrate": "Which schema is the database at, what is pending; apply it safely.",
@@ -79,9 +81,7 @@ def root(
     alembic_config: Annotated[
         str | None, typer.Option(help="Path of the alembic.ini.", metavar="FILE")
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show SQL, connections and causes on stderr.")
-    ] = False,
+    verbose: VerboseOption = False,
     version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
@@ -95,11 +95,7 @@ def root(
         "alembic_config": alembic_config,
     }
     if verbose:
-        import logging
-
-        logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
-        for name in ("dbctl", "alembic.runtime.migration", "sqlalchemy.engine"):
-            logging.getLogger(name).setLevel(logging.INFO)
+        runtime.log_causes()
 
 
 def main() -> None:
@@ -107,4 +103,5 @@ def main() -> None:
     # Most of a start is imports, in which there is no garbage to find; `runtime.run` turns the
     # collector on again. Worth a tenth of `dbctl health`.
     gc.disable()
+    prepare_streams()
     sys.exit(runtime.execute(lambda: app(prog_name="dbctl", standalone_mode=False), sys.argv[1:]))

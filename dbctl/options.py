@@ -8,12 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from dbctl.errors import ExitCode, RefusedError
-from dbctl.output import Output, chosen_output
+from dbctl.output import Output, chosen_output, reserved_stdout
+from dbctl.runtime import log_causes
 
 FormatOption = Annotated[
     Output, typer.Option("--format", help="How to print the result.", show_default=True)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show SQL, connections and causes on stderr.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; required in scripts.")]
 
 
@@ -22,8 +26,8 @@ def command(
 ) -> Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]]:
     """Register a function as a command of `app` that prints one result.
 
-    The command takes `--format` and `--json` beside the function's own parameters. The function
-    is given the settings of this run as its first argument and returns the exit code.
+    The command takes `--format`, `--json` and `--verbose` beside the function's own parameters.
+    The function is given the settings of this run as its first argument and returns the exit code.
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
@@ -34,30 +38,35 @@ def command(
 
 
 def with_settings(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
-    """Return `function` as Typer calls it: settings loaded, output format chosen."""
+    """Return `function` as Typer calls it: settings loaded, output format chosen.
+
+    Nothing but its result is printed to stdout.
+    """
     own = list(inspect.signature(function).parameters.values())[1:]
     shared = [
         inspect.Parameter(
-            "format_",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=Output.TABLE,
-            annotation=FormatOption,
-        ),
-        inspect.Parameter(
-            "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption
-        ),
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+        for name, default, annotation in (
+            ("format_", Output.TABLE, FormatOption),
+            ("as_json", False, JsonOption),
+            ("verbose", False, VerboseOption),
+        )
     ]
     context = inspect.Parameter(
         "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
     )
 
     def wrapper(
-        context: typer.Context, *, format_: Output, as_json: bool, **arguments: Any
+        context: typer.Context, *, format_: Output, as_json: bool, verbose: bool, **arguments: Any
     ) -> ExitCode:
         from dbctl.settings import load_settings
 
         chosen_output.set(Output.JSON if as_json else format_)
-        return function(load_settings(context.obj), **arguments)
+        if verbose:
+            log_causes()
+        with reserved_stdout():
+            return function(load_settings(context.obj), **arguments)
 
     parameters = [
         context,
@@ -79,4 +88,10 @@ def confirm(question: str, *, hint: str) -> None:
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise RefusedError("nobody can be asked here: this is not a terminal", hint=hint)
-    typer.confirm(question, abort=True, err=True)
+    try:
+        agreed = typer.confirm(question, err=True)
+    except BaseException:  # Ctrl-C and Ctrl-D leave the cursor behind the question
+        sys.stderr.write("\n")
+        raise
+    if not agreed:
+        raise typer.Abort

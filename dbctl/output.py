@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from dbctl.errors import DbctlError, ExitCode
+from dbctl.errors import DbctlError, ExitCode, OperationFailed
 
 if TYPE_CHECKING:  # neither Rich nor pydantic is imported before something is printed
     from pydantic import BaseModel
@@ -28,6 +29,41 @@ class Output(StrEnum):
 
 
 chosen_output: ContextVar[Output] = ContextVar("chosen_output", default=Output.TABLE)
+# The stdout that a command began with, which is for its result alone.
+_reserved: ContextVar[TextIO | None] = ContextVar("reserved", default=None)
+
+
+def prepare_streams() -> None:
+    """Give a null device to each standard stream that is closed, and let no character fail one.
+
+    The devices also keep the low file numbers from a socket that somebody writes to by number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def reserved_stdout() -> Iterator[None]:
+    """Keep stdout for the result while a command runs: what anything else prints goes to stderr.
+
+    A project's revisions, env.py and models may print; a script reads the result nevertheless.
+    """
+    _reserved.set(sys.stdout)
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def command_began() -> bool:
+    """Tell whether a command has had stdout for itself, so that no more help can come there."""
+    return _reserved.get() is not None
+
+
+def _data() -> TextIO:
+    return _reserved.get() or sys.stdout
 
 
 def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
@@ -35,7 +71,7 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
 
     `view` renders the table form; it is not called for the others.
     """
-    with _reader_may_leave():
+    with delivered():
         match chosen_output.get():
             case Output.JSON:
                 _write_json(result)
@@ -44,8 +80,7 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
             case Output.TABLE:
                 from dbctl.rendering import show
 
-                show(view(result))
-        sys.stdout.flush()
+                show(view(result), _data())
     error = getattr(result, "error", None)
     if error is not None and chosen_output.get() is not Output.JSON:
         _print_error(error)
@@ -53,17 +88,33 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
 
 
 @contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """Write on into nothing when who reads our output has seen enough, as `| head` has."""
+def delivered() -> Iterator[None]:
+    """Flush what the body writes to stdout, where nothing else in it may raise OSError.
+
+    Who reads our output may have seen enough, as `| head` has. Raises OperationFailed where it
+    cannot be written for another reason; errors go to stderr from then on.
+    """
     try:
         yield
-    except BrokenPipeError:
+        _data().flush()
+    except OSError as error:
         # Python would complain again while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), _data().fileno())
+        if isinstance(error, BrokenPipeError):
+            return
+        chosen_output.set(Output.TABLE)
+        raise OperationFailed(
+            f"cannot write to stdout: {error.strerror}",
+            hint="Whatever the command had to do is done; what it had to say is lost.",
+        ) from error
 
 
 def _write_json(document: BaseModel) -> None:
-    sys.stdout.write(document.model_dump_json(indent=2) + "\n")
+    out = _data()
+    # What a stream in another encoding would write for a character is no JSON.
+    ascii_only = not (out.encoding or "utf-8").lower().startswith("utf")
+    out.write(document.model_dump_json(indent=2, ensure_ascii=ascii_only) + "\n")
 
 
 def _write_csv(result: Result) -> None:
@@ -73,7 +124,7 @@ def _write_csv(result: Result) -> None:
     columns = result.columns() or list(records[0] if records else ())
     if not columns:
         return
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(_data(), lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_csv_cell(record[name]) for name in columns] for record in records)
 
@@ -101,10 +152,9 @@ def show_error(error: DbctlError) -> None:
 
     body = ErrorBody.of(error)
     if chosen_output.get() is Output.JSON:
-        with _reader_may_leave():
+        with suppress(OperationFailed), delivered():
             _write_json(ErrorDocument(error=body))
-            sys.stdout.flush()
-    else:
+    if chosen_output.get() is not Output.JSON:  # or no longer, as stdout cannot be written to
         _print_error(body)
 
 

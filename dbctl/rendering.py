@@ -2,7 +2,7 @@
 
 import re
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -26,9 +26,9 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return a Rich console for stdout or stderr that follows the stream as it is now."""
-    stream = sys.stderr if stderr else sys.stdout
+def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
+    """Return a Rich console for `stream`, or for stdout or stderr as it is now."""
+    stream = stream or (sys.stderr if stderr else sys.stdout)
     return _Console(
         file=stream,
         width=None if stream.isatty() else _PIPE_WIDTH,
@@ -48,15 +48,15 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
-def show(renderable: RenderableType) -> None:
-    """Print to stdout; into a pipe or a file without the blanks that fill a terminal's lines."""
-    out = console()
+def show(renderable: RenderableType, stream: TextIO) -> None:
+    """Print to `stream`; a pipe or a file without the blanks that fill a terminal's lines."""
+    out = console(stream)
     if out.is_terminal:
         out.print(renderable)
         return
     with out.capture() as captured:
         out.print(renderable)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    stream.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def table(**options: Any) -> Table:

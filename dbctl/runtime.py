@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import copy_context
 from itertools import pairwise
 from pathlib import Path
@@ -18,26 +19,38 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from dbctl.errors import DbctlError, ErrorCode, ExitCode, Interrupted, UsageError
-from dbctl.output import Output, chosen_output, notice, show_error
+from dbctl.errors import (
+    DbctlError,
+    ErrorCode,
+    ExitCode,
+    Interrupted,
+    OperationFailed,
+    RefusedError,
+    UsageError,
+)
+from dbctl.output import Output, chosen_output, command_began, delivered, notice, show_error
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.settings import Settings
 
 _EXIT_CODES = {signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
-_URL_PASSWORD = re.compile(r"(?<=://)[^\s'\"]*@")
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM arrived outside the event loop."""
+class _Signalled(BaseException):
+    """A signal arrived outside the event loop; Typer would swallow a KeyboardInterrupt."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `operation()` in an event loop that SIGINT and SIGTERM cancel cleanly.
 
     The first signal cancels the task, so that statements are cancelled on the server and
-    transactions rolled back before the process ends. Raises Interrupted after that.
+    transactions rolled back before the process ends. Raises Interrupted after that. A second one
+    ends the process at once, for an operation that does not come to its end.
     """
     import asyncio
 
@@ -48,18 +61,15 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine run by the loop is a task
 
-        def cancel(number: signal.Signals) -> None:
-            if not received:
-                task.cancel()
-            received.append(number)
+        def cancel(number: int, _frame: FrameType | None) -> None:
+            # The loop's own handlers would wait for code that blocks the loop.
+            for each in _EXIT_CODES:
+                signal.signal(each, signal.SIG_DFL)
+            received.append(signal.Signals(number))
+            loop.call_soon_threadsafe(task.cancel)
 
-        for number in _EXIT_CODES:
-            loop.add_signal_handler(number, cancel, number)
-        try:
+        with _signals_handled(cancel):
             return await operation()
-        finally:
-            for number in _EXIT_CODES:
-                loop.remove_signal_handler(number)
 
     gc.enable()
     try:
@@ -110,15 +120,26 @@ def execute(command: Callable[[], object], argv: Sequence[str]) -> int:
     `argv` is looked at for the output format, so that a command line which does not parse is
     answered in the format it asked for.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     # In a context of its own, so that the format chosen in it ends with it.
     return copy_context().run(_contained, command, argv)
+
+
+@contextmanager
+def _signals_handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let `handler` have the signals that end a command."""
+    previous = {number: signal.signal(number, handler) for number in _EXIT_CODES}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
     chosen_output.set(Output.JSON if wants_json(argv) else Output.TABLE)
     try:
-        outcome = command()
+        with _signals_handled(_end):
+            outcome = _completed(command)
     except DbctlError as error:
         _explain(error)
         show_error(error)
@@ -129,16 +150,41 @@ def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
         show_error(_usage_error(error))
         return ExitCode.USAGE
     except typer.Abort:
-        show_error(Interrupted("aborted; nothing was done", exit_code=ExitCode.SIGINT))
-        return ExitCode.SIGINT
-    except KeyboardInterrupt as error:
-        number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
-        show_error(_interrupted(number))
-        return _EXIT_CODES[number]
+        show_error(RefusedError("not confirmed; nothing was done"))
+        return ExitCode.REFUSED
+    except _Signalled as error:
+        show_error(_interrupted(error.number))
+        return _EXIT_CODES[error.number]
     except Exception as error:
         show_error(_bug(error))
         return ExitCode.BUG
     return outcome if isinstance(outcome, int) else ExitCode.OK
+
+
+def _completed(command: Callable[[], object]) -> object:
+    """Run `command`, which prints help where it does not run one of ours, and deliver the help.
+
+    Raises OperationFailed where code of the project ends the process.
+    """
+    outcome: object = ExitCode.OK
+    try:
+        outcome = command()
+    except SystemExit as error:
+        if command_began():
+            raise OperationFailed(
+                f"the project's code called sys.exit({'' if error.code is None else error.code!r})",
+                hint="Raise an exception there instead.",
+            ) from error
+        # Rich's way out where nobody reads the help any more.
+    except OSError:
+        if command_began():
+            raise
+        with delivered():
+            raise
+    if not command_began():
+        with delivered():
+            pass
+    return outcome
 
 
 def wants_json(argv: Sequence[str]) -> bool:
@@ -151,8 +197,17 @@ def wants_json(argv: Sequence[str]) -> bool:
     )
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Signalled(signal.Signals(number))
+
+
+def log_causes() -> None:
+    """Show on stderr, for `-v`, the SQL, the connections and the causes of errors."""
+    import logging
+
+    logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+    for name in ("dbctl", "alembic.runtime.migration", "sqlalchemy.engine"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _usage_error(error: typer.TyperException) -> UsageError:
@@ -165,6 +220,8 @@ def _explain(error: DbctlError) -> None:
     """Log the causes of a foreseen error, for `-v`."""
     import logging
 
+    from dbctl.redaction import scrub
+
     cause = error.__cause__
     while cause is not None:
         logging.getLogger("dbctl").info(
@@ -175,6 +232,8 @@ def _explain(error: DbctlError) -> None:
 
 def _bug(error: Exception) -> DbctlError:
     import traceback
+
+    from dbctl.redaction import scrub
 
     details = scrub("".join(traceback.format_exception(error)))
     where = _keep(details)
@@ -204,8 +263,3 @@ def _keep(details: str) -> Path:
             file.write(details)
         path = Path(temporary)
     return path
-
-
-def scrub(text: str) -> str:
-    """Remove the user information of every URL in `text`, and so each password in one."""
-    return _URL_PASSWORD.sub("***@", text)

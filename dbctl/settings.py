@@ -1,12 +1,20 @@
 """The settings of a run: command-line flag, environment, `.env`, pyproject.toml, default."""
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import (
+    AliasChoices,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -15,10 +23,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from dbctl import redaction
 from dbctl.errors import ConfigurationError
 
 PROJECT_MARKERS = ("pyproject.toml", "alembic.ini")
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
+_README = "The README's settings table says what each one takes."
 
 
 class Environment(StrEnum):
@@ -38,15 +48,14 @@ class Environment(StrEnum):
 class Settings(BaseSettings):
     """Everything that configures a run.
 
-    An environment variable bears the alias of its field; a flag and a key of `[tool.dbctl]` bear
-    the name of the field. Read them with `load_settings`, which words faults for people.
+    An environment variable bears the alias of its field, a flag the name of the field, a key of
+    `[tool.dbctl]` either. Read them with `load_settings`, which words faults for people.
     """
 
     model_config = SettingsConfigDict(
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        populate_by_name=True,
         env_file_encoding="utf-8",
         hide_input_in_errors=True,
     )
@@ -62,9 +71,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=5, ge=1, validation_alias="DB_POOL_SIZE")
     max_overflow: int = Field(default=10, ge=0, validation_alias="DB_MAX_OVERFLOW")
     pool_recycle: int = Field(default=3600, ge=-1, validation_alias="DB_POOL_RECYCLE")
-    connect_timeout: float = Field(default=15.0, gt=0, validation_alias="DB_CONNECT_TIMEOUT")
+    connect_timeout: float = Field(
+        default=15.0, gt=0, allow_inf_nan=False, validation_alias="DB_CONNECT_TIMEOUT"
+    )
     connect_deadline: float | None = Field(
-        default=None, gt=0, validation_alias="DB_CONNECT_DEADLINE"
+        default=None, gt=0, allow_inf_nan=False, validation_alias="DB_CONNECT_DEADLINE"
     )
     models: str = Field(
         default="dbctl.models",
@@ -89,10 +100,23 @@ class Settings(BaseSettings):
         """Leave the sources to `load_settings`, which also remembers what came from where."""
         return (init_settings,)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_switch(cls, value: object) -> object:
+        """Refuse TOML's booleans, which pydantic would take for 1 and 0."""
+        if isinstance(value, bool):
+            raise ValueError("should not be true or false")  # noqa: TRY004 - pydantic's protocol
+        return value
+
     @property
     def project(self) -> Path:
         """The root folder of the project, absolute."""
         return self._project
+
+    @property
+    def has_own_models(self) -> bool:
+        """Tell whether the project names models of its own, not those that ship with dbctl."""
+        return bool(self.models != type(self).model_fields["models"].default)
 
     @property
     def deadline(self) -> float:
@@ -142,18 +166,28 @@ def load_settings(
     ConfigurationError with one line per fault, each naming the setting and its source, never a
     secret.
     """
-    project = find_project(start or Path.cwd())
+    try:
+        project = find_project(start or Path.cwd())
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "the working directory no longer exists", hint="Change to a folder that is there."
+        ) from None
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
     for source, layer in _layers(flags or {}, project):
-        for field in Settings.model_fields.keys() - values.keys():
-            names = (field, *_variable_names(field))
-            given = next((n for n in names if layer.get(n) not in (None, "")), None)
-            if given is not None:
-                values[field] = layer[given]
+        for field, value in layer.items():
+            if value in (None, ""):
+                continue
+            if field in SECRETS:
+                redaction.remember_url(str(value))
+            if field not in values:
+                values[field] = value
                 sources[field] = source
+    redaction.remember(os.environ.get("PGPASSWORD"))
     try:
-        settings = Settings(**values)  # type: ignore[arg-type]
+        settings = Settings(
+            **{variable_name(field): value for field, value in values.items()}  # type: ignore[arg-type]
+        )
     except ValidationError as error:
         raise _fault(error, values, sources) from None
     settings._project = project
@@ -164,9 +198,9 @@ def load_settings(
 def _layers(
     flags: Mapping[str, object], project: Path
 ) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield the sources from the strongest to the weakest, each with the values it holds."""
+    """Yield the sources from the strongest to the weakest, each with its values by field."""
     yield "flag", flags
-    yield "environment", EnvSettingsSource(Settings)()
+    yield "environment", _by_field(EnvSettingsSource(Settings)())
     for name, read in ((".env", _read_dotenv), ("pyproject.toml", _read_pyproject)):
         path = project / name
         try:
@@ -178,23 +212,49 @@ def _layers(
 
 
 def _read_dotenv(path: Path) -> Mapping[str, object]:
-    return DotEnvSettingsSource(Settings, env_file=path)()
+    if path.is_dir():  # pydantic would pass over it, as over one that is not there
+        raise IsADirectoryError("it is a folder")
+    return _by_field(DotEnvSettingsSource(Settings, env_file=path)())
+
+
+def _by_field(variables: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the values of variables by field; a variable with a field's own name is none."""
+    return {
+        field: variables[name]
+        for field in Settings.model_fields
+        for name in reversed(_variable_names(field))  # the first of several wins
+        if variables.get(name) not in (None, "")
+    }
 
 
 def _read_pyproject(path: Path) -> Mapping[str, object]:
     if not path.is_file():
         return {}
-    tables = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("dbctl", {})
-    table = {
-        key.replace("-", "_"): value
-        for key, value in tables.items()
-        if not isinstance(value, dict)  # sub-tables belong to the groups
+    table: object = tomllib.loads(path.read_text(encoding="utf-8"))
+    for name in ("tool", "dbctl"):
+        table = table.get(name, {}) if isinstance(table, dict) else table
+    if not isinstance(table, dict):
+        raise ValueError("[tool.dbctl] is no table")  # noqa: TRY004 - as of any other fault in it
+    fields = {
+        name.lower(): field
+        for field in Settings.model_fields
+        for name in (field, *_variable_names(field))
     }
-    for key in table.keys() - Settings.model_fields.keys():
-        nearest = difflib.get_close_matches(key, Settings.model_fields, n=1)
-        known = f"Did you mean {nearest[0]!r}?" if nearest else "`dbctl config` lists the settings."
-        raise ConfigurationError(f"unknown key {key!r} in [tool.dbctl] of {path}", hint=known)
-    return table
+    values: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            continue  # sub-tables belong to the groups
+        name = key.replace("-", "_").lower()
+        if name not in fields:
+            nearest = difflib.get_close_matches(name, fields, n=1)
+            hint = f"Did you mean {nearest[0]!r}?" if nearest else _README
+            raise ConfigurationError(f"unknown key {key!r} in [tool.dbctl] of {path}", hint=hint)
+        if fields[name] in values:
+            raise ConfigurationError(
+                f"{fields[name]} is set twice in [tool.dbctl] of {path}", hint="Write it once."
+            )
+        values[fields[name]] = value
+    return values
 
 
 def _fault(
@@ -210,8 +270,7 @@ def _fault(
         if fault["type"] == "string_pattern_mismatch":
             reason = "should be the dotted name of a module"
         else:
-            reason = fault["msg"].removeprefix("Input ").partition(", unable to")[0]
+            reason = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
+            reason = reason.partition(", unable to")[0]
         lines.append(f"{variable_name(field)} from {sources[field]}:{value} {reason}")
-    return ConfigurationError(
-        "\n".join(sorted(lines)), hint="The README's settings table says what each one takes."
-    )
+    return ConfigurationError("\n".join(sorted(lines)), hint=_README)

@@ -34,5 +34,9 @@ class Config(Result):
     routes: tuple[Route, ...]
 
     def records(self) -> Iterable[Mapping[str, object]]:
-        """Return the settings."""
-        return [setting.model_dump() for setting in self.settings]
+        """Return the settings, and the routes as if they were some."""
+        routes = [
+            Setting(name=route.purpose, value=route.url, source=f"{route.kind} ({route.origin})")
+            for route in self.routes
+        ]
+        return [row.model_dump() for row in (*self.settings, *routes)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,15 @@ from weakref import WeakSet
 import asyncpg
 
 from dbctl.db.dsn import Dsn
-from dbctl.db.failures import CONNECT_ERRORS, connection_failed, explain_connect
+from dbctl.db.failures import (
+    CONNECT_ERRORS,
+    NO_ANSWER,
+    NO_ANSWER_YET,
+    Cause,
+    connection_failed,
+    explain_connect,
+)
+from dbctl.db.lookup import known_places
 from dbctl.db.retry import attempts
 
 logger = logging.getLogger("dbctl.db")
@@ -22,6 +31,11 @@ logger = logging.getLogger("dbctl.db")
 # know with 08P01, and a proxy that drops them is found out when the value is not there.
 _MARK = "dbctl.session"
 _STATEMENT_CACHE_SIZE = 100
+# Seconds without an answer after which it is told that there is none yet.
+_SILENCE = 1.0
+# In seconds: a peer that is gone is found out after 60 s of idling, or of data it does not confirm.
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+_USER_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +58,8 @@ class Connector:
     """Open asyncpg connections to `dsn`, the way its endpoint needs.
 
     `timeout` bounds one attempt and `deadline` all of them, in seconds. `on_wait` is told that
-    another attempt will be made, and why: once per cause until a connection stands. `server` is set
-    by the first connection.
+    it is still waiting, and for what: once per cause until a connection stands. `server` is set by
+    the first connection.
     """
 
     def __init__(
@@ -65,6 +79,13 @@ class Connector:
         self._keywords: dict[str, Any] | None = None
         self._opened: WeakSet[asyncpg.Connection[Any]] = WeakSet()
         self._told: set[str] = set()
+        self._pending = 0
+        self._trouble: Cause | None = None
+
+    @property
+    def trouble(self) -> Cause | None:
+        """Why a connection that is being opened has not come about yet; None where nothing is."""
+        return self._trouble if self._pending else None
 
     async def __call__(self) -> asyncpg.Connection[Any]:
         """Open a connection.
@@ -76,20 +97,18 @@ class Connector:
         causes: dict[str, BaseException] = {}
 
         def on_failure(error: BaseException) -> None:
-            reason = explain_connect(error, self.dsn).reason
-            if reason not in self._told:
-                self._told.add(reason)
-                self.on_wait(
-                    f"waiting for {self.dsn.label}: {reason} (up to {self.deadline:.3g} s)"
-                )
-            causes[reason] = error
+            cause = explain_connect(error, self.dsn)
+            self._tell(cause)
+            causes[cause.reason] = error
 
+        self._pending += 1
         try:
             async with asyncio.timeout(self.deadline):
                 async for attempt in attempts(self.deadline, on_failure):
                     with attempt:
-                        connection = await self._open()
+                        connection = await self._attempt()
                         self._told.clear()
+                        self._trouble = None
                         return connection
             raise AssertionError("the retry loop ends by returning or raising")
         except CONNECT_ERRORS as error:
@@ -98,14 +117,35 @@ class Connector:
             shown = list(causes.values())[-1] if cut_short else error
             waited = time.monotonic() - started
             raise connection_failed(shown, self.dsn, waited=waited) from shown
+        finally:
+            self._pending -= 1
 
     def terminate(self) -> None:
         """Cut off every connection, whatever the server does; what waits for it fails at once."""
         for connection in list(self._opened):
             connection.terminate()
 
+    def _tell(self, cause: Cause) -> None:
+        """Tell why it is waiting, unless that is known."""
+        self._trouble = cause
+        # After "no answer yet" the end of that attempt is no news.
+        topic = NO_ANSWER.reason if cause is NO_ANSWER_YET else cause.reason
+        if topic not in self._told:
+            self._told.add(topic)
+            self.on_wait(
+                f"waiting for {self.dsn.label}: {cause.reason} (up to {self.deadline:.3g} s)"
+            )
+
+    async def _attempt(self) -> asyncpg.Connection[Any]:
+        """Make one attempt, and tell when the server is silent meanwhile."""
+        silence = asyncio.get_running_loop().call_later(_SILENCE, self._tell, NO_ANSWER_YET)
+        try:
+            return await self._open()
+        finally:
+            silence.cancel()
+
     async def _open(self) -> asyncpg.Connection[Any]:
-        """Make one attempt; the first one also finds out what stands at the other end.
+        """Open a connection; the first one also finds out what stands at the other end.
 
         Several first ones may run at once: each goes by what the quickest of them found.
         """
@@ -140,6 +180,10 @@ class Connector:
         if self._keywords is None:  # certificates are read from files; once is enough
             self._keywords = self.dsn.connect_kwargs()
         keywords = dict(self._keywords)
+        places = list(zip(keywords["host"], keywords["port"], strict=True))
+        # Half of the time: a name server is to fail within it, and other hosts are to get a turn.
+        known = await known_places(places, min(self.timeout, self.deadline) / 2)
+        keywords["host"], keywords["port"] = map(list, zip(*known, strict=True))
         pooled = self._pooled
         if not pooled:
             keywords["server_settings"] = keywords.get("server_settings", {}) | {_MARK: "direct"}
@@ -157,6 +201,7 @@ class Connector:
             self._pooled = True
             return await self._login()
         self._opened.add(connection)
+        _keep_alive(connection)
         return connection, pooled
 
     async def _identify(self, connection: asyncpg.Connection[Any], *, pooled: bool) -> ServerInfo:
@@ -178,6 +223,17 @@ class Connector:
             # Neon's proxy drops the mark on direct endpoints too; its host names tell instead.
             pooled=pooled or (mark is None and not self.dsn.is_neon),
         )
+
+
+def _keep_alive(connection: asyncpg.Connection[Any]) -> None:
+    """Have the kernel find out, where it can, that the peer of an open connection is gone."""
+    endpoint = connection._transport.get_extra_info("socket")
+    if endpoint.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (_KEEPALIVE | {"TCP_USER_TIMEOUT": _USER_TIMEOUT * 1000}).items():
+        if option := getattr(socket, name, None):  # each platform has its own set
+            endpoint.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _tls_version(connection: asyncpg.Connection[Any]) -> str | None:

@@ -1,5 +1,6 @@
 """Connection strings: read what people paste, show no password, tell asyncpg every keyword."""
 
+import getpass
 import os
 import re
 import sys
@@ -143,6 +144,8 @@ class Dsn:
     def connect_kwargs(self) -> dict[str, Any]:
         """Return every keyword `asyncpg.connect()` needs, so that it has no text to parse.
 
+        The variables that `parse` read are spelt out, so that asyncpg does not look at the
+        environment again; it finds only a missing password there, in PGPASSWORD or the passfile.
         The statement cache is left to the caller, who may find a pooler out only on connecting.
         Raises ConfigurationError when a certificate or key cannot be loaded.
         """
@@ -154,17 +157,18 @@ class Dsn:
             for host in (_DEFAULT_HOSTS if address.host is None else [address.host])
         ]
         tls = ssl_argument(self)
+        user = self.user or getpass.getuser()
         return {
             "host": [host for host, _ in pairs],
             "port": [port for _, port in pairs],
-            "user": self.user,
+            "user": user,
             "password": self.password,
-            "database": self.database,
+            "database": self.database or user,
             "passfile": self.passfile,
             "ssl": tls,
             "direct_tls": self.direct_tls and tls is not False,
             "server_settings": dict(self.server_settings),
-            "target_session_attrs": self.target_session_attrs,
+            "target_session_attrs": self.target_session_attrs or "any",
         }
 
     def _render(self, password: str | None, parameters: dict[str, str]) -> str:

@@ -82,8 +82,9 @@ class EmbeddedServer:
     """The embedded server of the project in a folder; nothing happens at construction.
 
     `pg_bindir` is DB_PG_BINDIR; `state_dir` is where clusters live (default: DBCTL_STATE_DIR, for
-    root /var/lib/dbctl, else the user's state folder). Every method raises ConfigurationError
-    when there are no binaries and ConnectionFailed (both with an EMBEDDED_* code) for the rest.
+    root /var/lib/dbctl, else the user's state folder), a relative one below the project. Every
+    method raises ConfigurationError when there are no binaries and ConnectionFailed (both with an
+    EMBEDDED_* code) for the rest.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class EmbeddedServer:
     @property
     def url(self) -> str:
         """Return the connection URL, whether or not the server runs."""
-        host = quote(str(self.cluster.socket_dir), safe="")
+        host = quote(str(self.cluster.socket_dir), safe="/")
         # Without its port the URL would change its meaning with the caller's PGPORT.
         return f"postgresql://{SUPERUSER}@/{DATABASE}?host={host}&port={PORT}"
 
@@ -282,7 +283,9 @@ class EmbeddedServer:
             )
 
     def _base(self) -> Path:
-        return (self._state_dir or _default_state_dir()).expanduser().resolve()
+        # Whatever the working directory: a project has one server, not one per folder in it.
+        base = (self._state_dir or _default_state_dir()).expanduser()
+        return (self.project / base).resolve()
 
 
 def _default_state_dir() -> Path:

@@ -40,14 +40,20 @@ class Endpoints:
 
 
 def configured(settings: Settings) -> Endpoints | None:
-    """Return the endpoints that the settings name, None where they name no database.
+    """Return the endpoints that the settings name, None where the embedded server serves.
 
-    Raises ConfigurationError for a connection string that cannot be used.
+    Raises ConfigurationError for a connection string that cannot be used, and where staging or
+    production, which need a server of their own, name none.
     """
     pooled = _endpoint(settings, "database_url", "DATABASE_URL")
     unpooled = _endpoint(settings, "database_url_unpooled", "DATABASE_URL_UNPOOLED")
     reads = pooled or unpooled
     if reads is None:
+        if settings.environment.is_deployed:
+            raise ConfigurationError(
+                f"no DATABASE_URL is set, and ENVIRONMENT is {settings.environment}",
+                hint="Set DATABASE_URL; the embedded server is for development and test only.",
+            )
         return None
     if unpooled is not None:
         return Endpoints(reads, unpooled)
@@ -80,18 +86,11 @@ def resolve(settings: Settings, on_notice: Callable[[str], None]) -> Endpoints:
 
 
 def embedded_server(settings: Settings) -> EmbeddedServer:
-    """Return the embedded server of the project, running or not.
-
-    Raises ConfigurationError in staging and production, which need a server of their own.
-    """
-    if settings.environment.is_deployed:
-        raise ConfigurationError(
-            f"no DATABASE_URL is set, and ENVIRONMENT is {settings.environment}",
-            hint="Set DATABASE_URL; the embedded server is for development and test only.",
-        )
+    """Return the embedded server of the project, running or not."""
     from dbctl.db.embedded import EmbeddedServer
 
-    return EmbeddedServer(settings.project, pg_bindir=settings.pg_bindir)
+    bindir = settings.pg_bindir
+    return EmbeddedServer(settings.project, pg_bindir=bindir and bindir.expanduser())
 
 
 def embedded_endpoints(url: str) -> Endpoints:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+import logging
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import asyncpg
-from sqlalchemy import NullPool, QueuePool
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import AsyncAdaptedQueuePool, NullPool, PoolProxiedConnection, QueuePool, event
+from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from dbctl.db.connect import Connector, ServerInfo
 from dbctl.db.dsn import Dsn
@@ -29,6 +33,15 @@ if TYPE_CHECKING:
 POOL_TIMEOUT = 30.0
 # Seconds to wait for the server to take its leave: it is told already, so nothing is lost.
 CLOSE_TIMEOUT = 0.3
+# Seconds in which a pooled connection must show that it is alive before it is handed out.
+PING_TIMEOUT = 3.0
+# Seconds in which the server may cancel the statement of work that is cancelled.
+CANCEL_TIMEOUT = 1.0
+
+# In the pool's record of a connection: how often the pool was closed before it was handed out.
+_CLOSES = "dbctl.closes"
+
+logger = logging.getLogger("dbctl.db")
 
 _DRIVER_ERRORS = (
     DBAPIError,
@@ -82,16 +95,20 @@ class DatabaseSessionManager:
         self._max_overflow = max_overflow
         self._recycle = pool_recycle
         self._pool_timeout = pool_timeout
+        self._closes = 0
+        self._idle: WeakSet[asyncpg.Connection[Any]] = WeakSet()
         if pooling:
             self.engine = create_async_engine(
                 "postgresql+asyncpg://",
                 async_creator=self._connector,
+                poolclass=_pool_class(self._no_connection),
                 pool_size=pool_size,
                 max_overflow=max_overflow,
                 pool_recycle=pool_recycle,
                 pool_timeout=pool_timeout,
-                pool_pre_ping=True,
             )
+            event.listen(self.engine.sync_engine, "checkin", self._on_checkin)
+            event.listen(self.engine.sync_engine, "checkout", self._on_checkout)
         else:
             self.engine = create_async_engine(
                 "postgresql+asyncpg://", async_creator=self._connector, poolclass=NullPool
@@ -139,9 +156,8 @@ class DatabaseSessionManager:
 
         Raises ConnectionFailed where none comes about.
         """
-        with self._used_up_explained():
-            async with self.engine.connect() as connection:
-                yield connection
+        async with self.engine.connect() as connection:
+            yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -151,9 +167,8 @@ class DatabaseSessionManager:
         """
         from sqlmodel.ext.asyncio.session import AsyncSession
 
-        with self._used_up_explained():
-            async with AsyncSession(self.engine, expire_on_commit=False) as session:
-                yield session
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
 
     def pool_status(self) -> PoolStatus:
         """Count the connections of the pool as they are now; all zero without pooling."""
@@ -169,37 +184,125 @@ class DatabaseSessionManager:
             recycle=self._recycle,
         )
 
-    @contextmanager
-    def _used_up_explained(self) -> Iterator[None]:
+    def _on_checkin(
+        self, connection: AdaptedConnection | None, record: ConnectionPoolEntry
+    ) -> None:
+        if connection is None:  # it was lost meanwhile
+            return
+        if record.info[_CLOSES] == self._closes:
+            self._idle.add(connection.driver_connection)
+        else:  # its pool is closed, and would let go of it without closing it
+            record.invalidate()
+
+    def _on_checkout(
+        self, connection: AdaptedConnection, record: ConnectionPoolEntry, _proxy: object
+    ) -> None:
+        """Let the pool replace what it holds where the connection it would hand out is dead."""
+        record.info[_CLOSES] = self._closes
+        driver = connection.driver_connection
+        if driver not in self._idle:  # it has just been opened
+            return
+        self._idle.discard(driver)
         try:
-            yield
-        except PoolTimeout as error:
-            limit = self._pool_size + self._max_overflow
-            raise ConnectionFailed(
-                f"all {limit} connections of the pool to {self.label} are in use, and none was "
-                f"given back within {self._pool_timeout:g} s",
-                hint="Raise DB_POOL_SIZE or DB_MAX_OVERFLOW, or hold connections for less time.",
-            ) from error
+            connection.run_async(self._ping)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise InvalidatePoolError from error
+
+    async def _ping(self, connection: asyncpg.Connection[Any]) -> None:
+        """Have the server answer; SQLAlchemy's own ping would wait for a silent one for ever.
+
+        Cut off, a connection fails at once; a ping that is cancelled would ask the server to cancel
+        it too.
+        """
+        seconds = min(PING_TIMEOUT, self.connect_deadline / 2)
+        cut_off = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+        try:
+            await connection.execute("select")
+        finally:
+            cut_off.cancel()
+
+    def _no_connection(self) -> ConnectionFailed:
+        """Describe why the pool had nothing to hand out in time."""
+        if trouble := self._connector.trouble:
+            return ConnectionFailed(
+                f"cannot connect to {self.label}: {trouble.reason} "
+                f"(still trying after {self._pool_timeout:g} s)",
+                hint=trouble.hint,
+            )
+        limit = self._pool_size + self._max_overflow
+        return ConnectionFailed(
+            f"all {limit} connections of the pool to {self.label} are in use, and none was "
+            f"given back within {self._pool_timeout:g} s",
+            hint="Raise DB_POOL_SIZE or DB_MAX_OVERFLOW, or hold connections for less time.",
+        )
 
     async def close(self) -> None:
         """Close every connection of the pool that is not in use.
 
-        Where the server does not take its leave in time, everything is cut off.
+        Where the server does not take its leave in time, they are cut off. A connection in use is
+        closed when it is given back.
         """
-        cut_off = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.terminate)
+
+        def cut_off() -> None:
+            for connection in list(self._idle):
+                connection.terminate()
+
+        self._closes += 1
+        late = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, cut_off)
         try:
             await self.engine.dispose()
         finally:
-            cut_off.cancel()
+            late.cancel()
 
     def terminate(self) -> None:
         """Cut off every connection, in use or not: what waits for the server fails at once."""
         self._connector.terminate()
 
 
+def _pool_class(explain: Callable[[], ConnectionFailed]) -> type[AsyncAdaptedQueuePool]:
+    """Return a pool that raises what `explain` returns when it has no connection in time."""
+
+    class Pool(AsyncAdaptedQueuePool):
+        def connect(self) -> PoolProxiedConnection:
+            try:
+                return super().connect()
+            except PoolTimeout as error:
+                raise explain() from error
+
+    return Pool
+
+
+async def bounded[T](
+    manager: DatabaseSessionManager, work: Coroutine[Any, Any, T], seconds: float
+) -> T:
+    """Run `work` on connections of `manager` for `seconds` at most and return what it returns.
+
+    Raises ConnectionFailed when it is not done by then, whatever the server does. When this task is
+    cancelled, so is the work: its statement on the server too, where that takes no longer than a
+    moment. Either way every connection of the manager is cut off, so that nothing waits any more.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done():
+            return task.result()
+        manager.terminate()
+        raise ConnectionFailed(
+            f"{manager.label}: it accepts connections but does not answer (waited {seconds:.0f} s)",
+            hint="Look at the server's load and log, and at what stands between it and here.",
+        )
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_TIMEOUT)
+            manager.terminate()
+            # What it ends with is of no interest, but must be fetched.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
 @asynccontextmanager
 async def closing(manager: DatabaseSessionManager) -> AsyncIterator[DatabaseSessionManager]:
-    """Yield `manager` for one command and close it.
+    """Yield `manager` for one command, close it and cut off what is left.
 
     What the driver raises meanwhile leaves as a DbctlError in words.
     """
@@ -210,21 +313,74 @@ async def closing(manager: DatabaseSessionManager) -> AsyncIterator[DatabaseSess
     except _DRIVER_ERRORS as error:
         raise statement_failed(error) from error
     finally:
+        try:
+            await manager.close()
+        finally:
+            manager.terminate()
+
+
+@dataclass(slots=True)
+class _Shared:
+    """The manager of one event loop, once it is made, and what closes it with the loop."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    manager: DatabaseSessionManager | None = None
+    life: AsyncGenerator[None] | None = None
+
+
+_shared: dict[asyncio.AbstractEventLoop, _Shared] = {}
+_resolving = threading.Lock()
+
+
+async def session_manager() -> DatabaseSessionManager:
+    """Return the manager of the reading endpoint that the running event loop shares.
+
+    It is made at the first call, which may start the embedded server, and closed by `close_db` or
+    with the loop: a connection is of no use to another one.
+    """
+    for loop in [loop for loop in _shared if loop.is_closed()]:  # not by asyncio.run
+        _shared.pop(loop, None)
+    shared = _shared.setdefault(asyncio.get_running_loop(), _Shared())
+    async with shared.lock:
+        if shared.manager is None:
+            settings, endpoint = await asyncio.to_thread(_resolve)
+            shared.manager = DatabaseSessionManager.from_settings(settings, endpoint)
+            shared.life = _close_at_the_end(shared.manager)
+            await anext(shared.life)
+    return shared.manager
+
+
+def _resolve() -> tuple[Settings, Endpoint]:
+    with _resolving:
+        settings = load_settings()
+        return settings, resolve(settings, on_notice=logger.warning).reads
+
+
+async def _close_at_the_end(manager: DatabaseSessionManager) -> AsyncGenerator[None]:
+    """Close `manager` when this is closed, as asyncio does with every generator of a loop."""
+    try:
+        yield
+    finally:
+        _shared.pop(asyncio.get_running_loop(), None)
         await manager.close()
 
 
-@cache
-def session_manager() -> DatabaseSessionManager:
-    """Return the process-wide manager of the reading endpoint, made at the first call."""
-    settings = load_settings()
-    endpoints = resolve(settings, on_notice=lambda _: None)
-    return DatabaseSessionManager.from_settings(settings, endpoints.reads)
+async def close_db() -> None:
+    """Close the connections behind `get_db` that are not in use: for the end of an application.
+
+    The next use in this event loop begins anew.
+    """
+    shared = _shared.get(asyncio.get_running_loop())
+    if shared is not None and shared.life is not None:
+        await shared.life.aclose()
 
 
 async def get_db() -> AsyncGenerator[AsyncSession]:
     """Yield a session: the dependency of a FastAPI endpoint, `Depends(get_db)`.
 
-    The endpoint commits; what it does not commit is rolled back.
+    The endpoint commits; what it does not commit is rolled back. Each event loop has a pool of its
+    own; `close_db` closes it.
     """
-    async with session_manager().session() as session:
+    manager = await session_manager()
+    async with manager.session() as session:
         yield session

@@ -1,5 +1,8 @@
 """Errors of the driver, put into words: what is wrong, where, and what to do next."""
 
+import errno
+import os
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -28,6 +31,41 @@ class Cause:
     hint: str
 
 
+_REACH = (
+    "Check that the host is reachable from here and is not behind a firewall; "
+    "DB_CONNECT_TIMEOUT and DB_CONNECT_DEADLINE give it longer."
+)
+NO_ANSWER = Cause("no answer in time", _REACH)
+NO_ANSWER_YET = Cause("no answer yet", _REACH)
+
+_NOT_LISTENING = Cause(
+    "nothing is listening there",
+    "Check that the server runs, and the host and port of the connection string.",
+)
+_NO_WAY = "Check this machine's network and routes (VPN, IPv6), and the host's address."
+_ERRNOS = {
+    errno.ECONNREFUSED: _NOT_LISTENING,
+    errno.ENOENT: _NOT_LISTENING,
+    errno.ETIMEDOUT: NO_ANSWER,
+    errno.ENETUNREACH: Cause("its network cannot be reached from here", _NO_WAY),
+    errno.ENETDOWN: Cause("this machine's network is down", _NO_WAY),
+    errno.EHOSTUNREACH: Cause(
+        "there is no route to the host",
+        "Check that the host is up, this machine's routes (VPN), and firewalls on the way.",
+    ),
+    errno.EADDRNOTAVAIL: Cause("this machine has no address to reach it from", _NO_WAY),
+    errno.EACCES: Cause(
+        "this machine does not let this user connect there",
+        "Check the permissions of the socket, or this machine's firewall or sandbox.",
+    ),
+}
+_ERRNOS[errno.EPERM] = _ERRNOS[errno.EACCES]
+# asyncio makes one text of the failures of the addresses of one host.
+_LISTED_ERRNO = re.compile(r"\[Errno (\d+)\]")
+
+_NO_SUCH_DATABASE = re.compile(r"no such database: (\S+)")  # pgbouncer's words
+
+
 def connection_failed(error: BaseException, dsn: Dsn, *, waited: float = 0.0) -> ConnectionFailed:
     """Describe why no connection to `dsn` came about; `waited` is in seconds."""
     cause = explain_connect(error, dsn)
@@ -43,11 +81,7 @@ def explain_connect(error: BaseException, dsn: Dsn) -> Cause:
         case asyncpg.PostgresError():
             return _explain_refusal(error, dsn)
         case TimeoutError():
-            return Cause(
-                "no answer in time",
-                "Check that the host is reachable from here and is not behind a firewall; "
-                "DB_CONNECT_TIMEOUT and DB_CONNECT_DEADLINE give it longer.",
-            )
+            return NO_ANSWER
         case ssl.SSLCertVerificationError():
             return Cause(
                 f"its TLS certificate is not trusted: {error.verify_message}",
@@ -68,20 +102,12 @@ def explain_connect(error: BaseException, dsn: Dsn) -> Cause:
                 "Turn TLS on at the server or, where the network is trusted, "
                 "add sslmode=disable to the connection string.",
             )
-        case ConnectionRefusedError() | FileNotFoundError():
-            return Cause(
-                "nothing is listening there",
-                "Check that the server runs, and the host and port of the connection string.",
-            )
         case ConnectionResetError():
             return Cause(
                 "the connection was reset", "Check the server's log and what stands before it."
             )
-        case OSError() if "Connect call failed" in str(error) or "Multiple exc" in str(error):
-            return Cause(
-                "nothing is listening there",
-                "Check that the server runs, and the host and port of the connection string.",
-            )
+        case OSError():
+            return _explain_errno(error, dsn)
         case asyncpg.TargetServerAttributeNotMatched():
             return Cause(
                 f"no server there is a {dsn.target_session_attrs} one",
@@ -92,6 +118,18 @@ def explain_connect(error: BaseException, dsn: Dsn) -> Cause:
             return Cause(reason, "Check the connection string and the server's log.")
 
 
+def _explain_errno(error: OSError, dsn: Dsn) -> Cause:
+    """Say in words what the operating system says; of several addresses, what is most telling."""
+    numbers = [error.errno] if error.errno else [int(n) for n in _LISTED_ERRNO.findall(str(error))]
+    for number, cause in _ERRNOS.items():
+        if number in numbers:
+            return cause
+    reason = os.strerror(numbers[0]) if numbers else str(error) or type(error).__name__
+    return Cause(
+        without_password(reason, dsn), "Check the connection string and this machine's network."
+    )
+
+
 def _explain_refusal(error: asyncpg.PostgresError, dsn: Dsn) -> Cause:
     """Say in words why the server, or a proxy before it, refused the login."""
     text = without_password(first_line(error), dsn)
@@ -100,6 +138,11 @@ def _explain_refusal(error: asyncpg.PostgresError, dsn: Dsn) -> Cause:
             hint = "Check the user and the password of the connection string."
         case "28000":
             hint = "Check the user, and the server's pg_hba.conf; it may require TLS."
+        case "08P01" if found := _NO_SUCH_DATABASE.search(text):
+            hint = (
+                f"Create it (`createdb {found[1]}`), name it in the pooler's configuration, "
+                "or correct the connection string."
+            )
         case "3D000":
             hint = f"Create it (`createdb {dsn.database}`) or correct the connection string."
         case "53300":

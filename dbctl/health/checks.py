@@ -5,18 +5,18 @@ is lost or the check alone failed.
 """
 
 import time
-from importlib import resources
 from statistics import median
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.connect import ServerInfo
+from dbctl.db.connections import count_connections
 from dbctl.db.engine import PoolStatus
 from dbctl.errors import ConfigurationError
 from dbctl.health.results import CheckResult, Status
 from dbctl.migrate.results import MigrationStatus, State
-from dbctl.migrate.scripts import open_checkout
+from dbctl.migrate.scripts import Checkout, open_checkout
 from dbctl.migrate.status import read_status
 from dbctl.settings import Settings
 
@@ -85,19 +85,13 @@ async def _latency_ms(connection: AsyncConnection) -> float:
     return round(median(seconds) * 1000, 2)
 
 
-async def check_migrations(
-    connection: AsyncConnection, settings: Settings, database: str, *, allow_pending: bool = False
-) -> CheckResult:
-    """Compare the schema of the database with the revisions of the checkout.
+def load_revisions(settings: Settings) -> Checkout | CheckResult:
+    """Read the revision files, or tell as the check of the migrations why they cannot be loaded.
 
-    The code fails on a database that lacks what it expects: pending, empty and unversioned ones
-    fail, pending and empty ones only warn with `allow_pending`, for a look before the deploy
-    migrates. A database ahead of the checkout warns: in a rolling deploy the old code sees just
-    that, and a probe that failed on it would take down every instance that still serves.
-    Revisions that cannot be loaded fail.
+    They are the project's code, which may take its time: no deadline holds for it.
     """
     try:
-        checkout = open_checkout(settings)
+        return open_checkout(settings)
     except ConfigurationError as error:
         return CheckResult(
             name=MIGRATIONS,
@@ -106,6 +100,18 @@ async def check_migrations(
             remedy=error.hint,
             permanent=True,
         )
+
+
+async def check_migrations(
+    connection: AsyncConnection, checkout: Checkout, database: str, *, allow_pending: bool = False
+) -> CheckResult:
+    """Compare the schema of the database with the revisions of the checkout.
+
+    The code fails on a database that lacks what it expects: pending, empty and unversioned ones
+    fail, pending and empty ones only warn with `allow_pending`, for a look before the deploy
+    migrates. A database ahead of the checkout warns: in a rolling deploy the old code sees just
+    that, and a probe that failed on it would take down every instance that still serves.
+    """
     found = await read_status(connection, checkout, database)
     status, summary, remedy = _verdict(found)
     if allow_pending and found.state in (State.PENDING, State.EMPTY):
@@ -148,8 +154,8 @@ def _verdict(found: MigrationStatus) -> tuple[Status, str, str | None]:
                 "nothing while a newer version is being deployed; else check out its code",
             )
         case State.MULTIPLE_HEADS:
-            status = Status.FAIL if found.pending else Status.WARN
-            return status, f"the revisions have {len(found.heads)} heads", "alembic merge heads"
+            heads = f"the revisions have {len(found.heads)} heads"
+            return Status.FAIL, heads, "alembic merge heads"
 
 
 async def check_pool(
@@ -161,16 +167,16 @@ async def check_pool(
     superusers and maintenance does not count as there. Warns as well where the rest is less than
     this pool may still open, unless a pooler (`pooled`) opens connections in its place.
     """
-    query = (resources.files("dbctl.health") / "sql" / "connections.sql").read_text("utf-8")
-    used, maximum, reserved = (await connection.execute(text(query))).one()
-    usable = max(maximum - reserved, 1)
-    percent = round(100 * used / usable, 1)
+    server = await count_connections(connection)
+    usable = max(server.maximum - server.reserved, 1)
+    percent = round(100 * server.used / usable, 1)
     limit = pool.size + pool.max_overflow
     wanted = limit - pool.checked_in - pool.checked_out
-    left = max(usable - used, 0)
+    left = max(usable - server.used, 0)
     status, remedy = Status.PASS, None
     summary = (
-        f"{used} of {usable} server connections used ({percent:.0f} %) · pool of up to {limit}"
+        f"{server.used} of {usable} server connections used ({percent:.0f} %)"
+        f" · pool of up to {limit}"
     )
     if percent >= POOL_WARN:
         status = Status.FAIL if percent >= POOL_FAIL else Status.WARN
@@ -188,11 +194,11 @@ async def check_pool(
             "max_overflow": pool.max_overflow,
             "checked_out": pool.checked_out,
             "recycle_seconds": pool.recycle if pool.recycle >= 0 else None,
-            "server_connections_used": used,
+            "server_connections_used": server.used,
             "server_connections_usable": usable,
             "server_connections_used_percent": percent,
-            "max_connections": maximum,
-            "reserved_connections": reserved,
+            "max_connections": server.maximum,
+            "reserved_connections": server.reserved,
         },
         remedy=remedy,
     )

@@ -40,12 +40,15 @@ def health(
 
     It ends within S seconds, without --wait within DB_CONNECT_DEADLINE.
     """
+    from dbctl.health.checks import load_revisions
     from dbctl.health.report import report_health
 
+    # Before the event loop, so that a signal ends a revision file that does not come to its end.
+    revisions = load_revisions(settings)
     report = on_database(
         settings,
         lambda database: report_health(
-            database, settings, wait=wait, allow_pending=allow_pending, on_wait=notice
+            database, settings, revisions, wait=wait, allow_pending=allow_pending, on_wait=notice
         ),
     )
     return emit(report, _view)

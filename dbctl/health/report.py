@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 from sqlalchemy import text
@@ -9,7 +11,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import first_line, statement_failed, without_password
+from dbctl.db.failures import (
+    CONNECT_ERRORS,
+    connection_failed,
+    explain_connect,
+    first_line,
+    statement_failed,
+    without_password,
+)
 from dbctl.db.retry import is_transient
 from dbctl.errors import ConnectionFailed
 from dbctl.health.checks import (
@@ -21,17 +30,18 @@ from dbctl.health.checks import (
     check_pool,
 )
 from dbctl.health.results import CheckResult, HealthReport, Status, overall
+from dbctl.migrate.scripts import Checkout
 from dbctl.results import ErrorBody
 from dbctl.settings import Settings
 
 type Check = Callable[[AsyncConnection], Awaitable[CheckResult]]
 
-# Seconds that the checks of one look may take once a connection stands; the server ends a statement
-# of theirs that waits, for a lock say, before that.
+# Seconds that the checks of one look may take once a connection stands.
 CHECKS_TIMEOUT = 5.0
-STATEMENT_TIMEOUT = 3.0
-# Seconds between two looks, and the least that must be left for one more.
+# Seconds between two looks; twice that must be left for one more.
 PAUSE = 0.5
+# Seconds beyond the deadline in which the connector can still say what its tries met.
+_GRACE = 0.25
 
 _LIMIT = text("select pg_catalog.set_config('statement_timeout', :milliseconds, true)")
 _LOST = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -41,6 +51,7 @@ _DENIED = "42501"
 async def report_health(
     manager: DatabaseSessionManager,
     settings: Settings,
+    revisions: Checkout | CheckResult,
     *,
     wait: float | None = None,
     allow_pending: bool = False,
@@ -48,16 +59,31 @@ async def report_health(
 ) -> HealthReport:
     """Make every check and report what they found, connection or not.
 
-    Everything together takes `wait` seconds at most, or the connect deadline of the settings,
-    also where the server accepts and never answers. With `wait` it looks again until the database
-    is healthy, unless waiting cannot help; `on_wait` is told why, once per change of the reason.
+    `revisions` is what `load_revisions` made of the checkout. Everything together takes `wait`
+    seconds, or the connect deadline of the settings, and at most a moment more to tell why, also
+    where the server accepts and never answers. With `wait` it looks again until the database is
+    healthy, unless waiting cannot help; `on_wait` is told why, once per change of the reason.
     Raises ConfigurationError for what keeps dbctl from trying at all.
     """
     clock = asyncio.get_running_loop().time
-    deadline = clock() + (settings.deadline if wait is None else wait)
+    started = clock()
+    deadline = started + (settings.deadline if wait is None else wait)
+    checks = _checks(manager, revisions, allow_pending=allow_pending)
+    report: HealthReport | None = None
     told = ""
     while True:
-        report = await _look(manager, settings, deadline - clock(), allow_pending=allow_pending)
+        full = deadline - clock() >= CHECKS_TIMEOUT
+        found, failure = await _look(manager, checks, started=started, deadline=deadline)
+        # What had not the time of a full look says nothing against the look before it.
+        if report is not None and failure is not None and failure.late and not full:
+            return report
+        report = HealthReport(
+            status=overall(found),
+            database=manager.label,
+            environment=settings.environment,
+            checks=found,
+            error=ErrorBody.of(failure.error) if failure else None,
+        )
         failed = [check for check in report.checks if check.status is Status.FAIL]
         if wait is None or not failed or any(check.permanent for check in failed):
             return report
@@ -70,106 +96,115 @@ async def report_health(
         await asyncio.sleep(PAUSE)
 
 
-async def _look(
-    manager: DatabaseSessionManager, settings: Settings, seconds: float, *, allow_pending: bool
-) -> HealthReport:
-    """Connect and make every check within `seconds`."""
-    results: dict[str, CheckResult] = {}
-    checks = _checks(manager, settings, allow_pending=allow_pending)
-    # A little less, so that the connector can still say what its tries met.
-    manager.connect_deadline = max(seconds - 0.25, seconds / 2)
-    failure: ConnectionFailed | None = None
-    permanent = False
-    try:
-        await _bounded(manager, _make(manager, checks, results), seconds)
-    except ConnectionFailed as error:
-        failure = error
-        permanent = error.__cause__ is not None and not is_transient(error.__cause__)
-    except TimeoutError:
-        failure = _unanswered(manager, seconds)
-    except _LOST as error:
-        failure = _lost(manager, error)
-    if failure is not None:
-        labels = (manager.label, manager.dsn.label)
-        _without_connection(results, failure, checks, labels=labels, permanent=permanent)
-    made = tuple(results[name] for name in checks)
-    return HealthReport(
-        status=overall(made),
-        database=manager.label,
-        environment=settings.environment,
-        checks=made,
-        error=ErrorBody.of(failure) if failure else None,
-    )
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a look found no connection, or lost it.
+
+    `late` tells that there was no answer in time, `permanent` that waiting will not help.
+    """
+
+    error: ConnectionFailed
+    reason: str
+    late: bool = False
+    permanent: bool = False
 
 
 def _checks(
-    manager: DatabaseSessionManager, settings: Settings, *, allow_pending: bool
+    manager: DatabaseSessionManager, revisions: Checkout | CheckResult, *, allow_pending: bool
 ) -> Mapping[str, Check]:
     """Return the checks in their order; each finds `manager` with a connection."""
 
-    def connection(connection: AsyncConnection) -> Awaitable[CheckResult]:
+    async def connection(connection: AsyncConnection) -> CheckResult:
         assert manager.server is not None  # noqa: S101 - the first connection sets it
-        return check_connection(connection, manager.server)
+        return await check_connection(connection, manager.server)
 
-    def migrations(connection: AsyncConnection) -> Awaitable[CheckResult]:
-        return check_migrations(connection, settings, manager.label, allow_pending=allow_pending)
+    async def migrations(connection: AsyncConnection) -> CheckResult:
+        if isinstance(revisions, CheckResult):
+            return revisions
+        return await check_migrations(
+            connection, revisions, manager.label, allow_pending=allow_pending
+        )
 
-    def pool(connection: AsyncConnection) -> Awaitable[CheckResult]:
+    async def pool(connection: AsyncConnection) -> CheckResult:
         pooled = manager.server is not None and manager.server.pooled
-        return check_pool(connection, manager.pool_status(), pooled=pooled)
+        return await check_pool(connection, manager.pool_status(), pooled=pooled)
 
     return {CONNECTION: connection, MIGRATIONS: migrations, POOL: pool}
 
 
+async def _look(
+    manager: DatabaseSessionManager,
+    checks: Mapping[str, Check],
+    *,
+    started: float,
+    deadline: float,
+) -> tuple[tuple[CheckResult, ...], _Failure | None]:
+    """Connect and make every check until `deadline`; `started` is when the first look began."""
+    clock = asyncio.get_running_loop().time
+    results: dict[str, CheckResult] = {}
+    failure: _Failure | None = None
+    manager.connect_deadline = max(deadline - clock(), 0)
+    try:
+        await _bounded(manager, partial(_make, manager, checks, results, deadline), deadline)
+    except (ConnectionFailed, *_LOST) as error:
+        failure = _explain(manager, error, waited=clock() - started)
+        _without_connection(results, failure, checks)
+    return tuple(results[name] for name in checks), failure
+
+
 async def _bounded(
-    manager: DatabaseSessionManager, work: Coroutine[None, None, None], seconds: float
+    manager: DatabaseSessionManager,
+    work: Callable[[asyncio.Timeout], Coroutine[None, None, None]],
+    deadline: float,
 ) -> None:
-    """Run `work` for `seconds` at most; raises TimeoutError when it is not done by then.
+    """Run `work`, which may move its limit; raises TimeoutError when it is not done by then.
 
     Then, and when this task is cancelled, its connections are cut off: whoever is cancelled in the
     middle of a statement would first ask the server, which does not answer, to cancel that too.
     """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():
-            raise TimeoutError
-    finally:
-        if not task.done():
-            manager.terminate()
-            task.cancel()
-            await asyncio.wait({task}, timeout=0.1)
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    async with asyncio.timeout_at(deadline + _GRACE) as limit:
+        task = asyncio.create_task(work(limit))
+        try:
+            await asyncio.wait({task})
+        finally:
+            if not task.done():
+                manager.terminate()
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.1)
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
     task.result()
 
 
 async def _make(
-    manager: DatabaseSessionManager, checks: Mapping[str, Check], results: dict[str, CheckResult]
+    manager: DatabaseSessionManager,
+    checks: Mapping[str, Check],
+    results: dict[str, CheckResult],
+    deadline: float,
+    limit: asyncio.Timeout,
 ) -> None:
     """Connect, make each check and put what it found into `results`.
 
-    Raises TimeoutError where the server accepts connections but does not answer, and what the
-    driver raises where the connection is lost.
+    Raises what the driver raises where the connection is lost.
     """
-    loop = asyncio.get_running_loop()
+    clock = asyncio.get_running_loop().time
     async with manager.connect() as connection:
-        give_up = loop.time() + CHECKS_TIMEOUT
-        cut_off = loop.call_at(give_up, manager.terminate)
-        try:
-            for name, check in checks.items():
-                results[name] = await _result_of(name, check, connection)
-        except _LOST:
-            if loop.time() >= give_up:
-                raise TimeoutError from None
-            raise
-        finally:
-            cut_off.cancel()
+        end = min(deadline, clock() + CHECKS_TIMEOUT)
+        limit.reschedule(end)
+        for name, check in checks.items():
+            results[name] = await _result_of(name, check, connection, end - clock())
 
 
-async def _result_of(name: str, check: Check, connection: AsyncConnection) -> CheckResult:
-    """Make a check in a transaction of its own; raises only where the connection is lost."""
+async def _result_of(
+    name: str, check: Check, connection: AsyncConnection, left: float
+) -> CheckResult:
+    """Make a check in a transaction of its own; raises only where the connection is lost.
+
+    The server ends a statement that waits, for a lock say, after half of the `left` seconds: then
+    there is still time to hear of it, and for the checks that follow.
+    """
+    milliseconds = max(int(left / 2 * 1000), 1)  # zero would mean no limit
     try:
-        await connection.execute(_LIMIT, {"milliseconds": str(int(STATEMENT_TIMEOUT * 1000))})
+        await connection.execute(_LIMIT, {"milliseconds": str(milliseconds)})
         result = await check(connection)
     except DBAPIError as error:
         failure = statement_failed(error)
@@ -189,48 +224,44 @@ async def _result_of(name: str, check: Check, connection: AsyncConnection) -> Ch
     return result
 
 
-def _without_connection(
-    results: dict[str, CheckResult],
-    failure: ConnectionFailed,
-    checks: Mapping[str, Check],
-    *,
-    labels: tuple[str, ...],
-    permanent: bool,
-) -> None:
-    """Fill `results` where there is no connection, or none any more; what was found stays.
+def _explain(manager: DatabaseSessionManager, error: Exception, *, waited: float) -> _Failure:
+    """Say why there is no connection; `waited` is in seconds, over all looks."""
+    cause = error.__cause__
+    if isinstance(error, ConnectionFailed) and isinstance(cause, CONNECT_ERRORS):
+        return _Failure(
+            connection_failed(cause, manager.dsn, waited=waited),
+            explain_connect(cause, manager.dsn).reason,
+            late=isinstance(cause, TimeoutError),
+            permanent=not is_transient(cause),
+        )
+    if isinstance(error, ConnectionFailed):
+        return _Failure(error, error.message)
+    if late := isinstance(error, TimeoutError):
+        reason, after = "it accepts connections but does not answer", f" (waited {waited:.0f} s)"
+        hint = "Look at the server's load and log, and at what stands between it and here."
+    else:
+        driver = getattr(error, "driver_exception", None) or error
+        said = without_password(first_line(driver), manager.dsn)
+        reason, after = f"the connection was lost: {said}", ""
+        hint = "Look at the server's log, and at what stands between it and here."
+    failed = ConnectionFailed(f"{manager.label}: {reason}{after}", hint=hint)
+    return _Failure(failed, reason, late=late)
 
-    The summary need not repeat which database it is, by whichever of its `labels`.
-    """
+
+def _without_connection(
+    results: dict[str, CheckResult], failure: _Failure, checks: Mapping[str, Check]
+) -> None:
+    """Fill `results` where there is no connection, or none any more; what was found stays."""
     before = results.get(CONNECTION)
-    summary = failure.message
-    for label in labels:
-        summary = summary.removeprefix(f"cannot connect to {label}: ").removeprefix(f"{label}: ")
     results[CONNECTION] = CheckResult(
         name=CONNECTION,
         status=Status.FAIL,
-        summary=summary,
+        summary=failure.reason,
         observed=before.observed if before else {},
-        remedy=failure.hint,
-        permanent=permanent,
+        remedy=failure.error.hint,
+        permanent=failure.permanent,
     )
     for name in checks.keys() - results.keys():
         results[name] = CheckResult(
             name=name, status=Status.UNKNOWN, summary="not checked: no connection"
         )
-
-
-def _unanswered(manager: DatabaseSessionManager, seconds: float) -> ConnectionFailed:
-    waited = min(seconds, CHECKS_TIMEOUT) if manager.server else seconds
-    return ConnectionFailed(
-        f"{manager.label}: it accepts connections but does not answer (waited {waited:.0f} s)",
-        hint="Look at the server's load and log, and at what stands between it and here.",
-    )
-
-
-def _lost(manager: DatabaseSessionManager, error: BaseException) -> ConnectionFailed:
-    driver = getattr(error, "driver_exception", None) or error
-    return ConnectionFailed(
-        f"{manager.label}: the connection was lost: "
-        f"{without_password(first_line(driver), manager.dsn)}",
-        hint="Look at the server's log, and at what stands between it and here.",
-    )

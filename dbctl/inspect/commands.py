@@ -1,8 +1,8 @@
 """The commands of `dbctl inspect`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ app = typer.Typer(
     help="Look at tables and rows, without being able to break anything: every command reads in a "
     "read-only transaction with a time limit, and rolls it back.",
 )
+
+# Seconds for all statements of a command beside its longest one, which the server ends.
+_GRACE = 5.0
 
 TableArgument = Annotated[
     str,
@@ -118,17 +121,33 @@ def pool(settings: "Settings") -> ExitCode:
     """Show the server behind a connection, and how full it and the pool are."""
     from dbctl.inspect import views
     from dbctl.inspect.pool import show_pool
-    from dbctl.runtime import on_database
 
-    return emit(on_database(settings, show_pool), views.pool)
+    return emit(_in_time(settings, show_pool), views.pool)
 
 
 def _read[T](settings: "Settings", work: "Callable[[AsyncConnection], Awaitable[T]]") -> T:
     """Run `work` on a connection to the database that the settings name."""
-    from dbctl.runtime import on_database
 
     async def connected(manager: "DatabaseSessionManager") -> T:
         async with manager.connect() as connection:
             return await work(connection)
 
-    return on_database(settings, connected)
+    return _in_time(settings, connected)
+
+
+def _in_time[T](
+    settings: "Settings", work: "Callable[[DatabaseSessionManager], Coroutine[Any, Any, T]]"
+) -> T:
+    """Run `work` on the database that the settings name, but not for ever.
+
+    The server ends a statement that takes too long; one that went silent does not.
+    """
+    from dbctl.db.engine import bounded
+    from dbctl.inspect.reading import STATEMENT_TIMEOUT
+    from dbctl.runtime import on_database
+
+    async def limited(manager: "DatabaseSessionManager") -> T:
+        seconds = manager.connect_deadline + STATEMENT_TIMEOUT + _GRACE
+        return await bounded(manager, work(manager), seconds)
+
+    return on_database(settings, limited)

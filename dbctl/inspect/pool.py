@@ -2,8 +2,8 @@
 
 from dataclasses import asdict
 
+from dbctl.db.connections import count_connections
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.inspect.catalog import fetch
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 from dbctl.inspect.results import Connections, Pool, PoolResult, Server
 
@@ -16,12 +16,12 @@ async def show_pool(
     The connection of this very look counts as checked out and as used.
     """
     async with manager.connect() as connection, reading(connection, statement_timeout):
-        (row,) = await fetch(connection, "connections")
+        counted = await count_connections(connection)
         status = manager.pool_status()
     server = manager.server
     assert server is not None  # noqa: S101 - the connection above has found it out
     return PoolResult(
         pool=Pool(**asdict(status)),
         server=Server(**asdict(server)),
-        connections=Connections(**row),
+        connections=Connections(**asdict(counted)),
     )

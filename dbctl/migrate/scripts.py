@@ -18,6 +18,7 @@ from sqlalchemy import MetaData
 
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
 from dbctl.migrate.results import Revision
+from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
 # Alembic's own templates open a connection of their own, inside a loop that already runs.
@@ -60,7 +61,7 @@ def config_files(settings: Settings) -> ConfigFiles:
     own = settings.project / "alembic.ini"
     if own.is_file() or toml:
         return ConfigFiles(own if own.is_file() else None, toml)
-    if settings.models != type(settings).model_fields["models"].default:
+    if settings.has_own_models:
         raise ConfigurationError(
             f"there is no alembic.ini in {settings.project}, but models of its own: "
             f"{settings.models}",
@@ -138,7 +139,7 @@ def open_checkout(settings: Settings) -> Checkout:
 
 def _unusable(message: str) -> ConfigurationError:
     return ConfigurationError(
-        message,
+        scrub(message),
         hint="Correct the migration scripts; `alembic history` shows them as Alembic does.",
         code=ErrorCode.MIGRATION_SCRIPTS,
     )
@@ -153,7 +154,8 @@ def located(error: BaseException) -> str:
     where = f" ({files[-1].filename}:{files[-1].lineno})" if files else ""
     if isinstance(error, SyntaxError) and error.filename:
         where = f" ({error.filename}:{error.lineno})"
-    return f"{type(error).__name__}: {error}{where}"
+    # The project's code has the connection string too, and may have put it into the message.
+    return f"{type(error).__name__}: {scrub(str(error))}{where}"
 
 
 # A revision, an env.py and a models module are the project's code: they can raise anything.

@@ -1,6 +1,6 @@
 """Put the rows of the dev set into a database, whatever of them is there already."""
 
-from sqlalchemy import func
+from sqlalchemy import Connection, func, inspect
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -22,7 +22,7 @@ def refuse_production(settings: Settings) -> None:
         raise RefusedError(
             "seeds are not written in production "
             f"(ENVIRONMENT from {settings.source_of('environment')})",
-            hint="Unset ENVIRONMENT or DATABASE_URL if this is not the production database.",
+            hint="If this database is not production's, set ENVIRONMENT to what it is.",
             code=ErrorCode.PRODUCTION_GUARD,
         )
 
@@ -32,26 +32,38 @@ async def seed_dev(
 ) -> Seeded:
     """Write what is missing of the dev set, in one transaction.
 
-    Raises RefusedError in production, UsageError where the schema is not the one that ships,
-    FindingError where the database is not at its head.
+    Raises RefusedError in production, UsageError where the models are not those that ship,
+    FindingError where the database is not at the head or has not the tables.
     """
     refuse_production(settings)
-    if settings.models != type(settings).model_fields["models"].default:
+    if settings.has_own_models:
         raise UsageError(
             f"the dev set fills the tables that ship with dbctl, not those of {settings.models}",
             hint="Unset DBCTL_MODELS to use it.",
         )
     async with manager.connect() as connection:
         status = await read_status(connection, checkout, manager.label)
+        missing = await connection.run_sync(_missing_tables)
     if status.state is not State.CURRENT:
         raise FindingError(
-            f"the schema of {manager.label} is not at the head: {status.state}",
-            hint="Run `dbctl migrate up` first.",
+            f"the schema of {manager.label} {status.state.sentence}", hint=status.state.remedy
+        )
+    if missing:
+        raise FindingError(
+            f"{manager.label} is at the head of {checkout.scripts.dir}, "
+            f"but does not have what the dev set fills: {', '.join(missing)}",
+            hint="The dev set is for the revisions that ship with dbctl; "
+            "`dbctl migrate check` shows how the database differs from their models.",
         )
     async with manager.session() as session, session.begin():
         rows = [await _seed_user(session)]
         rows += await _seed_tasks(session)
     return Seeded(seed_set="dev", database=manager.label, rows=tuple(rows))
+
+
+def _missing_tables(connection: Connection) -> list[str]:
+    inspector = inspect(connection)
+    return [table for table in ("users", "tasks") if not inspector.has_table(table)]
 
 
 async def _seed_user(session: AsyncSession) -> SeededRow:
@@ -82,9 +94,12 @@ async def _seed_tasks(session: AsyncSession) -> list[SeededRow]:
 
 
 async def _owner(session: AsyncSession) -> User:
-    """Return the dev user, who may have been made by hand under another key."""
-    query = select(User).where(func.lower(User.email) == dev.user().email)
-    return (await session.exec(query)).one()
+    """Return the dev user, who may have a new address or have been made under another key."""
+    user = dev.user()
+    has_key = col(User.id) == user.id
+    query = select(User).where(has_key | (func.lower(User.email) == user.email))
+    # Where one user has the key and another the address, the key decides.
+    return (await session.exec(query.order_by(has_key.desc()).limit(1))).one()
 
 
 async def _insert[Row: User | Task](session: AsyncSession, *rows: Row) -> set[object]:

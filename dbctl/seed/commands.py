@@ -28,7 +28,7 @@ def seed(
     from dbctl.migrate.scripts import open_checkout
     from dbctl.seed import apply, views
 
-    apply.refuse_production(settings)
+    apply.refuse_production(settings)  # before anything is looked for, let alone started
     checkout = open_checkout(settings)
     return emit(
         on_database(settings, lambda database: apply.seed_dev(database, checkout, settings)),

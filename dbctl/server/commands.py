@@ -21,51 +21,45 @@ app = typer.Typer(
 @command(app)
 def start(settings: "Settings") -> ExitCode:
     """Start it, creating its cluster first where there is none."""
-    from dbctl.db.endpoints import embedded_server
     from dbctl.server import control, views
 
     if settings.database_url or settings.database_url_unpooled:
         notice("DATABASE_URL is set: the other commands use that, not this server.")
-    return emit(control.start(embedded_server(settings), notice), views.server)
+    return emit(control.start(settings, notice), views.server)
 
 
 @command(app)
 def stop(settings: "Settings") -> ExitCode:
     """Shut it down; its data stays."""
-    from dbctl.db.endpoints import embedded_server
     from dbctl.server import control, views
 
-    return emit(control.stop(embedded_server(settings)), views.change)
+    return emit(control.stop(settings), views.change)
 
 
 @command(app)
 def status(settings: "Settings") -> ExitCode:
     """Tell whether it runs, and where its data, logs and binaries are."""
-    from dbctl.db.endpoints import embedded_server
     from dbctl.server import control, views
 
-    return emit(control.status(embedded_server(settings)), views.server)
+    return emit(control.status(settings), views.server)
 
 
 @command(app)
 def url(settings: "Settings") -> ExitCode:
     """Print its connection string, for psql "$(dbctl server url)"."""
-    from dbctl.db.endpoints import embedded_server
     from dbctl.server import control, views
 
-    return emit(control.url(embedded_server(settings), notice), views.url)
+    return emit(control.url(settings, notice), views.url)
 
 
 @command(app)
 def destroy(settings: "Settings", yes: YesOption = False) -> ExitCode:
     """Shut it down and remove its data."""
-    from dbctl.db.endpoints import embedded_server
     from dbctl.server import control, views
 
-    server = embedded_server(settings)
     if not yes:
         confirm(
             f"Remove the database of {settings.project} with all it holds?",
             hint="Give --yes to remove it without being asked.",
         )
-    return emit(control.destroy(server), views.change)
+    return emit(control.destroy(settings), views.change)

@@ -7,7 +7,11 @@ from dbctl.results import Result
 
 
 class Server(Result):
-    """The embedded server of a project as it is now; `size_bytes` counts its data and logs."""
+    """The embedded server of a project as it is now.
+
+    `size_bytes` counts its data and logs; `other_clusters` are the data folders that other
+    PostgreSQL majors made for this project, kept but not used.
+    """
 
     state: Literal["running", "stopped", "absent"]
     project: Path
@@ -15,9 +19,11 @@ class Server(Result):
     pid: int | None
     version: str
     binaries: Path
+    binaries_source: str
     data_dir: Path
     log_dir: Path
     size_bytes: int
+    other_clusters: tuple[Path, ...]
 
 
 class ServerUrl(Result):

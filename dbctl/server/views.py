@@ -19,15 +19,19 @@ def server(result: Server) -> RenderableType:
     mark, style, sentence = _STATES[result.state]
     grid = facts()
     grid.add_row("project", safe(result.project))
-    if result.url:
-        grid.add_row("url", safe(result.url, "key"))
     grid.add_row("data", safe(result.data_dir))
     grid.add_row("logs", safe(result.log_dir))
     if result.state != "absent":
         grid.add_row("size", decimal(result.size_bytes))
-    grid.add_row("binaries", safe(result.binaries))
+    grid.add_row("binaries", safe(f"{result.binaries} ({result.binaries_source})"))
+    for data_dir in result.other_clusters:
+        grid.add_row("kept, not used", safe(data_dir))
     headline = Text.assemble((f"{mark} ", style), (f"PostgreSQL {result.version}", "bold"))
-    return Group(headline.append(f" {sentence}"), grid)
+    headline.append(f" {sentence}")
+    if not result.url:
+        return Group(headline, grid)
+    # Beside a label it would not fit on a line of 80, to be copied whole.
+    return Group(headline, safe(result.url, "key"), grid)
 
 
 def url(result: ServerUrl) -> RenderableType:

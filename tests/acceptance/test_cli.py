@@ -1,7 +1,9 @@
 """The command line as a whole: help, formats, exit codes, and what a start may cost."""
 
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -175,3 +177,68 @@ def test_a_signal_while_it_waits_ends_it_in_two_clean_lines(
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (code, "")
     assert err == f"error: interrupted by {number.name}; what was not finished was rolled back\n"
+
+
+def in_shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which `dbctl` is this one."""
+    dbctl = f"{shlex.quote(sys.executable)} -m dbctl"
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line.replace('dbctl', dbctl)}"],
+        env=environment(DATABASE_URL="postgresql://h/d", **variables),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", ["config", "config --json", "--help", "--version"])
+def test_a_full_disk_is_one_message_and_exit_4(arguments: str) -> None:
+    done = in_shell(f"dbctl {arguments} > /dev/full")
+    assert done.returncode == 4
+    assert re.fullmatch(
+        r"error: cannot write to stdout: No space left on device\nhint: .+\n", done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("dbctl config >&-", 0),
+        ("dbctl config 2>&-", 0),
+        ("dbctl config <&- >&- 2>&-", 0),
+        ("dbctl config --json >&-", 0),
+        ("dbctl migrat 2>&-", 2),
+        ("dbctl --help >&-", 0),
+        ("dbctl --help | true", 0),
+        ("dbctl --version | true", 0),
+    ],
+)
+def test_a_stream_that_nobody_reads_is_no_fault(line: str, code: int) -> None:
+    done = in_shell(line)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_narrow_encoding_shows_what_it_can(encoding: str, tmp_path: Path) -> None:
+    folder = tmp_path / "zürich ✓ 🏔"
+    folder.mkdir()
+    (folder / "pyproject.toml").touch()
+    line = f"cd {shlex.quote(str(folder))}; dbctl config"
+    variables = {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    assert in_shell(f"{line} > /dev/null", **variables).returncode == 0
+    document = in_shell(f"{line} --json", **variables)
+    assert json.loads(document.stdout)["project"] == str(folder)
+
+
+def test_causes_can_be_asked_for_after_the_command() -> None:
+    env = {"DATABASE_URL": "postgresql://127.0.0.1:1/app", "DB_CONNECT_DEADLINE": "0.2"}
+    assert "caused by" in run_dbctl("migrate", "status", "-v", env=env).stderr
+
+
+def test_what_models_print_does_not_spoil_the_json(tmp_path: Path, database_url: str) -> None:
+    (tmp_path / "noisy.py").write_text("print('loading')\nfrom dbctl.models import *\n")
+    env = {"DATABASE_URL": database_url, "PYTHONPATH": str(tmp_path)}
+    done = run_dbctl("--models", "noisy", "migrate", "check", "--json", env=env)
+    assert "loading" in done.stderr
+    assert isinstance(done.json, dict)

@@ -1,5 +1,7 @@
 """Every command as a process: exit code, one JSON document on stdout, nothing on stderr."""
 
+import csv
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dbctl.db.embedded import EmbeddedServer
 from tests.conftest import MIGRATED
 from tests.support.cli import ROOT, invoke, run_dbctl
 from tests.support.databases import TestServer
@@ -67,6 +70,7 @@ def test_the_server_of_a_project_starts_serves_stops_and_goes(
 ) -> None:
     (tmp_path / "pyproject.toml").touch()
     env = {"DBCTL_STATE_DIR": str(state_dir)}
+    production = env | {"ENVIRONMENT": "production", "DATABASE_URL": "postgresql://nobody/app"}
 
     def server(*arguments: str) -> Any:
         done = run_dbctl("server", *arguments, "--json", env=env, cwd=tmp_path)
@@ -77,12 +81,23 @@ def test_the_server_of_a_project_starts_serves_stops_and_goes(
         assert invoke("server", "status", "--json", env=env, cwd=tmp_path).json["state"] == "absent"
         assert server("start")["state"] == "running"
         url = server("url")["url"]
+        reads, _ = invoke("config", "--json", env=env, cwd=tmp_path).json["routes"]
+        assert reads["url"] == url
+        narrow = invoke("server", "status", env=env | {"COLUMNS": "80"}, cwd=tmp_path)
+        assert f"\n{url}\n" in narrow.stdout
         done = invoke("migrate", "status", "--json", env=env, cwd=tmp_path)
         assert (done.exit_code, done.json["state"]) == (1, "empty")
         assert "this project's embedded PostgreSQL serves" in done.stderr
         plain = invoke("server", "url", env=env, cwd=tmp_path)
         assert (plain.stdout, plain.stderr) == (f"{url}\n", "")
-        assert server("stop")["changed"] is True
+        for name in ("start", "url"):
+            refused = invoke("server", name, "--json", env=production, cwd=tmp_path)
+            assert (refused.exit_code, refused.json["error"]["code"]) == (2, "configuration")
+            assert "for development and test only" in refused.json["error"]["message"]
+        status = invoke("server", "status", "--json", env=production, cwd=tmp_path).json
+        assert (status["state"], status["url"]) == ("running", url)
+        stopped = invoke("server", "stop", "--json", env=production, cwd=tmp_path)
+        assert stopped.json["changed"] is True
         assert invoke("server", "stop", "--json", env=env, cwd=tmp_path).json["changed"] is False
         assert invoke("server", "status", "--json", env=env, cwd=tmp_path).json["state"] == (
             "stopped"
@@ -91,3 +106,36 @@ def test_the_server_of_a_project_starts_serves_stops_and_goes(
     finally:
         assert server("destroy", "--yes")["changed"] is True
     assert invoke("server", "status", "--json", env=env, cwd=tmp_path).json["state"] == "absent"
+
+
+def test_the_status_tells_where_the_binaries_and_other_data_of_the_project_are(
+    tmp_path: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "below").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    bindir = EmbeddedServer(tmp_path).binaries.bindir
+    (tmp_path / "programs").symlink_to(bindir)
+    (tmp_path / "state").symlink_to(state_dir)
+    env = {"DBCTL_STATE_DIR": "state", "DB_PG_BINDIR": "~/programs"}
+    data_dir = Path(invoke("server", "status", "--json", env=env, cwd=tmp_path).json["data_dir"])
+    assert data_dir.is_relative_to(state_dir)
+    older = data_dir.parents[1] / "pg14" / "data"
+    older.mkdir(parents=True)
+
+    # A relative DBCTL_STATE_DIR means the same in every folder of the project.
+    below = tmp_path / "below"
+    status = invoke("server", "status", "--json", env=env, cwd=below).json
+    assert status["data_dir"] == str(data_dir)
+    assert status["other_clusters"] == [str(older)]
+    assert status["binaries_source"] == "DB_PG_BINDIR"
+    table = invoke("server", "status", env=env, cwd=below).stdout
+    assert str(older) in table
+    assert "(DB_PG_BINDIR)" in table
+
+
+def test_config_has_its_routes_in_csv_too(seeded_url: str) -> None:
+    done = invoke("config", "--format", "csv", env={"DATABASE_URL": seeded_url})
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
+    assert rows["migrations"]["source"] == "direct (DATABASE_URL)"
+    assert rows["reads"]["value"] == rows["DATABASE_URL"]["value"]

@@ -66,7 +66,7 @@ def test_a_server_that_never_answers_is_exit_3_with_the_hint_on_stderr(
     proxy: FaultProxy, database_url: str
 ) -> None:
     proxy.behave(Mode.HANG)
-    env = {"DATABASE_URL": proxy.url_of(database_url), "DB_CONNECT_DEADLINE": "1"}
+    env = {"DATABASE_URL": proxy.url_of(database_url), "DB_CONNECT_DEADLINE": "0.5"}
 
     document = run_dbctl("health", "--json", env=env)
     assert (document.exit_code, document.stderr) == (3, "")
@@ -97,7 +97,7 @@ def test_a_signal_ends_it_at_once_while_the_server_does_not_answer(
         try:
             proxy.wait_for_fault()
             os.kill(process.pid, number)
-            stdout, stderr = process.communicate(timeout=20)
+            stdout, stderr = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 128 + number

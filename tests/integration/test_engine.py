@@ -2,6 +2,10 @@
 
 import asyncio
 import logging
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -18,12 +22,15 @@ from dbctl.db import dsn
 from dbctl.db.engine import (
     DatabaseSessionManager,
     PoolStatus,
+    bounded,
+    close_db,
     closing,
     get_db,
     session_manager,
 )
 from dbctl.errors import ConnectionFailed, ErrorCode, ExitCode, OperationFailed
 from dbctl.models import User
+from tests.support.cli import ROOT, environment
 from tests.support.databases import TestServer
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.proxy import FaultProxy, Mode
@@ -132,6 +139,31 @@ class TestPool:
         )
         assert "DB_POOL_SIZE" in (of_connection.value.hint or "")
 
+    async def test_while_none_comes_about_the_pool_is_not_called_used_up(self) -> None:
+        nowhere = f"postgresql://app@127.0.0.1:{free_port()}/app"
+        options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.3}
+        async with managing(nowhere, on_wait=lambda _: None, **options) as manager:
+            first = asyncio.create_task(used_pid(manager))
+            await asyncio.sleep(0)
+            with pytest.raises(ConnectionFailed, match="nothing is listening") as failed:
+                await in_time(used_pid(manager))
+            assert "still trying after 0.3 s" in str(failed.value)
+            first.cancel()
+            await asyncio.wait({first})
+
+    async def test_closing_leaves_a_connection_alone_that_is_in_use(
+        self, database: DatabaseSessionManager
+    ) -> None:
+        async with database.connect() as connection:
+            await used_pid(database)
+            pid = await pid_of(connection)
+            assert database.pool_status().checked_in == 1
+            await database.close()
+            await asyncio.sleep(0.5)  # longer than the idle ones may take
+            assert await pid_of(connection) == pid
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+        assert driver.is_closed()
+
     async def test_a_connection_older_than_recycle_is_replaced_and_a_younger_one_is_not(
         self, database: DatabaseSessionManager
     ) -> None:
@@ -207,11 +239,8 @@ class TestSessions:
 
 class TestGetDb:
     @pytest.fixture(autouse=True)
-    def _database_url(self, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _database_url(self, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DATABASE_URL", database_url)
-        session_manager.cache_clear()
-        yield
-        session_manager.cache_clear()
 
     async def test_one_session_lives_as_long_as_the_request(self) -> None:
         requests = get_db()
@@ -220,13 +249,15 @@ class TestGetDb:
         session.add(User(email="new@example.com", name="New"))
         await session.commit()
         await session.exec(select(User))
-        assert session_manager().pool_status().checked_out == 1
+        manager = await session_manager()
+        assert manager.pool_status().checked_out == 1
         with suppress(StopAsyncIteration):
             await anext(requests)
-        assert session_manager().pool_status().checked_out == 0
+        assert manager.pool_status().checked_out == 0
         assert not session.in_transaction()
-        assert await users_in(session_manager()) == 1
-        await session_manager().close()
+        assert await users_in(manager) == 1
+        await close_db()
+        assert manager.pool_status().checked_in == 0
 
     async def test_an_error_in_the_endpoint_rolls_back(self) -> None:
         requests = get_db()
@@ -235,12 +266,27 @@ class TestGetDb:
         await session.flush()
         with pytest.raises(RuntimeError, match="endpoint"):
             await requests.athrow(RuntimeError("endpoint"))
-        assert session_manager().pool_status().checked_out == 0
-        assert await users_in(session_manager()) == 0
-        await session_manager().close()
+        manager = await session_manager()
+        assert manager.pool_status().checked_out == 0
+        assert await users_in(manager) == 0
+        await close_db()
 
-    async def test_the_manager_is_made_once(self) -> None:
-        assert session_manager() is session_manager()
+    async def test_the_manager_is_made_once_and_anew_after_it_was_closed(self) -> None:
+        first, second = await asyncio.gather(session_manager(), session_manager())
+        assert first is second
+        await close_db()
+        await close_db()
+        assert await session_manager() is not first
+
+    def test_each_event_loop_has_a_pool_of_its_own_that_ends_with_it(self) -> None:
+        async def request() -> DatabaseSessionManager:
+            async for session in get_db():
+                await session.exec(select(User))
+            return await session_manager()
+
+        first, second = asyncio.run(request()), asyncio.run(request())
+        assert first is not second
+        assert first.pool_status().checked_in == second.pool_status().checked_in == 0
 
 
 async def test_the_first_connection_is_logged_once_and_without_the_password(
@@ -272,6 +318,33 @@ async def test_the_first_connection_is_logged_once_and_without_the_password(
 
 
 class TestFailuresToConnect:
+    def test_a_name_server_that_is_silent_does_not_outlast_the_deadline(self) -> None:
+        # It cannot be had on every machine, so the resolver itself is silent.
+        code = (
+            "import socket, sys, time; socket.getaddrinfo = lambda *_, **__: time.sleep(600);"
+            "from dbctl.cli import main; sys.argv = ['dbctl', 'inspect', 'tables']; main()"
+        )
+        url = "postgresql://app@db.example.com/app"
+        variables = environment(DATABASE_URL=url, DB_CONNECT_DEADLINE="1")
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=variables,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == ExitCode.UNREACHABLE, done.stderr
+        assert "no name server answers" in done.stderr
+
+    async def test_the_environment_does_not_reach_a_connection_that_was_not_to_read_it(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PGTARGETSESSIONATTRS", "standby")
+        async with managing(database_url) as manager:
+            assert await used_pid(manager)
+
     async def test_an_unknown_database_is_told_at_once(self, server: TestServer) -> None:
         error, waits = await failure_of(server.url_of("absent"))
         assert 'database "absent" does not exist' in error.message
@@ -545,3 +618,72 @@ class TestNetwork:
             proxy.behave(Mode.RESET)
             proxy.behave(Mode.FORWARD)
             assert await in_time(used_pid(manager)) != first
+
+    async def test_a_connection_that_went_silent_is_replaced_together_with_its_pool(
+        self, proxy: FaultProxy, url: str
+    ) -> None:
+        async with managing(url) as manager:
+            manager.connect_deadline = 1
+            async with manager.connect() as first, manager.connect() as second:
+                lost = {await pid_of(first), await pid_of(second)}
+            proxy.behave(Mode.HANG, after=b"select\0")  # the ping, and nothing of a login
+            assert await in_time(used_pid(manager)) not in lost
+            proxy.wait_for_fault()
+            proxy.behave(Mode.FORWARD)
+            async with manager.connect() as first, manager.connect() as second:
+                assert lost.isdisjoint({await pid_of(first), await pid_of(second)})
+
+    async def test_where_the_server_stays_silent_the_deadline_ends_the_next_use(
+        self, proxy: FaultProxy, url: str
+    ) -> None:
+        async with managing(url, on_wait=lambda _: None) as manager:
+            await used_pid(manager)
+            proxy.behave(Mode.HANG)
+            manager.connect_deadline = 0.5
+            with pytest.raises(ConnectionFailed, match="no answer in time"):
+                await in_time(used_pid(manager))
+
+    async def test_a_silent_server_is_told_before_the_attempt_is_over(
+        self, proxy: FaultProxy, url: str
+    ) -> None:
+        proxy.behave(Mode.HANG)
+        error, waits = await in_time(failure_of(url, deadline=1.5))
+        assert "no answer in time" in error.message
+        assert [wait.partition(": ")[2] for wait in waits] == ["no answer yet (up to 1.5 s)"]
+
+    async def test_bounded_work_ends_where_the_server_goes_silent(
+        self, proxy: FaultProxy, url: str
+    ) -> None:
+        async def work() -> None:
+            async with manager.connect() as connection:
+                await pid_of(connection)
+                proxy.behave(Mode.HANG)
+                await pid_of(connection)
+
+        async with managing(url) as manager:
+            with pytest.raises(ConnectionFailed, match="but does not answer"):
+                await in_time(bounded(manager, work(), 0.5))
+            assert manager.pool_status().checked_out == 0
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_ends_a_look_at_a_server_that_went_silent(
+        self, proxy: FaultProxy, url: str, number: signal.Signals
+    ) -> None:
+        proxy.behave(Mode.HANG, after=b"transaction_read_only")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dbctl", "inspect", "tables"],
+            env=environment(DATABASE_URL=url),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            proxy.wait_for_fault()
+            started = time.monotonic()
+            process.send_signal(number)
+            process.communicate(timeout=PATIENCE)
+            assert time.monotonic() - started < 10  # the bound is at 40 s
+        finally:
+            process.kill()
+            process.communicate()
+        assert process.returncode == 128 + number

@@ -918,11 +918,29 @@ async def test_pool_counts_its_own_connection_and_names_the_server(
         assert result.server.database == await scalar(connection, "SELECT current_database()")
         maximum = await scalar(connection, "SELECT current_setting('max_connections')::int")
     assert result.connections.maximum == maximum
-    assert 1 <= result.connections.used < maximum
     assert result.connections.reserved >= 3
     assert "in use" in shown(result, views.pool)
     (record,) = result.records()
     assert record["pool_checked_out"] == 1
+
+
+async def test_pool_counts_the_clients_alone_also_where_a_role_cannot_see_what_others_are(
+    database_url: str, database: DatabaseSessionManager, server: TestServer
+) -> None:
+    await asyncio.to_thread(server.execute, "CREATE ROLE clerk LOGIN")
+    clerk = DatabaseSessionManager(dsn.parse(database_url.replace("postgres@", "clerk@")))
+    clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    try:
+        async with database.connect() as connection:
+            # Sessions of the tests before this one may be going at this very moment.
+            pairs = [
+                ((await show_pool(clerk)).connections.used, await scalar(connection, clients))
+                for _ in range(50)
+            ]
+    finally:
+        await clerk.close()
+        await asyncio.to_thread(server.execute, "DROP ROLE clerk")
+    assert any(used == counted for used, counted in pairs), pairs
 
 
 # --- the command line -----------------------------------------------------------------------

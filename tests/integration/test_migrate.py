@@ -218,6 +218,21 @@ def test_project_code_that_calls_exit_ends_in_one_document(project: Project, fil
     assert "SystemExit" in done.json["error"]["message"]
 
 
+def test_a_password_in_an_error_of_the_projects_code_is_not_told(project: Project) -> None:
+    url = project.url.replace("postgres@", "postgres:hun%2Fter2@", 1)
+    project.write_alembic(
+        "env.py",
+        "import os\nfrom alembic import context\n"
+        'context.config.set_main_option("sqlalchemy.url", os.environ["DATABASE_URL"])\n',
+    )
+    for arguments in (["up"], ["up", "--json"]):
+        done = project.run("migrate", *arguments, DATABASE_URL=url)
+        assert done.exit_code == 4
+        assert "invalid interpolation syntax" in done.stdout + done.stderr
+        for secret in ("hun%2Fter2", "hun/ter2"):
+            assert secret not in done.stdout + done.stderr
+
+
 def test_a_revision_file_that_calls_exit_is_named(project: Project) -> None:
     path = project.write_alembic("versions/r4.py", "raise SystemExit(0)\n")
     done = project.run("migrate", "status", "--json")

@@ -2,9 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.support.cli import invoke, run_dbctl
 from tests.support.databases import execute, fetch
+from tests.support.project import Project
 
 
 def seed(url: str, *arguments: str, **env: str) -> list[dict[str, str]]:
@@ -54,6 +56,19 @@ def test_a_row_that_was_edited_stays_as_it_is_and_one_that_was_deleted_comes_bac
     assert again[1]["title"] == "mine"
 
 
+def test_a_user_whose_address_was_changed_is_still_the_owner(database_url: str) -> None:
+    rows = seed(database_url)
+    execute(database_url, "update users set email = 'me@x.io'")
+    again = seed(database_url)
+    assert (again[0]["id"], again[0]["title"]) == (rows[0]["id"], "me@x.io")
+    assert {row["state"] for row in again} == {"already there"}
+    execute(
+        database_url,
+        "insert into users (id, email, name) values (gen_random_uuid(), 'test@example.com', 'Me')",
+    )
+    assert seed(database_url)[0]["id"] == rows[0]["id"]
+
+
 def test_two_runs_at_once_write_the_set_once(database_url: str) -> None:
     def run(_number: int) -> list[str]:
         done = run_dbctl("seed", "--dev", "--json", env={"DATABASE_URL": database_url})
@@ -70,6 +85,23 @@ def test_a_schema_that_is_not_there_is_exit_1_with_what_to_run(empty_url: str) -
     done = invoke("seed", "--dev", "--json", env={"DATABASE_URL": empty_url})
     assert (done.exit_code, done.json["error"]["code"]) == (1, "schema_behind")
     assert "dbctl migrate up" in done.json["error"]["hint"]
+
+
+def test_each_state_of_the_schema_has_its_own_remedy(database_url: str) -> None:
+    execute(database_url, "update alembic_version set version_num = 'gone'")
+    done = invoke("seed", "--dev", "--json", env={"DATABASE_URL": database_url})
+    assert (done.exit_code, done.json["error"]["code"]) == (1, "schema_behind")
+    assert "check out the code" in done.json["error"]["hint"]
+
+
+def test_revisions_of_ones_own_without_the_tables_are_exit_1(
+    tmp_path: Path, empty_url: str
+) -> None:
+    project = Project.create(tmp_path, empty_url, "create table tasks (id int)")
+    assert project.run("migrate", "up").exit_code == 0
+    done = invoke("seed", "--dev", "--json", env={"DATABASE_URL": empty_url}, cwd=tmp_path)
+    assert (done.exit_code, done.json["error"]["code"]) == (1, "schema_behind")
+    assert done.json["error"]["message"].endswith("what the dev set fills: users")
 
 
 def test_production_is_refused_and_nothing_is_written(database_url: str) -> None:

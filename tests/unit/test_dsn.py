@@ -1,3 +1,4 @@
+import getpass
 import inspect
 import subprocess
 import sys
@@ -481,7 +482,6 @@ def test_an_unescaped_character_is_named_with_its_escape(
         ("'postgresql://host", "the connection string is not a PostgreSQL URL"),
         ("host=h password=pw", "libpq's key=value form is not supported, only a URL is"),
         ("dbname = app", "libpq's key=value form is not supported, only a URL is"),
-        ("postgresql://host:/app", "a port is not a valid number"),
         ("postgresql://:/app", "a port is not a valid number"),
         ("postgresql://host:0/app", "a port is not a valid number"),
         ("postgresql://host:65536/app", "a port is not a valid number"),
@@ -549,7 +549,7 @@ def test_what_cannot_be_used_is_refused_with_a_reason_and_a_way_out(
         ("sslmod=require", "unknown parameter 'sslmod'", "Did you mean 'sslmode'?"),
         ("schema=public", "unknown parameter 'schema'", "options=-csearch_path%3Dx"),
         ("jit=off&foo=1", "unknown parameters 'jit', 'foo'", "options=-cname%3Dvalue"),
-        ("service=x", "unknown parameter 'service'", "Leave it out"),
+        ("service=x", "unknown parameter 'service'", "leave it out"),
         ("a%1Bb=1", "unknown parameter 'a?1Bb'", "Leave it out"),
     ],
 )
@@ -638,9 +638,24 @@ def test_asyncpg_gets_keywords_that_it_knows_and_no_text_to_parse() -> None:
         "ssl": False,
         "direct_tls": False,
         "server_settings": {"application_name": "dbctl"},
-        "target_session_attrs": None,
+        "target_session_attrs": "any",
     }
     assert set(keywords) <= set(inspect.signature(asyncpg.connect).parameters)
+
+
+def test_a_port_that_is_left_out_after_its_colon_is_the_default() -> None:
+    assert read("postgresql://host:/app") == read("postgresql://host/app")
+
+
+def test_asyncpg_finds_nothing_but_a_password_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PGUSER", "PGDATABASE", "PGTARGETSESSIONATTRS"):
+        monkeypatch.setenv(name, "other")
+    keywords = read("postgresql://host").connect_kwargs()
+    assert keywords["user"] == keywords["database"] == getpass.getuser()
+    left_open = {name for name, value in keywords.items() if value is None}
+    assert left_open == {"password", "passfile"}
 
 
 def test_without_a_host_asyncpg_gets_the_local_defaults_so_it_cannot_ask_pghost() -> None:

@@ -5,6 +5,8 @@ import ssl
 import asyncpg
 import pytest
 
+from dbctl.db.dsn import parse
+from dbctl.db.failures import explain_connect
 from dbctl.db.retry import attempts, is_tls_refusal, is_transient
 
 # What asyncpg raises where the server answers "N" to the request for TLS.
@@ -108,3 +110,43 @@ async def test_at_the_deadline_the_last_error_leaves_as_it_is() -> None:
     with pytest.raises(ConnectionRefusedError) as raised:
         await run([down], [], deadline=0)
     assert raised.value is down
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), "nothing is listening"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "nothing is listening"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "network cannot be reached"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no route to the host"),
+        (PermissionError(errno.EACCES, "Permission denied"), "does not let this user connect"),
+        (
+            OSError(
+                f"Multiple exceptions: [Errno {errno.ENETUNREACH}] Connect call failed ('::1'), "
+                f"[Errno {errno.ECONNREFUSED}] Connect call failed ('127.0.0.1')"
+            ),
+            "nothing is listening",
+        ),
+        (
+            OSError(
+                f"Multiple exceptions: [Errno {errno.ENETUNREACH}] Connect call failed ('::1'), "
+                f"[Errno {errno.EHOSTUNREACH}] Connect call failed ('192.0.2.1')"
+            ),
+            "network cannot be reached",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+    ],
+    ids=repr,
+)
+def test_what_the_operating_system_says_is_put_into_words(error: OSError, words: str) -> None:
+    cause = explain_connect(error, parse("postgresql://app@db.example.com/app", environ={}))
+    assert words in cause.reason
+    assert "Errno" not in cause.reason
+    assert cause.hint
+
+
+def test_a_database_that_pgbouncer_does_not_know_can_be_created() -> None:
+    error = refused("08P01", "no such database: absent")
+    cause = explain_connect(error, parse("postgresql://app@localhost/absent", environ={}))
+    assert cause.reason == "no such database: absent"
+    assert "`createdb absent`" in cause.hint

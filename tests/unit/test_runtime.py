@@ -1,17 +1,22 @@
 """How a command can end, and what is told then."""
 
 import asyncio
+import contextvars
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 
-from dbctl import runtime
+from dbctl import redaction, runtime
 from dbctl.errors import ErrorCode, ExitCode, Interrupted, OperationFailed, UsageError
+from dbctl.options import command
+from dbctl.settings import load_settings
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -71,8 +76,12 @@ def test_an_unforeseen_error_is_kept_in_a_file_without_the_password(
 
 
 def test_a_no_to_a_question_does_nothing_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert runtime.execute(raising(typer.Abort()), []) == ExitCode.SIGINT
-    assert "nothing was done" in capsys.readouterr().err
+    assert runtime.execute(raising(typer.Abort()), ["--json"]) == ExitCode.REFUSED
+    assert json.loads(capsys.readouterr().out)["error"] == {
+        "code": "confirmation_required",
+        "message": "not confirmed; nothing was done",
+        "hint": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,3 +123,77 @@ def test_an_operation_returns_its_result() -> None:
         return 7
 
     assert runtime.run(operation) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("postgresql://u:pa'ss@h/d", "postgresql://***@h/d"),
+        ("postgresql://u:pa ss@h/d", "postgresql://***@h/d"),
+        ("postgresql+asyncpg://u:pa/ss@h/d", "postgresql+asyncpg://***@h/d"),
+        ("postgresql://h/d?password=hunter2&a=b", "postgresql://h/d?password=***&a=b"),
+        ("host=h password=hunter2 user=u", "host=h password=*** user=u"),
+        ("PGPASSWORD='hun ter2' psql", "PGPASSWORD=*** psql"),
+        ("{'password': 'hun\\'ter', 'a': 1}", "{'password': ***, 'a': 1}"),
+        ("https://me:x@host/y@z", "https://***@host/y@z"),
+        ("http://host/y@z", "http://host/y@z"),
+        ("a password is wanted", "a password is wanted"),
+    ],
+)
+def test_what_has_the_form_of_a_secret_is_scrubbed(text: str, scrubbed: str) -> None:
+    assert redaction.scrub(text) == scrubbed
+
+
+def test_the_passwords_of_the_settings_are_scrubbed_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:h%40rd2guess@h/db")
+    monkeypatch.setenv("PGPASSWORD", "sesame")
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://postgres:postgres@h/db\n")
+
+    def learn() -> str:
+        load_settings({"database_url_unpooled": "postgresql://h/d?password=direct"}, start=tmp_path)
+        return redaction.scrub("h%40rd2guess h@rd2guess sesame sesames direct postgres")
+
+    assert contextvars.copy_context().run(learn) == "*** *** *** sesames *** postgres"
+
+
+def test_code_of_the_project_can_neither_print_a_result_nor_end_the_process(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = typer.Typer(add_completion=False)
+
+    @command(app)
+    def careless(_settings: object) -> ExitCode:
+        print("loading")  # noqa: T201
+        sys.exit(3)
+
+    arguments = ["--json"]
+    code = runtime.execute(lambda: app(arguments, standalone_mode=False), arguments)
+    out, err = capsys.readouterr()
+    assert (code, err) == (ExitCode.FAILED, "loading\n")
+    error = json.loads(out)["error"]
+    assert error["code"] == "operation_failed"
+    assert error["message"] == "the project's code called sys.exit(3)"
+
+
+def test_a_second_signal_ends_what_does_not_come_to_its_end() -> None:
+    program = """if True:
+        import asyncio, time
+        from dbctl.runtime import run
+
+        async def deaf():
+            print("ready", flush=True)
+            while True:
+                time.sleep(1)
+
+        run(deaf)
+    """
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == -signal.SIGINT

@@ -117,6 +117,63 @@ def test_an_unknown_key_is_told_with_the_nearest_one(project: Path) -> None:
     error = fault(project)
     assert "'pool_sise'" in error.message
     assert error.hint == "Did you mean 'pool_size'?"
+    pyproject(project, "colour = 5")
+    assert "README" in (fault(project).hint or "")
+
+
+def test_a_key_may_bear_the_name_of_the_variable(project: Path) -> None:
+    pyproject(project, "DB_POOL_SIZE = 7\nPostgres-URL-Non-Pooling = 'postgresql://h/d'")
+    settings = load_settings(start=project)
+    assert settings.pool_size == 7
+    assert settings.database_url_unpooled is not None
+
+
+def test_a_field_name_is_no_variable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MODELS", "pool_size"):
+        monkeypatch.setenv(name, "9")
+    (project / ".env").write_text("CONNECT_TIMEOUT=1\nmax_overflow=1\n")
+    settings = load_settings(start=project)
+    assert settings == load_settings(start=project / "nowhere")
+    assert not settings.has_own_models
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("pool-size = 1\npool_size = 2", "pool_size is set twice"),
+        ("pool_size = true", "DB_POOL_SIZE from pyproject.toml: 'True' should not be true or"),
+        ("connect_timeout = inf", "DB_CONNECT_TIMEOUT from pyproject.toml: 'inf' should be a fini"),
+        ("connect_deadline = nan", "DB_CONNECT_DEADLINE from pyproject.toml: 'nan' should be a"),
+    ],
+)
+def test_a_value_that_toml_allows_and_no_setting_takes_is_a_fault(
+    project: Path, lines: str, message: str
+) -> None:
+    pyproject(project, lines)
+    assert fault(project).message.startswith(message)
+
+
+@pytest.mark.parametrize("text", ["tool = 3", "[tool]\ndbctl = 3", "[tool]\ndbctl = [1]"])
+def test_a_table_that_is_none_is_a_fault(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_text(text)
+    path = project / "pyproject.toml"
+    assert fault(project).message == f"cannot read {path}: [tool.dbctl] is no table"
+
+
+def test_a_dotenv_that_is_a_folder_is_told(project: Path) -> None:
+    (project / ".env").mkdir()
+    assert fault(project).message == f"cannot read {project / '.env'}: it is a folder"
+
+
+def test_a_working_directory_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigurationError, match="no longer exists"):
+        load_settings()
 
 
 def test_tables_of_the_groups_are_not_keys(project: Path) -> None:

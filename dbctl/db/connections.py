@@ -1,0 +1,31 @@
+"""Count the connections of a whole server: how many there are, and how many it has room for."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConnections:
+    """The clients of a server; `reserved` of the `maximum` are kept from ordinary roles."""
+
+    used: int
+    maximum: int
+    reserved: int
+
+
+async def count_connections(connection: AsyncConnection) -> ServerConnections:
+    """Count every client of the server, that of `connection` included.
+
+    Any role sees the same numbers.
+    """
+    used, maximum, reserved = (await connection.execute(text(_query()))).one()
+    return ServerConnections(used, maximum, reserved)
+
+
+@cache
+def _query() -> str:
+    return (resources.files("dbctl.db") / "connections.sql").read_text(encoding="utf-8")

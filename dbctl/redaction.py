@@ -1,0 +1,56 @@
+"""Keep secrets out of text that was written elsewhere: tracebacks, causes, errors of a project."""
+
+import re
+from contextvars import ContextVar
+from urllib.parse import unquote
+
+_HIDDEN = "***"
+# As long as nobody's word: a shorter one is replaced only where it stands alone.
+_LONG = 8
+
+_URL_USER = re.compile(r"(?<=://)[^\s/?#]*@")
+# What is written in place of a password need not be a URL, but ends at an "@" all the same.
+_DSN_USER = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://)(?:\S*@|[^/?#\n]*@)", re.IGNORECASE)
+_PASSWORD = re.compile(
+    r"(\b\w*password(?:\s*=\s*|['\"]\s*:\s*))"
+    r"(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[^\s&]+)",
+    re.IGNORECASE,
+)
+_IN_QUERY = re.compile(r"[?&](?:ssl)?password=([^&#\s]+)", re.IGNORECASE)
+
+# It ends with the run that learned them, as the format that the run prints in does.
+_secrets: ContextVar[frozenset[str]] = ContextVar("secrets", default=frozenset())
+
+
+def remember(*secrets: str | None) -> None:
+    """Have `scrub` replace each of `secrets`, as it is and decoded, for the rest of this run."""
+    written = {secret for secret in secrets if secret}
+    _secrets.set(_secrets.get() | written | {unquote(secret) for secret in written})
+
+
+def remember_url(text: str) -> None:
+    """Have `scrub` replace the passwords of a connection URL, which need not be a correct one."""
+    rest = text.partition("://")[2]
+    # A "/" that nobody escaped is in a password as often as it begins the path.
+    for authority in (rest, re.split("[/?#]", rest, maxsplit=1)[0]):
+        userinfo, _, place = authority.rpartition("@")
+        user, _, password = userinfo.partition(":")
+        # "postgres" and the like hide nothing, and would be missed in every message.
+        if password not in {user, re.split("[?#]", place.partition("/")[2])[0]}:
+            remember(password)
+    remember(*_IN_QUERY.findall(text))
+
+
+def scrub(text: str) -> str:
+    """Return `text` without the secrets of this run, or what has the form of one.
+
+    That is the user information of every URL and the value of everything named password.
+    """
+    for secret in sorted(_secrets.get(), key=len, reverse=True):
+        literal = re.escape(secret)
+        text = re.sub(
+            literal if len(secret) >= _LONG else rf"(?<!\w){literal}(?!\w)", _HIDDEN, text
+        )
+    text = _DSN_USER.sub(rf"\1{_HIDDEN}@", text)
+    text = _URL_USER.sub(f"{_HIDDEN}@", text)
+    return _PASSWORD.sub(rf"\1{_HIDDEN}", text)
