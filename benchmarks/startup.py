@@ -1,8 +1,9 @@
 """Compare whole-process times of dbctl with Alembic's on one database, interleaved.
 
 Alembic runs as it does without dbctl: a project of its own with the same revisions, the env.py of
-its async template, and the models that dbctl ships. Machines are noisy: what counts is the
-ratio of the medians of one run, in which every command takes its turn in every round.
+its async template, and the models that dbctl ships; once more without the models, which no command
+of dbctl here imports. Machines are noisy: what counts is the ratio of the medians of one run, in
+which every command takes its turn in every round.
 
     uv run python benchmarks/startup.py [ROUNDS]
 """
@@ -46,8 +47,10 @@ asyncio.run(run_async_migrations())
 ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
 BASELINE = "alembic current"
+NO_MODELS = "alembic, no models"
 COMMANDS = {
     BASELINE: ["alembic", "current"],
+    NO_MODELS: ["alembic", "current"],
     "alembic upgrade head": ["alembic", "upgrade", "head"],
     "dbctl --help": ["dbctl", "--help"],
     "dbctl health --json": ["dbctl", "health", "--json"],
@@ -70,10 +73,10 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def alembic_project(folder: Path) -> Path:
-    """Write the project that Alembic runs without dbctl."""
+def alembic_project(folder: Path, env: str) -> Path:
+    """Write a project that Alembic runs without dbctl."""
     shutil.copytree(ROOT / "alembic" / "versions", folder / "alembic" / "versions")
-    (folder / "alembic" / "env.py").write_text(ENV)
+    (folder / "alembic" / "env.py").write_text(env)
     (folder / "alembic.ini").write_text(INI)
     return folder
 
@@ -93,10 +96,13 @@ def main() -> None:
 
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as temporary:
-        folders = {"alembic": alembic_project(Path(temporary)), "dbctl": ROOT}
+        bare = ENV.replace("from dbctl.models import metadata", "metadata = None")
+        with_models = alembic_project(Path(temporary) / "models", ENV)
+        folders = {name: ROOT if "dbctl" in name else with_models for name in COMMANDS}
+        folders[NO_MODELS] = alembic_project(Path(temporary) / "bare", bare)
         for _ in range(rounds + 1):
             for name, command in COMMANDS.items():
-                times[name].append(run(command, folders[command[0]], environment))
+                times[name].append(run(command, folders[name], environment))
     medians = {name: statistics.median(measured[1:]) for name, measured in times.items()}
     print(f"{'command':<22} {'median':>9} {'ratio':>7} {'reach':>7}   ({rounds} rounds)")
     for name, median in medians.items():
