@@ -58,8 +58,7 @@ async def plan(
     Raises UsageError for a target that does not exist or does not lie in that direction, and
     FindingError where the database is at a revision that the checkout does not have.
     """
-    async with manager.connect() as connection:
-        current, _ = await read_version(connection)
+    current = await _version(manager)
     return tuple(describe(step.revision) for step in _steps(checkout, direction, target, current))
 
 
@@ -79,8 +78,7 @@ async def migrate(
     left it. Raises what `plan` raises, and OperationFailed where the steps are not those that
     were `planned`.
     """
-    async with manager.connect() as connection:
-        before, _ = await read_version(connection)
+    before = await _version(manager)
     steps = _steps(checkout, direction, target, before)
     if planned is not None and [s.revision.revision for s in steps] != [
         r.revision for r in planned
@@ -107,7 +105,7 @@ async def migrate(
             failure = _failure(run, error)
             failure.__cause__ = error
     try:
-        after = await _read_back(manager)
+        after = await _version(manager)
     except ConnectionFailed as error:
         after, failure = None, failure or error
     if failure is None and after is not None and set(after) != run.promised:
@@ -127,8 +125,8 @@ async def migrate(
     )
 
 
-async def _read_back(manager: DatabaseSessionManager) -> tuple[str, ...]:
-    """Return the version as a connection sees it that has taken no part in the work."""
+async def _version(manager: DatabaseSessionManager) -> tuple[str, ...]:
+    """Return the version as a fresh connection sees it, which has taken no part in any work."""
     async with manager.connect() as connection:
         version, _ = await read_version(connection)
     return version
@@ -139,8 +137,7 @@ async def stamp(manager: DatabaseSessionManager, checkout: Checkout, target: str
 
     Raises UsageError for a target that does not exist.
     """
-    async with manager.connect() as connection:
-        before, _ = await read_version(connection)
+    before = await _version(manager)
     with refusals(checkout, target):
         found = checkout.scripts.get_revisions(target)
 
@@ -150,7 +147,7 @@ async def stamp(manager: DatabaseSessionManager, checkout: Checkout, target: str
 
     async with manager.connect() as connection:
         await connection.run_sync(record)
-    after = await _read_back(manager)
+    after = await _version(manager)
     if set(after) != {script.revision for script in found if script}:
         raise OperationFailed(
             f"the version was recorded, but {manager.label} is at {_named(after)}",
