@@ -7,12 +7,14 @@ from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.scripts import Checkout, describe
 
 VERSION_TABLE = "alembic_version"
+# dbctl's own record of who applied what; no model has it, and no drift is made of it.
+LEDGER_TABLE = "dbctl_ledger"
 
 _LOOK = text("""
     select to_regclass('alembic_version') is not null as versioned,
            exists (select from pg_class c
                    join pg_namespace n on n.oid = c.relnamespace
-                   where c.relkind in ('r', 'p') and c.relname <> 'alembic_version'
+                   where c.relkind in ('r', 'p') and c.relname not in ('alembic_version', 'dbctl_ledger')
                      and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
                      and not exists (select from pg_depend d
                                      where d.objid = c.oid and d.deptype = 'e')) as populated
