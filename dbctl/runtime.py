@@ -23,18 +23,20 @@ from dbctl.errors import (
     DbctlError,
     ErrorCode,
     ExitCode,
-    Interrupted,
     OperationFailed,
     RefusedError,
     UsageError,
 )
+from dbctl.interruption import EXIT_CODES, current, interrupted, interruptible
 from dbctl.output import Output, chosen_output, command_began, delivered, notice, show_error
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.settings import Settings
 
-_EXIT_CODES = {signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
+# Seconds in which the server may cancel what an interrupted command runs there.
+_PATIENCE = 5.0
+_ROLLED_BACK = "what was not finished was rolled back"
 
 
 class _Signalled(BaseException):
@@ -49,35 +51,85 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `operation()` in an event loop that SIGINT and SIGTERM cancel cleanly.
 
     The first signal cancels the task, so that statements are cancelled on the server and
-    transactions rolled back before the process ends. Raises Interrupted after that. A second one
-    ends the process at once, for an operation that does not come to its end.
+    transactions rolled back before the process ends. Raises Interrupted after that, unless the
+    operation returns a result of its own. A further one only tells what is awaited; where code that
+    blocks the loop keeps the first from being heard, it cancels that code.
     """
     import asyncio
 
-    received: list[signal.Signals] = []
+    heard: list[signal.Signals] = []
 
     async def supervised() -> T:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine run by the loop is a task
 
+        def hear(number: signal.Signals) -> None:
+            if heard:
+                return
+            heard.append(number)
+            task.cancel()
+            for react in state.reactions:
+                react()
+
         def cancel(number: int, _frame: FrameType | None) -> None:
             # The loop's own handlers would wait for code that blocks the loop.
-            for each in _EXIT_CODES:
-                signal.signal(each, signal.SIG_DFL)
-            received.append(signal.Signals(number))
-            loop.call_soon_threadsafe(task.cancel)
+            if state.signal is None:
+                state.signal = signal.Signals(number)
+                loop.call_soon_threadsafe(hear, state.signal)
+            elif heard:
+                loop.call_soon_threadsafe(notice, f"still waiting for {state.awaited}")
+            else:
+                heard.append(state.signal)
+                raise asyncio.CancelledError
 
         with _signals_handled(cancel):
             return await operation()
 
     gc.enable()
-    try:
-        return asyncio.run(supervised())
-    except asyncio.CancelledError:
-        if not received:
-            raise
-        raise _interrupted(received[0]) from None
+    with interruptible() as state:
+        try:
+            return asyncio.run(supervised())
+        except asyncio.CancelledError:
+            if state.signal is None:
+                raise
+            raise interrupted(state.signal, _ROLLED_BACK) from None
+
+
+class Target:
+    """The database that the settings name, or the embedded one, found once for a command.
+
+    With `migrations` it is the direct endpoint, used without a pool.
+    """
+
+    def __init__(self, settings: Settings, *, migrations: bool = False) -> None:
+        from dbctl.db.endpoints import resolve
+
+        endpoints = resolve(settings, notice)
+        self._settings = settings
+        self._pooling = not migrations
+        self._endpoint = endpoints.migrations if migrations else endpoints.reads
+
+    def run[T](self, work: Callable[[DatabaseSessionManager], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` on the database.
+
+        Interrupted, it has a moment to end by itself; then its connections are cut off. Raises
+        DbctlError for whatever goes wrong with the server.
+        """
+        import asyncio
+
+        from dbctl.db.engine import DatabaseSessionManager, closing
+
+        async def connected() -> T:
+            manager = DatabaseSessionManager.from_settings(
+                self._settings, self._endpoint, pooling=self._pooling, on_wait=notice
+            )
+            loop = asyncio.get_running_loop()
+            current().reactions.append(lambda: loop.call_later(_PATIENCE, manager.terminate))
+            async with closing(manager):
+                return await work(manager)
+
+        return run(connected)
 
 
 def on_database[T](
@@ -86,32 +138,8 @@ def on_database[T](
     *,
     migrations: bool = False,
 ) -> T:
-    """Run `work` on the database that the settings name, or on the embedded one.
-
-    With `migrations` it gets the direct endpoint and no pool. Raises DbctlError for whatever
-    goes wrong with the server.
-    """
-    from dbctl.db.endpoints import resolve
-    from dbctl.db.engine import DatabaseSessionManager, closing
-
-    endpoints = resolve(settings, notice)
-    endpoint = endpoints.migrations if migrations else endpoints.reads
-
-    async def connected() -> T:
-        manager = DatabaseSessionManager.from_settings(
-            settings, endpoint, pooling=not migrations, on_wait=notice
-        )
-        async with closing(manager):
-            return await work(manager)
-
-    return run(connected)
-
-
-def _interrupted(number: signal.Signals) -> Interrupted:
-    return Interrupted(
-        f"interrupted by {number.name}; what was not finished was rolled back",
-        exit_code=_EXIT_CODES[number],
-    )
+    """Run `work` on the database that the settings name; `Target` says how."""
+    return Target(settings, migrations=migrations).run(work)
 
 
 def execute(command: Callable[[], object], argv: Sequence[str]) -> int:
@@ -127,7 +155,7 @@ def execute(command: Callable[[], object], argv: Sequence[str]) -> int:
 @contextmanager
 def _signals_handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     """Let `handler` have the signals that end a command."""
-    previous = {number: signal.signal(number, handler) for number in _EXIT_CODES}
+    previous = {number: signal.signal(number, handler) for number in EXIT_CODES}
     try:
         yield
     finally:
@@ -153,8 +181,8 @@ def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
         show_error(RefusedError("not confirmed; nothing was done"))
         return ExitCode.REFUSED
     except _Signalled as error:
-        show_error(_interrupted(error.number))
-        return _EXIT_CODES[error.number]
+        show_error(interrupted(error.number, _ROLLED_BACK))
+        return EXIT_CODES[error.number]
     except Exception as error:
         show_error(_bug(error))
         return ExitCode.BUG

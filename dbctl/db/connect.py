@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
@@ -31,6 +32,8 @@ logger = logging.getLogger("dbctl.db")
 # know with 08P01, and a proxy that drops them is found out when the value is not there.
 _MARK = "dbctl.session"
 _STATEMENT_CACHE_SIZE = 100
+# Seconds to wait for the server to take its leave: it is told already, so nothing is lost.
+CLOSE_TIMEOUT = 0.3
 # Seconds without an answer after which it is told that there is none yet.
 _SILENCE = 1.0
 # In seconds: a peer that is gone is found out after 60 s of idling, or of data it does not confirm.
@@ -52,6 +55,13 @@ class ServerInfo:
     version: str
     tls: str | None
     pooled: bool
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the driver's
+        """Close it, and cut it off where the server does not take its leave in time."""
+        with suppress(TimeoutError):
+            await super().close(timeout=timeout or CLOSE_TIMEOUT)
 
 
 class Connector:
@@ -190,6 +200,7 @@ class Connector:
         try:
             connection = await asyncpg.connect(
                 **keywords,
+                connection_class=_Connection,
                 timeout=self.timeout,
                 # Statements prepared by name live on a server connection that the next
                 # transaction may not get from a pooler; without a cache none are made.

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dbctl.db.connect import Connector, ServerInfo
+from dbctl.db.connect import CLOSE_TIMEOUT, Connector, ServerInfo
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import Endpoint, resolve
 from dbctl.db.failures import statement_failed
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 # Seconds to wait for a connection of a pool that is used up.
 POOL_TIMEOUT = 30.0
-# Seconds to wait for the server to take its leave: it is told already, so nothing is lost.
-CLOSE_TIMEOUT = 0.3
 # Seconds in which a pooled connection must show that it is alive before it is handed out.
 PING_TIMEOUT = 3.0
 # Seconds in which the server may cancel the statement of work that is cancelled.

@@ -177,9 +177,51 @@ def test_code_of_the_project_can_neither_print_a_result_nor_end_the_process(
     assert error["message"] == "the project's code called sys.exit(3)"
 
 
-def test_a_second_signal_ends_what_does_not_come_to_its_end() -> None:
+def test_a_second_signal_only_tells_what_is_awaited() -> None:
     program = """if True:
-        import asyncio, time
+        import asyncio, sys
+        from dbctl.errors import Interrupted
+        from dbctl.interruption import awaiting
+        from dbctl.runtime import run
+
+        async def thorough():
+            print("ready", flush=True)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                with awaiting("the plates to be washed"):
+                    print("washing", flush=True)
+                    await asyncio.to_thread(sys.stdin.readline)
+
+        try:
+            run(thorough)
+        except Interrupted as error:
+            sys.exit(error.exit_code)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "washing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "still waiting for the plates to be washed\n"
+        process.stdin.write("done\n")
+        process.stdin.close()
+        assert process.wait(timeout=10) == ExitCode.SIGINT
+
+
+def test_a_second_signal_reaches_code_that_blocks_the_loop() -> None:
+    program = """if True:
+        import sys, time
+        from dbctl.errors import Interrupted
         from dbctl.runtime import run
 
         async def deaf():
@@ -187,13 +229,20 @@ def test_a_second_signal_ends_what_does_not_come_to_its_end() -> None:
             while True:
                 time.sleep(1)
 
-        run(deaf)
+        try:
+            run(deaf)
+        except Interrupted as error:
+            print(error, flush=True)
+            sys.exit(error.exit_code)
     """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.5)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == -signal.SIGINT
+        assert process.stdout.readline().startswith("interrupted by SIGTERM")
+        assert process.wait(timeout=10) == ExitCode.SIGTERM

@@ -1,0 +1,61 @@
+"""The signal that interrupts a run, and what the run still waits for once it has come."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from signal import Signals
+
+from dbctl.errors import ExitCode, Interrupted
+
+EXIT_CODES = {Signals.SIGINT: ExitCode.SIGINT, Signals.SIGTERM: ExitCode.SIGTERM}
+
+
+@dataclass(slots=True)
+class Interruption:
+    """Whether a run was interrupted: `signal` is None until it is.
+
+    `awaited` says what the run has to wait for before it can end; each of `reactions` is called in
+    the event loop when the signal has come.
+    """
+
+    signal: Signals | None = None
+    awaited: str = "what was begun to be undone"
+    reactions: list[Callable[[], object]] = field(default_factory=list)
+
+
+_current: ContextVar[Interruption | None] = ContextVar("interruption", default=None)
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Begin a run that a signal can interrupt; what it calls finds the same object."""
+    state = Interruption()
+    token = _current.set(state)
+    try:
+        yield state
+    finally:
+        _current.reset(token)
+
+
+def current() -> Interruption:
+    """Return the interruption of this run; one that nothing can reach outside of a run."""
+    return _current.get() or Interruption()
+
+
+@contextmanager
+def awaiting(what: str) -> Iterator[None]:
+    """Name what an interrupted run waits for while the body runs."""
+    state = current()
+    before, state.awaited = state.awaited, what
+    try:
+        yield
+    finally:
+        state.awaited = before
+
+
+def interrupted(number: Signals, outcome: str, *, hint: str | None = None) -> Interrupted:
+    """Return the error of a run that the signal `number` ended; `outcome` says what came of it."""
+    return Interrupted(
+        f"interrupted by {number.name}; {outcome}", exit_code=EXIT_CODES[number], hint=hint
+    )
