@@ -168,25 +168,24 @@ def _print_error(error: ErrorBody) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, bool], None]]:
-    """Yield a function that tells on stderr what is being done and, with True, what is done.
+def live(board: RenderableType) -> Iterator[Callable[[str, bool], None]]:
+    """Show on stderr what is going on while the body runs; yield a function that tells of it.
 
-    On a terminal that is one line which changes and is gone at the end; elsewhere, such as in
-    the log of a CI run, a line for each thing done. JSON output is not accompanied.
+    On a terminal `board` is drawn again and again, and gone at the end. Elsewhere, such as in the
+    log of a CI run, the function prints the line that it is given; beside JSON only one that is
+    urgent, which tells why nothing seems to happen.
     """
-    if chosen_output.get() is Output.JSON:
-        yield lambda _text, _done: None
-        return
-    from rich.text import Text
-
-    from dbctl.rendering import console, visible
+    from dbctl.rendering import console
 
     out = console(stderr=True)
-    if not out.is_terminal:
-        yield lambda text, done: out.print(visible(text), soft_wrap=True) if done else None
+    if out.is_terminal:
+        from rich.live import Live
+
+        with Live(board, console=out, transient=True, refresh_per_second=8):
+            yield lambda _line, _urgent: None
         return
-    with out.status("") as status:
-        yield lambda text, _done: status.update(Text(visible(text)))
+    beside_json = chosen_output.get() is Output.JSON
+    yield lambda line, urgent: notice(line) if urgent or not beside_json else None
 
 
 def _labelled(out: Console, label: str, style: str, message: str) -> None:

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
         validation_alias="DBCTL_MODELS",
     )
     alembic_config: Path | None = Field(default=None, validation_alias="DBCTL_ALEMBIC_CONFIG")
+    actor: str | None = Field(default=None, validation_alias="DBCTL_ACTOR")
     pg_bindir: Path | None = Field(default=None, validation_alias="DB_PG_BINDIR")
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)

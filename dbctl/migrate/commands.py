@@ -1,23 +1,26 @@
 """`dbctl migrate`: which schema is the database at, what is pending; apply it safely."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbctl.errors import ExitCode
+from dbctl.migrate import options
 from dbctl.options import YesOption, command, confirm
-from dbctl.output import emit, progress
-from dbctl.runtime import on_database
+from dbctl.output import emit, live
+from dbctl.runtime import Target, on_database
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from dbctl.db.engine import DatabaseSessionManager
-    from dbctl.migrate.apply import Direction, Progress
-    from dbctl.migrate.results import Migrated, Revision
+    from dbctl.migrate.apply import Review
+    from dbctl.migrate.events import Event
+    from dbctl.migrate.guards import Terms
+    from dbctl.migrate.results import Direction
     from dbctl.migrate.scripts import Checkout
     from dbctl.results import Result
     from dbctl.settings import Settings
@@ -30,69 +33,62 @@ app = typer.Typer(
 
 # `-1` is a revision, not an option; `--yess` is neither.
 RELATIVE = {"ignore_unknown_options": True}
-
-
-def _revision(value: str) -> str:
-    if not value:
-        raise typer.BadParameter("a revision cannot be empty")
-    if value.startswith("-") and not value[1:].isdigit():
-        raise typer.BadParameter(f"{value} is neither a revision nor an option")
-    return value
-
-
-TargetArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="REV", callback=_revision, help="A revision, head, or +N for the next N."
-    ),
-]
-DownTargetArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="REV", callback=_revision, help="A revision, base, or -N for the last N."
-    ),
-]
-StampArgument = Annotated[
-    str, typer.Argument(metavar="REV", callback=_revision, help="A revision, head or base.")
-]
 MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in a few words.")]
-SqlOption = Annotated[bool, typer.Option("--sql", help="Print the SQL and run nothing.")]
 
 
 @command(app, context_settings=RELATIVE)
-def up(settings: "Settings", target: TargetArgument = "head", sql: SqlOption = False) -> ExitCode:
-    """Upgrade the database, one transaction per revision."""
-    from dbctl.migrate import offline, views
+def up(
+    settings: "Settings",
+    target: options.UpTarget = "head",
+    lock_wait: options.LockWait = 60,
+    ddl_lock_timeout: options.DdlLockTimeout = 2,
+    retry_for: options.RetryFor = 120,
+    allow_pooler: options.AllowPooler = False,
+    actor: options.Actor = None,
+) -> ExitCode:
+    """Upgrade the database, one transaction per revision, under the deployer lock."""
+    from dbctl.migrate.guards import Terms, refuse_bundled
     from dbctl.migrate.scripts import open_checkout
 
-    if sql:
-        return _read(settings, partial(offline.render, target=target), views.script)
-    return _migrate(settings, open_checkout(settings), "up", target)
+    checkout = open_checkout(settings)
+    refuse_bundled(checkout, settings)
+    terms = Terms(
+        "up",
+        actor=actor or settings.actor,
+        lock_wait=lock_wait,
+        ddl_lock_timeout=ddl_lock_timeout,
+        retry_for=retry_for,
+        allow_pooler=allow_pooler,
+    )
+    return _migrate(Target(settings, migrations=True), checkout, "up", target, terms)
 
 
 @command(app, context_settings=RELATIVE)
 def down(
-    settings: "Settings", target: DownTargetArgument = "-1", yes: YesOption = False
+    settings: "Settings",
+    target: options.DownTarget = "-1",
+    yes: YesOption = False,
+    lock_wait: options.LockWait = 60,
+    ddl_lock_timeout: options.DdlLockTimeout = 2,
+    retry_for: options.RetryFor = 120,
+    allow_pooler: options.AllowPooler = False,
+    actor: options.Actor = None,
 ) -> ExitCode:
     """Downgrade the database, by one revision unless told otherwise."""
-    from dbctl.migrate import apply, views
+    from dbctl.migrate.guards import Terms, refuse_bundled
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
-    revisions = on_database(
-        settings,
-        lambda database: apply.plan(database, checkout, "down", target),
-        migrations=True,
+    refuse_bundled(checkout, settings)
+    terms = Terms(
+        "down",
+        actor=actor or settings.actor,
+        lock_wait=lock_wait,
+        ddl_lock_timeout=ddl_lock_timeout,
+        retry_for=retry_for,
+        allow_pooler=allow_pooler,
     )
-    if revisions and not yes:
-        from dbctl.rendering import console
-
-        console(stderr=True).print(views.plan(revisions))
-        confirm(
-            "Revert them? What their tables and columns hold is lost.",
-            hint="Give --yes to revert them without being asked.",
-        )
-    return _migrate(settings, checkout, "down", target, planned=revisions)
+    return _migrate(Target(settings, migrations=True), checkout, "down", target, terms)
 
 
 @command(app)
@@ -141,19 +137,30 @@ def check(settings: "Settings") -> ExitCode:
 
 
 @command(app)
-def stamp(settings: "Settings", target: StampArgument) -> ExitCode:
+def stamp(
+    settings: "Settings",
+    target: options.StampTarget,
+    lock_wait: options.LockWait = 60,
+    allow_pooler: options.AllowPooler = False,
+    actor: options.Actor = None,
+) -> ExitCode:
     """Record a version without running anything, for a database whose tables are there already."""
-    from dbctl.migrate import apply, views
+    from dbctl.migrate import record, views
+    from dbctl.migrate.guards import Terms, refuse_bundled
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
-    apply.refuse_bundled(checkout, settings)
-    return emit(
-        on_database(
-            settings, lambda database: apply.stamp(database, checkout, target), migrations=True
-        ),
-        views.stamped,
+    refuse_bundled(checkout, settings)
+    terms = Terms(
+        "stamp", actor=actor or settings.actor, lock_wait=lock_wait, allow_pooler=allow_pooler
     )
+    with _shown("stamp") as report:
+        result = on_database(
+            settings,
+            lambda database: record.stamp(database, checkout, target, terms, report),
+            migrations=True,
+        )
+    return emit(result, views.stamped)
 
 
 def _read[R: "Result"](
@@ -174,28 +181,39 @@ def _read[R: "Result"](
 
 
 def _migrate(
-    settings: "Settings",
+    database: Target,
     checkout: "Checkout",
     direction: "Direction",
     target: str,
+    terms: "Terms",
     *,
-    planned: Sequence["Revision"] | None = None,
+    review: "Review | None" = None,
 ) -> ExitCode:
-    """Run the revisions and tell of each while it runs."""
-    from dbctl.migrate import apply, views
+    """Run the revisions and tell of them while they run."""
+    from dbctl.migrate import views
+    from dbctl.migrate.apply import migrate
 
-    apply.refuse_bundled(checkout, settings)
-    with progress() as tell:
-
-        def on_progress(step: "Progress") -> None:
-            done = "" if step.seconds is None else f" — {step.seconds:.2f} s"
-            place = f"{step.index}/{step.total}"
-            tell(f"{direction} {place} {step.revision} {step.message}{done}", bool(done))
-
-        async def run(database: "DatabaseSessionManager") -> "Migrated":
-            return await apply.migrate(
-                database, checkout, direction, target, on_progress, planned=planned
+    with _shown(direction) as report:
+        result = database.run(
+            lambda manager: migrate(
+                manager, checkout, direction, target, terms, report, review=review
             )
-
-        result = on_database(settings, run, migrations=True)
+        )
     return emit(result, views.migrated)
+
+
+@contextmanager
+def _shown(direction: str) -> "Iterator[Callable[[Event], None]]":
+    """Yield what shows each event of a run to people while it goes on."""
+    from dbctl.migrate import live_views
+
+    board = live_views.Board(direction)
+    with live(board) as tell:
+
+        def report(event: "Event") -> None:
+            board.see(event)
+            line = live_views.line(event, direction)
+            if line is not None:
+                tell(line, live_views.is_urgent(event))
+
+        yield report

@@ -1,11 +1,14 @@
 """What the migrate operations return."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from dbctl.errors import ExitCode
 from dbctl.results import FallibleResult, Result
+
+type Direction = Literal["up", "down"]
 
 
 class State(StrEnum):
@@ -70,25 +73,80 @@ class MigrationStatus(Result):
         return ExitCode.OK if self.state is State.CURRENT else ExitCode.FINDING
 
 
+class LockHolder(Result):
+    """Who holds the deployer lock; what the role may not see is None."""
+
+    pid: int
+    application: str
+    role: str | None
+    since: datetime | None
+    seconds: float | None
+
+    @property
+    def sentence(self) -> str:
+        """Who it is, for people."""
+        who = f"pid {self.pid}"
+        if self.application:
+            who += f", {self.application}"
+        if self.since is not None and self.seconds is not None:
+            who += f", since {self.since.astimezone():%H:%M:%S} ({self.seconds:.0f} s ago)"
+        return who
+
+
+class Blocker(Result):
+    """A session that kept a revision from a lock; `seconds` is the age of its transaction.
+
+    `query` is what it runs or ran last, without literals; `pid` is 0 for a prepared transaction.
+    """
+
+    pid: int
+    application: str
+    role: str | None
+    state: str | None
+    seconds: float | None
+    query: str
+
+    @property
+    def sentence(self) -> str:
+        """Who it is and what it does, for people."""
+        if self.pid == 0:
+            return "a prepared transaction"
+        age = f" for {self.seconds:.0f} s" if self.seconds is not None else ""
+        doing = f", {self.state}{age}" if self.state else ""
+        shown = f": {self.query}" if self.query else ""
+        return f"pid {self.pid} ({self.application or self.role or 'unnamed'}{doing}){shown}"
+
+
 class Applied(Result):
-    """A revision that was upgraded or downgraded, and the seconds that took, COMMIT included."""
+    """A revision that was run, and the seconds that its last attempt took, COMMIT included.
+
+    `waited` are the seconds that went by before that, over the attempts that got no lock.
+    """
 
     revision: str
     message: str
     seconds: float
+    attempts: int = 1
+    waited: float = 0.0
+    blockers: tuple[Blocker, ...] = ()
 
 
 class Migrated(FallibleResult):
     """What a run of `up` or `down` did; `applied` holds what was committed, in order.
 
     `after` is the version that was read back, None where the database could not be asked.
+    `unfinished` is the revision that did not come to its end. `invalid_indexes` are those in the
+    database that no query uses. `lock_waited` is in seconds.
     """
 
-    direction: Literal["up", "down"]
+    direction: Direction
     database: str
     before: tuple[str, ...]
     after: tuple[str, ...] | None
     applied: tuple[Applied, ...]
+    unfinished: Applied | None = None
+    lock_waited: float = 0.0
+    invalid_indexes: tuple[str, ...] = ()
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return one row per revision."""

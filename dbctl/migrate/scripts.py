@@ -4,20 +4,21 @@ import io
 import sys
 import tomllib
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
 
 from alembic.config import Config
+from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
-from dbctl.errors import ConfigurationError, ErrorCode, UsageError
-from dbctl.migrate.results import Revision
+from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
+from dbctl.migrate.results import Direction, Revision
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
@@ -183,6 +184,29 @@ def refusals(checkout: Checkout, target: str) -> Iterator[None]:
         ) from error
 
 
+def steps(
+    checkout: Checkout, direction: Direction, target: str, heads: Iterable[str]
+) -> list[RevisionStep]:
+    """Return Alembic's steps from the revisions `heads` to `target`, in the order they are run.
+
+    Raises UsageError for a target that does not exist or does not lie in that direction, and
+    FindingError where one of `heads` is not in the checkout. The two private methods are what
+    `alembic.command.upgrade` and `downgrade` are made of; no public one takes the heads of a
+    database.
+    """
+    current = tuple(heads)
+    for revision in current:
+        if not checkout.knows(revision):
+            raise FindingError(
+                f"the database is at revision {revision}, which this checkout does not have",
+                hint="Check out the code that was deployed there, or `dbctl migrate stamp REV`.",
+            )
+    with refusals(checkout, target):
+        if direction == "up":
+            return list(checkout.scripts._upgrade_revs(target, current))  # type: ignore[arg-type]
+        return list(checkout.scripts._downgrade_revs(target, current))  # type: ignore[arg-type]
+
+
 def describe(script: Script) -> Revision:
     """Return the facts about one revision file."""
     return Revision(
@@ -196,6 +220,11 @@ def parents(script: Script) -> tuple[str, ...]:
     if down is None:
         return ()
     return (down,) if isinstance(down, str) else tuple(down)
+
+
+def named(revisions: Iterable[str]) -> str:
+    """Return revisions for people; none is Alembic's `base`."""
+    return ", ".join(sorted(revisions)) or "base"
 
 
 def load_metadata(settings: Settings) -> MetaData:

@@ -3,6 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.engine import DatabaseSessionManager
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.scripts import Checkout, describe
 
@@ -14,7 +15,8 @@ _LOOK = text("""
     select to_regclass('alembic_version') is not null as versioned,
            exists (select from pg_class c
                    join pg_namespace n on n.oid = c.relnamespace
-                   where c.relkind in ('r', 'p') and c.relname not in ('alembic_version', 'dbctl_ledger')
+                   where c.relkind in ('r', 'p')
+                     and c.relname not in ('alembic_version', 'dbctl_ledger')
                      and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
                      and not exists (select from pg_depend d
                                      where d.objid = c.oid and d.deptype = 'e')) as populated
@@ -33,6 +35,13 @@ async def read_version(connection: AsyncConnection) -> tuple[tuple[str, ...], bo
         heads = tuple(rows.scalars())
     await connection.rollback()
     return heads, populated
+
+
+async def current_version(manager: DatabaseSessionManager) -> tuple[str, ...]:
+    """Return the version as a fresh connection sees it, which has taken no part in any work."""
+    async with manager.connect() as connection:
+        version, _ = await read_version(connection)
+    return version
 
 
 async def read_status(

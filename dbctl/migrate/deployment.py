@@ -1,0 +1,48 @@
+"""What a command that changes a database works under: the deployer lock, and its own session."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dbctl.db.engine import DatabaseSessionManager
+from dbctl.migrate import ledger, session
+from dbctl.migrate.events import Event, LockAwaited
+from dbctl.migrate.guards import Terms
+from dbctl.migrate.lock import DeployerLock, deployer_lock, take_work
+
+
+def deployer(
+    manager: DatabaseSessionManager, terms: Terms, report: Callable[[Event], None]
+) -> AbstractAsyncContextManager[DeployerLock]:
+    """Hold the deployer lock of the database on the terms of this run.
+
+    Raises OperationFailed, code `lock_busy`, where another run goes on for longer than it is waited
+    for.
+    """
+    return deployer_lock(
+        manager,
+        terms.application_name,
+        wait=terms.lock_wait,
+        on_wait=lambda holder, left: report(LockAwaited(holder, left)),
+    )
+
+
+@asynccontextmanager
+async def revision_session(
+    manager: DatabaseSessionManager, terms: Terms, report: Callable[[Event], None]
+) -> AsyncIterator[AsyncConnection]:
+    """Yield the connection that changes the database; no other run's does so meanwhile."""
+    async with manager.connect() as connection:
+        if manager.server is not None and not manager.server.pooled:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None  # noqa: S101 - it has just been opened
+            await session.prepare(raw.driver_connection, terms.application_name)
+            await take_work(
+                raw.driver_connection,
+                manager,
+                wait=terms.lock_wait,
+                on_wait=lambda holder, left: report(LockAwaited(holder, left)),
+            )
+        await ledger.ensure(connection)
+        yield connection

@@ -1,0 +1,165 @@
+"""What a run has left: read back, compared with what was promised, and put into words."""
+
+import warnings
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
+
+from dbctl import interruption
+from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.failures import statement_failed
+from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, Interrupted, OperationFailed
+from dbctl.migrate.execution import TAKE_THE_CONNECTION, Execution, is_lock_timeout
+from dbctl.migrate.indexes import invalid_indexes
+from dbctl.migrate.lock import DeployerLock
+from dbctl.migrate.results import Applied, Migrated
+from dbctl.migrate.scripts import located, named
+from dbctl.migrate.status import read_version
+from dbctl.results import ErrorBody
+
+_CORRECT = "It was rolled back; correct it and run the command again."
+_CORRECT_THE_REST = (
+    "What it had committed before, in an autocommit_block or ahead of one, stays: let it find that "
+    "done, and run the command again."
+)
+_GO_ON = "Run the command again to go on from there."
+# Seconds that the server may take to end the session of an interrupted run.
+_SETTLING = 3.0
+
+_STILL_AT_WORK = text("""
+    select exists (select from pg_catalog.pg_stat_activity
+                   where pid = :pid and state is distinct from 'idle')
+""")
+
+
+async def read_outcome(
+    manager: DatabaseSessionManager,
+    execution: Execution,
+    before: tuple[str, ...],
+    lock: DeployerLock,
+    failure: DbctlError | None,
+) -> Migrated:
+    """Read back what the run has left, and compare it with what was promised."""
+    after: tuple[str, ...] | None = None
+    invalid = execution.invalid
+    with interruption.awaiting("the server to undo what was begun"):
+        try:
+            async with manager.connect() as connection:
+                if failure is not None:
+                    await _settled(connection, execution.session.pid)
+                after, _ = await read_version(connection)
+                if failure is not None or invalid:
+                    invalid = await connection.run_sync(invalid_indexes)
+        except ConnectionFailed as error:
+            failure = failure or error
+    applied = execution.committed(after)
+    unfinished = execution.unfinished if failure is not None else None
+    if unfinished and unfinished.revision in {step.revision for step in applied}:
+        unfinished = None
+    if isinstance(failure, Interrupted):
+        failure = _interrupted(manager, execution, unfinished, after)
+    if failure is None and after is not None and set(after) != execution.promised:
+        failure = OperationFailed(
+            f"every revision ran, but the database is at {named(after)} instead of "
+            f"{named(execution.promised)}: env.py rolled the work back",
+            hint="env.py must leave the transactions to context.begin_transaction().",
+            code=ErrorCode.MIGRATION_FAILED,
+        )
+    return Migrated(
+        direction=execution.direction,
+        database=manager.label,
+        before=before,
+        after=after,
+        applied=applied,
+        unfinished=unfinished,
+        lock_waited=round(lock.waited, 3),
+        invalid_indexes=tuple(index.name for index in invalid),
+        error=ErrorBody.of(failure) if failure else None,
+    )
+
+
+async def _settled(connection: AsyncConnection, pid: int | None) -> None:
+    """Wait until the session of a run that did not end by itself is at work no more.
+
+    A COMMIT that was on its way may still take effect.
+    """
+    if pid is None:
+        return
+
+    async def at_work() -> bool:
+        answer = await connection.scalar(_STILL_AT_WORK, {"pid": pid})
+        await connection.rollback()
+        return bool(answer)
+
+    await AsyncRetrying(
+        retry=retry_if_result(bool),
+        stop=stop_after_delay(_SETTLING),
+        wait=wait_fixed(0.05),
+        retry_error_callback=lambda _state: None,
+    )(at_work)
+
+
+def _interrupted(
+    manager: DatabaseSessionManager,
+    execution: Execution,
+    unfinished: Applied | None,
+    after: tuple[str, ...] | None,
+) -> Interrupted:
+    """Say what an interruption has left."""
+    number = interruption.current().signal
+    assert number is not None  # noqa: S101 - that is why it ended
+    place = f"{manager.label} is at {named(after)}" if after is not None else None
+    if unfinished is None:
+        outcome = place or "the database cannot be asked where it is"
+    elif place is None:
+        outcome = f"the database cannot be asked what became of revision {unfinished.revision}"
+    elif execution.has_committed_a_part:
+        outcome = f"revision {unfinished.revision} did not come to its end, {place}"
+    else:
+        outcome = f"revision {unfinished.revision} was rolled back, {place}"
+    return interruption.interrupted(number, outcome, hint=_GO_ON)
+
+
+def failure_of(execution: Execution, error: BaseException) -> DbctlError:
+    """Describe why a run ended, and in which revision."""
+    for known in (error, error.__cause__):  # Alembic's command line gets a CommandError around it
+        if isinstance(known, DbctlError):
+            return known
+    at = execution.current
+    where = f"revision {at.revision} ({at.message}) failed" if at else "env.py failed"
+    correct = _CORRECT_THE_REST if execution.has_committed_a_part else _CORRECT
+    if is_lock_timeout(error) and at and not execution.has_committed_a_part:
+        return _no_lock(execution, f"revision {at.revision} ({at.message})")
+    if isinstance(error, DBAPIError):
+        cause = statement_failed(error)
+        if isinstance(cause, ConnectionFailed):
+            return ConnectionFailed(f"{where}: {cause.message}", hint=cause.hint)
+        hint = correct if execution.has_committed_a_part else cause.hint
+        return OperationFailed(
+            f"{where}: {cause.message}", hint=hint, code=ErrorCode.MIGRATION_FAILED
+        )
+    own_loop = at is None and isinstance(error, RuntimeError) and "running event loop" in str(error)
+    if own_loop:  # the coroutine that nobody ran is told already
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    return OperationFailed(
+        f"{where}: {located(error)}",
+        hint=TAKE_THE_CONNECTION if own_loop else correct,
+        code=ErrorCode.MIGRATION_FAILED,
+    )
+
+
+def _no_lock(execution: Execution, revision: str) -> OperationFailed:
+    """Describe who kept a revision from its lock until its time was over."""
+    tried = execution.unfinished
+    assert tried is not None  # noqa: S101 - it is the revision that failed
+    times = f"{tried.attempts} attempt{'' if tried.attempts == 1 else 's'}"
+    by = "; ".join(blocker.sentence for blocker in tried.blockers)
+    return OperationFailed(
+        f"{revision} got no lock in {times} over {tried.waited + tried.seconds:.0f} s"
+        + (f", blocked by {by}" if by else ""),
+        hint="Let the sessions that hold it end, or give --retry-for or --ddl-lock-timeout more "
+        "seconds.",
+        code=ErrorCode.LOCK_TIMEOUT,
+    )
