@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from dbctl.migrate.environment import target_metadata, with_connection
+from dbctl.migrate.environment import include_name, target_metadata, with_connection
 
 config = context.config
 
@@ -14,6 +14,7 @@ def run_migrations(connection: Connection | None = None) -> None:
         dialect_name=None if connection else "postgresql",
         literal_binds=connection is None,
         target_metadata=target_metadata(config),
+        include_name=include_name,
         compare_server_default=True,
         transaction_per_migration=True,
     )

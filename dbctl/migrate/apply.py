@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from alembic.runtime.migration import RevisionStep
 
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.errors import DbctlError, ExitCode, Interrupted
+from dbctl.errors import DbctlError
 from dbctl.migrate.deployment import deployer, revision_session
 from dbctl.migrate.events import Event, InvalidIndexes
 from dbctl.migrate.execution import Execution
 from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.indexes import invalid_indexes
+from dbctl.migrate.ledger import fingerprint
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, steps
@@ -47,6 +49,8 @@ async def migrate(
     todo = steps(checkout, direction, target, before)
     waited = 0.0
     if todo:
+        # Before the wait, in which the files may be replaced: it is the loaded ones that run.
+        fingerprints = _fingerprints(todo)
         async with deployer(manager, terms, report) as lock:
             waited = round(lock.waited, 3)
             before = await current_version(manager)
@@ -54,7 +58,8 @@ async def migrate(
             if review is not None:
                 review(todo, before)
             if todo:
-                execution = Execution(checkout, todo, direction, terms, lock, report)
+                fingerprints = _fingerprints(todo) | fingerprints
+                execution = Execution(checkout, todo, fingerprints, direction, terms, lock, report)
                 failure = await _perform(manager, execution, terms, report)
                 return await read_outcome(manager, execution, before, lock, failure)
     elif review is not None:
@@ -67,6 +72,11 @@ async def migrate(
         applied=(),
         lock_waited=waited,
     )
+
+
+def _fingerprints(todo: Sequence[RevisionStep]) -> dict[str, str]:
+    """Return the fingerprint of each revision's file."""
+    return {step.revision.revision: fingerprint(Path(step.revision.path)) for step in todo}
 
 
 async def _perform(
@@ -85,12 +95,13 @@ async def _perform(
         try:
             async with watching(manager, execution, terms.ddl_lock_timeout, report):
                 await execution.perform(connection)
-        except PROJECT_CODE_ERRORS as error:
+        except (asyncio.CancelledError, *PROJECT_CODE_ERRORS) as error:
+            # Cancelled in an autocommit_block, Alembic trips over its end.
+            if (number := interruption.current().signal) is not None:
+                return interruption.interrupted(number, "its outcome is not known yet")
+            if isinstance(error, asyncio.CancelledError):
+                raise
             failure = failure_of(execution, error)
             failure.__cause__ = error
             return failure
-        except asyncio.CancelledError:
-            if interruption.current().signal is None:
-                raise
-            return Interrupted("interrupted", exit_code=ExitCode.SIGINT)
     return None

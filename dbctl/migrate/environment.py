@@ -1,6 +1,6 @@
 """What an env.py needs of dbctl: its metadata, and a connection of its own under plain Alembic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from alembic.config import Config
 from alembic.util import CommandError
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, MetaData
 
 from dbctl.errors import DbctlError
 from dbctl.migrate.scripts import load_metadata
+from dbctl.migrate.status import LEDGER_TABLE
 from dbctl.runtime import on_database
 from dbctl.settings import Settings, load_settings
 
@@ -21,6 +22,18 @@ def target_metadata(config: Config) -> MetaData:
         return load_metadata(_settings(config))
     except DbctlError as error:
         raise _refusal(error) from error
+
+
+def include_name(
+    name: str | None,
+    type_: str,
+    parent_names: Mapping[str, str | None],  # noqa: ARG001
+) -> bool:
+    """Leave dbctl's ledger out of what Alembic compares: no model has it, so it would be dropped.
+
+    The signature is that of `include_name` in `EnvironmentContext.configure`.
+    """
+    return type_ != "table" or name != LEDGER_TABLE
 
 
 def with_connection(config: Config, migrate: Callable[[Connection], None]) -> None:

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
@@ -37,6 +36,8 @@ TAKE_THE_CONNECTION = (
 )
 # A lock that was not free in time, and one of two sessions that wait for each other.
 _NO_LOCK = frozenset({"55P03", "40P01"})
+# Seconds between two attempts at the most.
+_LONGEST_PAUSE = 3.0
 
 
 class GuardedEnvironment(EnvironmentContext):
@@ -92,6 +93,7 @@ EnvironmentContext._setups[GuardedEnvironment] = EnvironmentContext._setups[Envi
 class Execution:
     """One run over `steps`; it remembers how far it came and what kept it.
 
+    `fingerprints` are those of the files at the time they were loaded, by revision.
     `done` holds what was committed, `current` the revision that runs, `promised` the version that
     the last COMMIT left.
     """
@@ -100,6 +102,7 @@ class Execution:
         self,
         checkout: Checkout,
         steps: Sequence[RevisionStep],
+        fingerprints: Mapping[str, str],
         direction: Direction,
         terms: Terms,
         lock: DeployerLock,
@@ -107,6 +110,7 @@ class Execution:
     ) -> None:
         self._checkout = checkout
         self._steps = steps
+        self._fingerprints = fingerprints
         self.direction: Direction = direction
         self._terms = terms
         self._lock = lock
@@ -141,12 +145,12 @@ class Execution:
         """
         assert connection.sync_connection is not None  # noqa: S101 - it is open
         self.session.attach(connection.sync_connection)
-        timeout = self._terms.ddl_lock_timeout
+        pause = min(self._terms.ddl_lock_timeout, _LONGEST_PAUSE)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(self._can_try_again),
             stop=self._is_over,
             # Long enough for those who had to queue behind it to get through.
-            wait=wait_random(timeout / 2, timeout * 1.5),
+            wait=wait_random(pause / 2, pause),
             before_sleep=self._tell_pause,
             reraise=True,
         ):
@@ -188,7 +192,6 @@ class Execution:
             fresh.migration_fn = self._guarded(fresh.migration_fn, context)
             yield fresh
             self._finish()
-        self.current = None
 
     def _begin(self, step: RevisionStep) -> None:
         revision = describe(step.revision)
@@ -199,7 +202,6 @@ class Execution:
             self._first_began = self._began
             self.blockers = {}
         self.current = revision
-        self._script = step.revision
         self._started_at = datetime.now(UTC)
         self._commits = self.session.commits
         self._guard = IndexGuard(self.invalid, self._tell_dropped)
@@ -231,7 +233,7 @@ class Execution:
             ledger.Entry(
                 revision=self.current.revision,
                 direction=self.direction,
-                sha256=ledger.fingerprint(Path(self._script.path)),
+                sha256=self._fingerprints[self.current.revision],
                 started_at=self._started_at,
                 seconds=time.perf_counter() - self._began,
                 attempts=self._attempt,
@@ -249,6 +251,7 @@ class Execution:
                 len(self.done), len(self._steps), self.current, applied.seconds, applied.attempts
             )
         )
+        self.current = None
 
     def _applied(self, revision: Revision) -> Applied:
         return Applied(

@@ -29,6 +29,10 @@ LOCK_KEY = 0x6462_6374_6C01
 WORK_KEY = 0x6462_6374_6C02
 # Seconds between two tries; what they differ by keeps many deployers from asking in step.
 _PAUSES = (0.1, 0.4)
+# Answered without a snapshot. The one of a SELECT in the holder's transaction, be it for a moment,
+# can be seen by a CREATE INDEX CONCURRENTLY, which then waits for the end of that transaction; and
+# the unnamed portal of the extended protocol keeps it until the next statement.
+_WITHOUT_SNAPSHOT = "show lock_timeout"
 # Seconds between two looks at the connection that holds the lock, and for an answer to one.
 _BEAT = 1.0
 _BEAT_TIMEOUT = 5.0
@@ -72,7 +76,7 @@ class DeployerLock:
                 return
             cut_off = asyncio.get_running_loop().call_later(_BEAT_TIMEOUT, self._driver.terminate)
             try:
-                await self._driver.execute("select")
+                await self._driver.execute(_WITHOUT_SNAPSHOT)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 self._loss = first_line(error)
             finally:
@@ -110,8 +114,10 @@ async def deployer_lock(
 
         await _poll(ask, wait, on_wait, busy=f"{manager.label} is being migrated")
         raw = await connection.get_raw_connection()
-        assert raw.driver_connection is not None  # noqa: S101 - it has just answered
-        lock = DeployerLock(raw.driver_connection, clock() - started)
+        driver = raw.driver_connection
+        assert driver is not None  # noqa: S101 - it has just answered
+        await driver.execute(_WITHOUT_SNAPSHOT)
+        lock = DeployerLock(driver, clock() - started)
         keeper = asyncio.create_task(lock.keep())
         try:
             yield lock

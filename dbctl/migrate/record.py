@@ -42,7 +42,8 @@ async def stamp(
     async with deployer(manager, terms, report):
         before = await current_version(manager)
         async with revision_session(manager, terms, report) as connection:
-            await connection.run_sync(_stamp, checkout, target, before, terms)
+            applied = await ledger.read_applied(connection)
+            await connection.run_sync(_stamp, checkout, target, before, terms, applied)
         after = await current_version(manager)
     if set(after) != wanted:
         raise OperationFailed(
@@ -59,8 +60,12 @@ def _stamp(
     target: str,
     before: tuple[str, ...],
     terms: Terms,
+    applied: Iterable[str],
 ) -> None:
-    """Do what `alembic stamp` does, on `connection`, and write the ledger with it."""
+    """Do what `alembic stamp` does, on `connection`, and write the ledger with it.
+
+    What the ledger has as `applied` and the new version does not hold is applied no more.
+    """
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[StampStep]:
         context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, record)
@@ -69,20 +74,19 @@ def _stamp(
 
     def record(*, ctx: MigrationContext, heads: Iterable[str], **_facts: object) -> None:
         assert ctx.connection is not None  # noqa: S101 - this is no offline run
-        scripts = [checkout.scripts.get_revision(revision) for revision in heads]
+        held = {script.revision: Path(script.path) for script in checkout.path((), tuple(heads))}
+        now = datetime.now(UTC)
+
+        def entry(
+            revision: str, direction: ledger.LedgerDirection, path: Path | None
+        ) -> ledger.Entry:
+            sha256 = ledger.fingerprint(path) if path else None
+            return ledger.Entry(revision, direction, sha256, now, actor=terms.actor)
+
         ledger.record(
             ctx.connection,
-            *(
-                ledger.Entry(
-                    revision=script.revision,
-                    direction="stamp",
-                    sha256=ledger.fingerprint(Path(script.path)),
-                    started_at=datetime.now(UTC),
-                    actor=terms.actor,
-                )
-                for script in scripts
-                if script
-            ),
+            *(entry(revision, "down", None) for revision in applied if revision not in held),
+            *(entry(revision, "stamp", held[revision]) for revision in heads),
         )
 
     unknown = not all(map(checkout.knows, before))

@@ -72,3 +72,31 @@ class TestServer:
             yield self.url_of(name)
         finally:
             self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def holding(url: str, *statements: str) -> Iterator[int]:
+    """Hold open a transaction in which `statements` were run; yield the pid of its session."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(**dsn.parse(url, environ={}).connect_kwargs()))
+        try:
+            for statement in ("begin", *statements):
+                runner.run(connection.execute(statement))
+            yield connection.get_server_pid()
+        finally:
+            runner.run(connection.close())
+
+
+def wait_for(url: str, condition: str, timeout: float = 30) -> None:
+    """Return once the SQL expression `condition` holds in the database at `url`."""
+
+    async def work() -> None:
+        connection = await asyncpg.connect(**dsn.parse(url, environ={}).connect_kwargs())
+        try:
+            async with asyncio.timeout(timeout):
+                while not await connection.fetchval(f"select {condition}"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # a database tells nobody
+        finally:
+            await connection.close()
+
+    asyncio.run(work())
