@@ -2,7 +2,8 @@
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -86,12 +87,35 @@ def confirm(question: str, *, hint: str) -> None:
     Returns when the answer is yes. Raises RefusedError, with `hint`, where nobody can be asked,
     and typer.Abort when the answer is no.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise RefusedError("nobody can be asked here: this is not a terminal", hint=hint)
-    try:
+    _require_terminal(hint)
+    with _line_ended():
         agreed = typer.confirm(question, err=True)
-    except BaseException:  # Ctrl-C and Ctrl-D leave the cursor behind the question
-        sys.stderr.write("\n")
-        raise
     if not agreed:
         raise typer.Abort
+
+
+def confirm_by_name(name: str, question: str, *, hint: str) -> None:
+    """Ask on a terminal for `name` to be typed, before something is lost for good.
+
+    Raises what `confirm` raises.
+    """
+    _require_terminal(hint)
+    with _line_ended():
+        typed = typer.prompt(question, err=True, default="", show_default=False)
+    if typed.strip() != name:
+        raise typer.Abort
+
+
+def _require_terminal(hint: str) -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedError("nobody can be asked here: this is not a terminal", hint=hint)
+
+
+@contextmanager
+def _line_ended() -> Iterator[None]:
+    """End the line of a question that Ctrl-C or Ctrl-D leaves open."""
+    try:
+        yield
+    except BaseException:
+        sys.stderr.write("\n")
+        raise

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from rich import box
@@ -24,6 +25,18 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Leave it to the sink, which keeps the exit code; Rich would end the process with 1."""
         raise BrokenPipeError
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text that a pipe or a file gets to the byte, and a terminal as `shown`."""
+
+    text: str
+    shown: RenderableType
+
+    def __rich__(self) -> RenderableType:
+        """Return what a terminal shows."""
+        return self.shown
 
 
 def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
@@ -53,6 +66,9 @@ def show(renderable: RenderableType, stream: TextIO) -> None:
     out = console(stream)
     if out.is_terminal:
         out.print(renderable)
+        return
+    if isinstance(renderable, Verbatim):
+        stream.write(renderable.text)
         return
     with out.capture() as captured:
         out.print(renderable)

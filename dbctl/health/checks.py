@@ -153,6 +153,11 @@ def _verdict(found: MigrationStatus) -> tuple[Status, str, str | None]:
                 f"the database is at {current}, which this checkout does not have",
                 "nothing while a newer version is being deployed; else check out its code",
             )
+        case State.TAMPERED:
+            files = f"at the head, but the files of {', '.join(found.tampered)} were changed"
+            return Status.WARN, files, found.hint
+        case State.DRIFTED:
+            return Status.FAIL, f"at the head, {current}, but not as the models say", found.hint
         case State.MULTIPLE_HEADS:
             heads = f"the revisions have {len(found.heads)} heads"
             return Status.FAIL, heads, "alembic merge heads"

@@ -18,7 +18,7 @@ from dbctl.migrate.ledger import fingerprint
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, steps
-from dbctl.migrate.status import current_version
+from dbctl.migrate.version import current_version
 from dbctl.migrate.watch import watching
 
 type Review = Callable[[Sequence[RevisionStep], tuple[str, ...]], None]

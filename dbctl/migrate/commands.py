@@ -2,14 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbctl.errors import ExitCode
 from dbctl.migrate import options
-from dbctl.options import YesOption, command, confirm
-from dbctl.output import emit, live
+from dbctl.migrate.severity import Severity
+from dbctl.options import YesOption, command, confirm, confirm_by_name
+from dbctl.output import emit, live, notice
 from dbctl.runtime import Target, on_database
 
 if TYPE_CHECKING:
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from dbctl.db.engine import DatabaseSessionManager
-    from dbctl.migrate.apply import Review
     from dbctl.migrate.events import Event
     from dbctl.migrate.guards import Terms
-    from dbctl.migrate.results import Direction
+    from dbctl.migrate.plan_results import Downgrade, Plan
+    from dbctl.migrate.results import Direction, Migrated, MigrationStatus
     from dbctl.migrate.scripts import Checkout
     from dbctl.results import Result
     from dbctl.settings import Settings
@@ -40,6 +42,8 @@ MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in
 def up(
     settings: "Settings",
     target: options.UpTarget = "head",
+    to_plan: options.ToPlan = None,
+    strict: options.Strict = False,
     lock_wait: options.LockWait = 60,
     ddl_lock_timeout: options.DdlLockTimeout = 2,
     retry_for: options.RetryFor = 120,
@@ -52,6 +56,9 @@ def up(
 
     checkout = open_checkout(settings)
     refuse_bundled(checkout, settings)
+    database = Target(settings, migrations=True)
+    if strict and (found := _lint_pending(settings, database, checkout, target)) is not None:
+        return found
     terms = Terms(
         "up",
         actor=actor or settings.actor,
@@ -60,7 +67,14 @@ def up(
         retry_for=retry_for,
         allow_pooler=allow_pooler,
     )
-    return _migrate(Target(settings, migrations=True), checkout, "up", target, terms)
+    return _migrate(
+        database,
+        checkout,
+        "up",
+        target,
+        terms,
+        agreed=None if to_plan is None else lambda plan: plan.matches(to_plan),
+    )
 
 
 @command(app, context_settings=RELATIVE)
@@ -68,18 +82,21 @@ def down(
     settings: "Settings",
     target: options.DownTarget = "-1",
     yes: YesOption = False,
+    allow_production: options.AllowProduction = False,
     lock_wait: options.LockWait = 60,
     ddl_lock_timeout: options.DdlLockTimeout = 2,
     retry_for: options.RetryFor = 120,
     allow_pooler: options.AllowPooler = False,
     actor: options.Actor = None,
 ) -> ExitCode:
-    """Downgrade the database, by one revision unless told otherwise."""
-    from dbctl.migrate.guards import Terms, refuse_bundled
+    """Downgrade the database, by one revision unless told otherwise; shows what is lost first."""
+    from dbctl.migrate.guards import Terms, refuse_bundled, refuse_production
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
     refuse_bundled(checkout, settings)
+    refuse_production(settings, allowed=allow_production)
+    database = Target(settings, migrations=True)
     terms = Terms(
         "down",
         actor=actor or settings.actor,
@@ -88,16 +105,67 @@ def down(
         retry_for=retry_for,
         allow_pooler=allow_pooler,
     )
-    return _migrate(Target(settings, migrations=True), checkout, "down", target, terms)
+    agreed = None if yes else _confirmed_downgrade(database, checkout, target)
+    return _migrate(database, checkout, "down", target, terms, agreed=agreed)
+
+
+@command(app, context_settings=RELATIVE)
+def plan(settings: "Settings", target: options.UpTarget = "head") -> ExitCode:
+    """Show the exact SQL of an upgrade, what it locks and for how long; run nothing."""
+    from dbctl.migrate import plan_views, review
+
+    return _read(settings, partial(review.read_upgrade, target=target), plan_views.plan)
 
 
 @command(app)
-def status(settings: "Settings") -> ExitCode:
-    """Compare the version of the database with the checkout's; exit 1 unless they are the same."""
-    from dbctl.migrate import views
-    from dbctl.migrate.status import read_status
+def lint(
+    settings: "Settings",
+    since: options.Since = None,
+    fail_on: options.FailOn = Severity.WARNING,
+) -> ExitCode:
+    """Lint the SQL of the revisions with squawk; exit 1 on a finding. No database is needed."""
+    from dbctl.migrate import lint as linter
+    from dbctl.migrate import plan_views
+    from dbctl.migrate.offline import render
+    from dbctl.migrate.scripts import open_checkout
 
-    return _read(settings, read_status, views.status)
+    checkout = open_checkout(settings)
+    steps, heads = linter.since(checkout, since)
+    report = linter.lint(render(checkout, steps, heads), project=settings.project, fail_on=fail_on)
+    return emit(report, plan_views.lint)
+
+
+@command(app)
+def status(
+    settings: "Settings", drift: options.WithDrift = False, wait: options.Wait = None
+) -> ExitCode:
+    """Compare the version of the database with the checkout's; exit 1 unless they are the same."""
+    from dbctl.migrate import views, waiting
+    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.status import look
+
+    checkout = open_checkout(settings)
+
+    async def see(database: "DatabaseSessionManager") -> "MigrationStatus":
+        if not drift:
+            return await look(database, checkout)
+        from dbctl.migrate.drift import look_closely
+
+        return await look_closely(database, checkout, settings)
+
+    async def see_in_time(database: "DatabaseSessionManager") -> "MigrationStatus":
+        if wait is None:
+            return await see(database)
+        return await waiting.wait_until_current(
+            database,
+            lambda: see(database),
+            wait,
+            lambda status, left: notice(
+                f"waiting: {status.database} {status.state.sentence} (up to {left:.0f} s)"
+            ),
+        )
+
+    return emit(on_database(settings, see_in_time, migrations=True), views.status)
 
 
 @command(app)
@@ -163,6 +231,52 @@ def stamp(
     return emit(result, views.stamped)
 
 
+@command(app)
+def log(settings: "Settings", limit: options.Limit = 20) -> ExitCode:
+    """List who ran which revision, when and for how long, the newest first."""
+    from dbctl.migrate import ledger, ledger_views
+
+    return _read(settings, partial(ledger.read_log, limit=limit), ledger_views.log)
+
+
+@command(app)
+def verify(settings: "Settings") -> ExitCode:
+    """Compare the files of the applied revisions with the ledger; exit 1 where one was changed."""
+    from dbctl.migrate import ledger_views
+    from dbctl.migrate.verify import verify
+
+    return _read(settings, verify, ledger_views.verification)
+
+
+@command(app)
+def repair(
+    settings: "Settings",
+    yes: YesOption = False,
+    lock_wait: options.LockWait = 60,
+    allow_pooler: options.AllowPooler = False,
+    actor: options.Actor = None,
+) -> ExitCode:
+    """Accept the revision files as they are now: changed, gone, or applied without dbctl."""
+    from dbctl.migrate import ledger_views, record
+    from dbctl.migrate.guards import Terms
+    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.verify import repairable
+
+    checkout = open_checkout(settings)
+    database = Target(settings, migrations=True)
+    if not yes and (files := database.run(lambda manager: _with(manager, repairable, checkout))):
+        from dbctl.rendering import console
+
+        console(stderr=True).print(ledger_views.to_accept(files))
+        confirm("Accept them?", hint="Give --yes to accept them without being asked.")
+    terms = Terms(
+        "repair", actor=actor or settings.actor, lock_wait=lock_wait, allow_pooler=allow_pooler
+    )
+    with _shown("repair") as report:
+        result = database.run(lambda manager: record.repair(manager, checkout, terms, report))
+    return emit(result, ledger_views.repaired)
+
+
 def _read[R: "Result"](
     settings: "Settings",
     operation: Callable[["AsyncConnection", "Checkout", str], Awaitable[R]],
@@ -180,6 +294,56 @@ def _read[R: "Result"](
     return emit(on_database(settings, read, migrations=True), view)
 
 
+async def _with[T](
+    manager: "DatabaseSessionManager",
+    operation: "Callable[[AsyncConnection, Checkout], Awaitable[T]]",
+    checkout: "Checkout",
+) -> T:
+    async with manager.connect() as connection:
+        return await operation(connection, checkout)
+
+
+def _lint_pending(
+    settings: "Settings", database: Target, checkout: "Checkout", target: str
+) -> ExitCode | None:
+    """Lint what an upgrade would run; print the report and return its code where it fails."""
+    from dbctl.migrate import lint as linter
+    from dbctl.migrate import plan_views
+    from dbctl.migrate.offline import render
+    from dbctl.migrate.scripts import steps
+    from dbctl.migrate.version import current_version
+
+    before = database.run(current_version)
+    report = linter.lint(
+        render(checkout, steps(checkout, "up", target, before), before),
+        project=settings.project,
+        fail_on=Severity.WARNING,
+    )
+    return None if report.passed else emit(report, plan_views.lint)
+
+
+def _confirmed_downgrade(
+    database: Target, checkout: "Checkout", target: str
+) -> "Callable[[Plan], bool]":
+    """Show what a downgrade runs and loses, ask for it, and return what knows it again."""
+    from dbctl.migrate import plan_views, review
+    from dbctl.rendering import console
+
+    async def read(manager: "DatabaseSessionManager") -> "Downgrade":
+        async with manager.connect() as connection:
+            return await review.read_downgrade(connection, checkout, manager.label, target=target)
+
+    found = database.run(read)
+    if found.plan.revisions:
+        console(stderr=True).print(plan_views.downgrade(found))
+        confirm_by_name(
+            found.name,
+            f"Type the name of the database, {found.name}, to revert them",
+            hint="Give --yes to revert them without being asked.",
+        )
+    return lambda plan: plan.hash == found.plan.hash
+
+
 def _migrate(
     database: Target,
     checkout: "Checkout",
@@ -187,18 +351,22 @@ def _migrate(
     target: str,
     terms: "Terms",
     *,
-    review: "Review | None" = None,
+    agreed: "Callable[[Plan], bool] | None" = None,
 ) -> ExitCode:
-    """Run the revisions and tell of them while they run."""
+    """Run the revisions, where their plan is `agreed`, and tell of them while they run."""
     from dbctl.migrate import views
     from dbctl.migrate.apply import migrate
 
+    async def run(manager: "DatabaseSessionManager") -> "Migrated":
+        review = None
+        if agreed is not None:
+            from dbctl.migrate import review as reviewing
+
+            review = reviewing.agreed(checkout, manager.label, direction, agreed)
+        return await migrate(manager, checkout, direction, target, terms, report, review=review)
+
     with _shown(direction) as report:
-        result = database.run(
-            lambda manager: migrate(
-                manager, checkout, direction, target, terms, report, review=review
-            )
-        )
+        result = database.run(run)
     return emit(result, views.migrated)
 
 

@@ -15,9 +15,10 @@ from sqlalchemy.types import TypeEngine
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ConfigurationError, DbctlError, ErrorCode, FindingError
 from dbctl.migrate import shadow
-from dbctl.migrate.results import Difference, Drift, State
+from dbctl.migrate.results import Difference, Drift, MigrationStatus, State
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, load_metadata, located
-from dbctl.migrate.status import LEDGER_TABLE, read_status
+from dbctl.migrate.status import look
+from dbctl.migrate.version import LEDGER_TABLE
 from dbctl.settings import Settings
 
 # What Alembic says of an index or constraint, and the comparison by the server says in one line.
@@ -31,9 +32,8 @@ async def check(manager: DatabaseSessionManager, checkout: Checkout, settings: S
     differences. Raises what `find` raises.
     """
     load_metadata(settings)
-    async with manager.connect() as connection:
-        status = await read_status(connection, checkout, manager.label)
-    if status.state is not State.CURRENT:
+    status = await look(manager, checkout)
+    if not status.is_at_head:
         raise FindingError(
             f"{manager.label} {status.state.sentence}: the revisions would all be told as drift",
             hint=f"First: {status.state.remedy}.",
@@ -43,6 +43,19 @@ async def check(manager: DatabaseSessionManager, checkout: Checkout, settings: S
         models=settings.models,
         differences=await find(manager, checkout, settings),
     )
+
+
+async def look_closely(
+    manager: DatabaseSessionManager, checkout: Checkout, settings: Settings
+) -> MigrationStatus:
+    """Return the status of a database, at the head compared with the models as well.
+
+    Raises what `find` raises.
+    """
+    status = await look(manager, checkout)
+    if status.state is State.CURRENT and (found := await find(manager, checkout, settings)):
+        return status.model_copy(update={"state": State.DRIFTED, "differences": found})
+    return status
 
 
 async def find(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, MetaData
 
 from dbctl.errors import DbctlError
 from dbctl.migrate.scripts import load_metadata
-from dbctl.migrate.status import LEDGER_TABLE
+from dbctl.migrate.version import LEDGER_TABLE
 from dbctl.runtime import on_database
 from dbctl.settings import Settings, load_settings
 

@@ -28,7 +28,7 @@ from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Blocker, Direction, Revision
 from dbctl.migrate.scripts import Checkout, describe
 from dbctl.migrate.session import RevisionSession
-from dbctl.migrate.status import VERSION_TABLE
+from dbctl.migrate.version import VERSION_TABLE
 
 TAKE_THE_CONNECTION = (
     'Let env.py run on the connection in config.attributes["connection"] when there is one, '

@@ -18,7 +18,7 @@ from dbctl.migrate.scripts import (
     located,
     parents,
 )
-from dbctl.migrate.status import read_version
+from dbctl.migrate.version import read_version
 
 
 async def read_history(connection: AsyncConnection, checkout: Checkout, database: str) -> History:

@@ -5,8 +5,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
+from dbctl.migrate.catalog import query
 from dbctl.migrate.ledger_results import Log, LogEntry
 from dbctl.migrate.scripts import Checkout
 
@@ -70,8 +69,8 @@ async def ensure(connection: AsyncConnection) -> None:
     if not await _holds(connection, _EXISTS):
         try:
             # Two roles may each have a schema of their own before the one that both migrate.
-            await connection.execute(text(_sql("ledger_schema")))
-            await connection.exec_driver_sql(_sql("ledger"))
+            await connection.execute(text(query("ledger_schema")))
+            await connection.exec_driver_sql(query("ledger"))
             await connection.commit()
         except DBAPIError:
             await connection.rollback()
@@ -80,6 +79,15 @@ async def ensure(connection: AsyncConnection) -> None:
             if not await _holds(connection, _EXISTS):
                 raise
     await connection.rollback()
+
+
+async def preamble(connection: AsyncConnection) -> str:
+    """Return the SQL with which `ensure` would create the ledger; empty where it is there."""
+    there = await _holds(connection, _EXISTS)
+    await connection.rollback()
+    if there:
+        return ""
+    return f"BEGIN;\n\n{query('ledger_schema').strip()};\n\n{query('ledger').strip()};\n\nCOMMIT"
 
 
 def record(connection: Connection, *entries: Entry) -> None:
@@ -133,7 +141,7 @@ async def read_fingerprints(connection: AsyncConnection) -> dict[str, str | None
 async def _read_applied(connection: AsyncConnection, condition: TextClause) -> dict[str, Recorded]:
     rows: list[Recorded] = []
     if await _holds(connection, condition):
-        found = await connection.execute(text(_sql("ledger_newest")))
+        found = await connection.execute(text(query("ledger_newest")))
         rows = [Recorded(**row) for row in found.mappings()]
     await connection.rollback()
     return {row.revision: row for row in rows if row.direction != "down"}
@@ -176,8 +184,3 @@ def _digest(data: bytes) -> str:
 
 def _encodable(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "backslashreplace").decode()
-
-
-@cache
-def _sql(name: str) -> str:
-    return (resources.files("dbctl.migrate") / f"{name}.sql").read_text(encoding="utf-8")

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from dbctl.migrate.severity import Severity
+
 
 def _revision(value: str) -> str:
     if not value:
@@ -47,6 +49,28 @@ RetryFor = Annotated[
 AllowPooler = Annotated[
     bool, typer.Option("--allow-pooler", help="Run where only a pooler can be reached.")
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Lint what is pending first; run nothing on a finding.")
+]
+ToPlan = Annotated[
+    str | None,
+    typer.Option(metavar="HASH", help="Run exactly the plan that `migrate plan` showed, or none."),
+]
+FailOn = Annotated[Severity, typer.Option(help="The least severity that fails.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="REV", help="Lint what comes after it; all without it.")
+]
+AllowProduction = Annotated[
+    bool, typer.Option("--allow-production", help="Downgrade although ENVIRONMENT is production.")
+]
+WithDrift = Annotated[
+    bool, typer.Option("--drift", help="Compare the database with the models as well.")
+]
+Wait = Annotated[
+    float | None,
+    typer.Option(metavar="S", min=0, help="Seconds to wait until it is at the head."),
+]
+Limit = Annotated[int, typer.Option(metavar="N", min=1, help="The newest N entries.")]
 Actor = Annotated[
     str | None,
     typer.Option("--as", metavar="WHO", help="Who does this, for the ledger (DBCTL_ACTOR)."),

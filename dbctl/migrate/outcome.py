@@ -16,7 +16,7 @@ from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Migrated
 from dbctl.migrate.scripts import located, named
-from dbctl.migrate.status import read_version
+from dbctl.migrate.version import read_version
 from dbctl.results import ErrorBody
 
 _CORRECT = "It was rolled back; correct it and run the command again."

@@ -17,7 +17,7 @@ from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.ledger_results import Repaired
 from dbctl.migrate.results import Stamped
 from dbctl.migrate.scripts import Checkout, named, refusals
-from dbctl.migrate.status import current_version
+from dbctl.migrate.version import current_version
 
 
 async def stamp(

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import computed_field
+
 from dbctl.errors import ExitCode
 from dbctl.results import FallibleResult, Result
 
@@ -20,6 +22,8 @@ class State(StrEnum):
     UNMANAGED = "unmanaged"
     AHEAD = "ahead"
     MULTIPLE_HEADS = "multiple_heads"
+    TAMPERED = "tampered"
+    DRIFTED = "drifted"
 
     @property
     def sentence(self) -> str:
@@ -39,6 +43,8 @@ _SENTENCES = {
     State.UNMANAGED: "has tables but no version",
     State.AHEAD: "is at a revision that this checkout does not have",
     State.MULTIPLE_HEADS: "cannot be compared: the revisions have several heads",
+    State.TAMPERED: "is at the head, but files of applied revisions were changed",
+    State.DRIFTED: "is at the head, but differs from the models",
 }
 _REMEDIES = {
     State.PENDING: "dbctl migrate up",
@@ -46,6 +52,8 @@ _REMEDIES = {
     State.UNMANAGED: "dbctl migrate stamp REV, where REV is the revision its tables are at",
     State.AHEAD: "check out the code that was deployed there",
     State.MULTIPLE_HEADS: "alembic merge heads",
+    State.TAMPERED: "dbctl migrate verify",
+    State.DRIFTED: "dbctl migrate check",
 }
 
 
@@ -58,14 +66,31 @@ class Revision(Result):
 
 
 class MigrationStatus(Result):
-    """Where a database is, where the checkout is, and the revisions between them in order."""
+    """Where a database is, where the checkout is, and the revisions between them in order.
+
+    `tampered` are the applied revisions whose file is another one now, `differences` those from the
+    models where they were asked for.
+    """
 
     state: State
     database: str
     current: tuple[str, ...]
     heads: tuple[str, ...]
     pending: tuple[Revision, ...]
+    tampered: tuple[str, ...] = ()
+    differences: tuple["Difference", ...] = ()
     scripts: str
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def hint(self) -> str | None:
+        """What to do about the state."""
+        return self.state.remedy or None
+
+    @property
+    def is_at_head(self) -> bool:
+        """Tell whether the database has every revision of the checkout, and no other."""
+        return set(self.current) == set(self.heads)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -226,12 +251,3 @@ class NewRevision(Result):
     message: str
     down_revisions: tuple[str, ...]
     path: str
-
-
-class Script(Result):
-    """The SQL of a run that was not made."""
-
-    database: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    sql: str

@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from itertools import batched
 from typing import Any
 
@@ -34,6 +32,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from dbctl.db.failures import first_line
 from dbctl.errors import OperationFailed
 from dbctl.migrate import enums
+from dbctl.migrate.catalog import query
 from dbctl.migrate.results import Difference
 
 # What waits for a lock stands in the way of nobody for longer; a refusal is tried again (`_build`).
@@ -329,9 +328,4 @@ def _by_table(rows: Iterable[RowMapping]) -> defaultdict[int, list[RowMapping]]:
 
 
 async def _fetch(connection: AsyncConnection, name: str, **values: object) -> Sequence[RowMapping]:
-    return (await connection.execute(text(_sql(name)), values)).mappings().all()
-
-
-@cache
-def _sql(name: str) -> str:
-    return (resources.files("dbctl.migrate") / f"{name}.sql").read_text(encoding="utf-8")
+    return (await connection.execute(text(query(name)), values)).mappings().all()

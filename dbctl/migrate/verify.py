@@ -18,7 +18,7 @@ from dbctl.migrate.ledger_results import (
     VerifiedFile,
 )
 from dbctl.migrate.scripts import Checkout, parents
-from dbctl.migrate.status import read_version
+from dbctl.migrate.version import read_version
 from dbctl.results import ErrorBody
 
 # More revisions than these are counted in a message, not named.

@@ -5,13 +5,13 @@ from rich.table import Table
 from rich.text import Text
 
 from dbctl.migrate.results import (
+    Difference,
     Drift,
     History,
     Migrated,
     MigrationStatus,
     NewRevision,
     Revision,
-    Script,
     Stamped,
     State,
 )
@@ -38,14 +38,14 @@ def status(result: MigrationStatus) -> RenderableType:
     ]
     if result.pending:
         parts += [Text(), _revisions(f"{_count(result.pending)} pending", result.pending)]
+    if result.tampered:
+        changed = Text.assemble(("changed since: ", "warn"), _versions(result.tampered))
+        parts += [Text(), changed]
+    if result.differences:
+        parts.append(_differences(result.differences))
     if state.remedy:
         parts.append(Text.assemble(("→ ", "key"), state.remedy))
     return Group(*parts)
-
-
-def plan(revisions: tuple[Revision, ...]) -> RenderableType:
-    """Show the revisions that are about to be reverted."""
-    return _revisions("To be reverted, in this order", revisions)
 
 
 def migrated(result: Migrated) -> RenderableType:
@@ -61,8 +61,14 @@ def migrated(result: Migrated) -> RenderableType:
     table.add_column("revision", style="key", no_wrap=True)
     table.add_column("upgraded" if result.direction == "up" else "reverted")
     table.add_column("time", justify="right", style="muted", no_wrap=True)
+    contended = any(step.attempts > 1 for step in result.applied)
+    if contended:
+        table.add_column("attempts", justify="right", no_wrap=True)
     for step in result.applied:
-        table.add_row(safe(step.revision), safe(step.message), f"{step.seconds:.2f} s")
+        row = [safe(step.revision), safe(step.message), Text(f"{step.seconds:.2f} s")]
+        if contended:
+            row.append(Text(str(step.attempts), "warn" if step.attempts > 1 else "muted"))
+        table.add_row(*row)
     return Group(table, verdict)
 
 
@@ -111,18 +117,8 @@ def drift(result: Drift) -> RenderableType:
         return Text.assemble(
             ("✓ ", "ok"), safe(result.database, "bold"), " matches ", safe(result.models, "key")
         )
-    table = new_table()
-    for name in ("the models would", "table", "name", "detail"):
-        table.add_column(name)
-    for difference in result.differences:
-        table.add_row(
-            Text(difference.kind.replace("_", " "), "warn"),
-            safe(difference.table, "key"),
-            safe(difference.name),
-            safe(difference.detail, "muted"),
-        )
     return Group(
-        table,
+        _differences(result.differences),
         Text.assemble(
             ("✗ ", "bad"),
             safe(result.database, "bold"),
@@ -147,13 +143,18 @@ def new(result: NewRevision) -> RenderableType:
     )
 
 
-def script(result: Script) -> RenderableType:
-    """Show SQL; a Syntax colours it on a terminal and leaves it plain in a pipe."""
-    if result.before == result.after:
-        return Text.assemble("-- ", safe(result.database), " is there already: nothing to do")
-    from rich.syntax import Syntax  # brings the lexers of every language, for one command
-
-    return Syntax(result.sql.strip(), "sql", background_color="default", word_wrap=True)
+def _differences(differences: tuple[Difference, ...]) -> Table:
+    table = new_table()
+    for name in ("the models would", "table", "name", "detail"):
+        table.add_column(name)
+    for difference in differences:
+        table.add_row(
+            Text(difference.kind.replace("_", " "), "warn"),
+            safe(difference.table, "key"),
+            safe(difference.name),
+            safe(difference.detail, "muted"),
+        )
+    return table
 
 
 def _revisions(title: str, revisions: tuple[Revision, ...]) -> Table:

@@ -7,7 +7,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ErrorCode, FindingError, RefusedError, UsageError
-from dbctl.migrate.results import State
 from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.status import read_status
 from dbctl.models import Task, User
@@ -44,7 +43,7 @@ async def seed_dev(
     async with manager.connect() as connection:
         status = await read_status(connection, checkout, manager.label)
         missing = await connection.run_sync(_missing_tables)
-    if status.state is not State.CURRENT:
+    if not status.is_at_head:
         raise FindingError(
             f"the schema of {manager.label} {status.state.sentence}", hint=status.state.remedy
         )

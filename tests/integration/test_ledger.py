@@ -27,8 +27,8 @@ from dbctl.migrate import ledger, ledger_views
 from dbctl.migrate.ledger import Entry, LedgerDirection
 from dbctl.migrate.ledger_results import FileState, Log, Repaired, Verification
 from dbctl.migrate.scripts import Checkout, open_checkout
-from dbctl.migrate.status import LEDGER_TABLE, read_version
 from dbctl.migrate.verify import changed, repair, repairable, verify
+from dbctl.migrate.version import LEDGER_TABLE, read_version
 from dbctl.output import Output, chosen_output, emit
 from dbctl.rendering import show
 from dbctl.results import Result

@@ -1,0 +1,117 @@
+"""Write a plan as a script that psql runs, and that stops where its SQL is not known."""
+
+from collections.abc import Iterator
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from dbctl.migrate.statements import LockLevel, Work
+
+if TYPE_CHECKING:
+    from dbctl.migrate.plan_results import Plan, PlannedRevision, PlannedStatement
+
+_WORK = {
+    Work.SCAN: "scans the table",
+    Work.MAYBE_REWRITE: "may rewrite the table",
+    Work.REWRITE: "rewrites the table",
+}
+# Digits of the hash: more than enough, and short enough to be copied.
+_SHORT = 16
+_WIDTH = 76
+
+
+def script(plan: "Plan") -> str:
+    """Return the text of the plan; it ends in a newline and leaves nothing of the SQL out.
+
+    Every statement is preceded by what it locks and how long that may take. A revision that
+    cannot be rendered is a statement that raises.
+    """
+    if not plan.revisions:
+        return f"{_comment(f'{plan.database} is at {_named(plan.after)}: nothing to do')}\n"
+    return "\n\n".join(_parts(plan)) + "\n"
+
+
+def _parts(plan: "Plan") -> Iterator[str]:
+    count = f"{len(plan.revisions)} revision{'' if len(plan.revisions) == 1 else 's'}"
+    yield _comment(
+        f"{plan.database}: {plan.direction} from {_named(plan.before)} to {_named(plan.after)}, "
+        f"{count}"
+    )
+    # Without it psql would go on after an error, and leave the revision out that has failed.
+    yield "\\set ON_ERROR_STOP on"
+    if plan.preamble:
+        yield f"{_comment("dbctl's own record of who applied what")}\n{_ended(plan.preamble)}"
+    for revision in plan.revisions:
+        yield from _revision(revision)
+    agreed = f"plan {plan.hash}"
+    if plan.direction == "up":
+        agreed += f"\nto apply exactly this: dbctl migrate up --to-plan {plan.hash[:_SHORT]}"
+    yield _comment(agreed)
+
+
+def _revision(revision: "PlannedRevision") -> Iterator[str]:
+    title = f"{revision.revision}: {revision.message}" if revision.message else revision.revision
+    yield f"--\n{_comment(title)}\n{_comment(revision.path)}\n--"
+    if not revision.rendered:
+        where = f" (line {revision.line})" if revision.line else ""
+        yield (
+            f"{_comment(f'Its SQL is not known before it runs: {revision.reason}{where}')}\n"
+            f"{_raising(f'the SQL of revision {revision.revision} is not known before it runs')}"
+        )
+    for statement in revision.statements:
+        said = _told(statement)
+        yield f"{_comment(said)}\n{_ended(statement.sql)}" if said else _ended(statement.sql)
+
+
+def _told(statement: "PlannedStatement") -> str:
+    """Return what a statement locks, works through and drops, in words; empty for nothing."""
+    told = list(_locks(statement))
+    if statement.work in _WORK:
+        told.append(_WORK[statement.work])
+    told += [
+        f"loses {loss.table}.{loss.column}" if loss.column else f"loses the rows of {loss.table}"
+        for loss in statement.losses
+    ]
+    if not statement.known:
+        told.append("may lock more than its text tells")
+    lines = ["; ".join(told)] if told else []
+    if statement.note:
+        lines.append(statement.note)
+    if lines and statement.line:
+        lines[0] = f"line {statement.line}: {lines[0]}"
+    return "\n  ".join(lines)
+
+
+def _locks(statement: "PlannedStatement") -> Iterator[str]:
+    """Yield the locks, the strongest first, each with the tables that it is taken on."""
+    for level in reversed(LockLevel):
+        tables = [lock.table for lock in statement.locks if lock.level is level]
+        if tables:
+            yield f"{level} on {', '.join(tables)} blocks {level.blocks}"
+
+
+def _raising(message: str) -> str:
+    """Return a statement that fails with `message`."""
+    literal = message.replace("$", "").replace("'", "''").replace("%", "%%")
+    return f"DO $$ BEGIN RAISE EXCEPTION '{literal}'; END $$;"
+
+
+def _ended(sql: str) -> str:
+    """End a statement, behind whose last line there may be a comment."""
+    sql = sql.rstrip().rstrip(";")
+    return f"{sql}\n;" if "--" in sql.rpartition("\n")[2] else f"{sql};"
+
+
+def _comment(text: str) -> str:
+    """Return the lines of `text` as comments, none so long that a terminal would break it."""
+    return "\n".join(f"-- {part}" for line in text.splitlines() for part in _folded(line))
+
+
+def _folded(line: str) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    return wrap(
+        line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _named(revisions: tuple[str, ...]) -> str:
+    return ", ".join(revisions) or "base"

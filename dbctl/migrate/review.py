@@ -1,0 +1,114 @@
+"""Look at a run before it is made: what it would lose, and whether it is the one agreed to."""
+
+from collections.abc import Callable, Sequence
+
+from alembic.runtime.migration import RevisionStep
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dbctl.errors import ErrorCode, RefusedError
+from dbctl.migrate import ledger
+from dbctl.migrate.apply import Review
+from dbctl.migrate.offline import heads_after, render
+from dbctl.migrate.plan import make_plan, read_plan
+from dbctl.migrate.plan_results import Downgrade, EstimatedLoss, Plan
+from dbctl.migrate.results import Direction
+from dbctl.migrate.scripts import Checkout
+
+# A table that was never analysed is counted so far.
+_MOST_COUNTED = 10_000
+_ESTIMATE = text("""
+    select oid::regclass::text, reltuples::bigint
+    from pg_class where oid = to_regclass(:table)
+""")
+
+
+async def read_upgrade(
+    connection: AsyncConnection, checkout: Checkout, database: str, *, target: str
+) -> Plan:
+    """Return the plan of an upgrade to `target`, with what dbctl does before it.
+
+    Raises what `read_plan` raises.
+    """
+    return await read_plan(
+        connection,
+        checkout,
+        database,
+        direction="up",
+        target=target,
+        preamble=await ledger.preamble(connection),
+    )
+
+
+async def read_downgrade(
+    connection: AsyncConnection, checkout: Checkout, database: str, *, target: str
+) -> Downgrade:
+    """Return the plan of a downgrade to `target`, and what would be lost with it.
+
+    Raises what `read_plan` raises.
+    """
+    plan = await read_plan(connection, checkout, database, direction="down", target=target)
+    name = await connection.scalar(text("select current_database()"))
+    dropped = {
+        (loss.table, loss.column): loss
+        for revision in plan.revisions
+        for statement in revision.statements
+        for loss in statement.losses
+    }
+    await connection.rollback()
+    losses = [
+        EstimatedLoss(
+            table=loss.table, column=loss.column, rows=await _rows(connection, loss.table)
+        )
+        for loss in dropped.values()
+    ]
+    return Downgrade(name=str(name), plan=plan, losses=tuple(losses))
+
+
+async def _rows(connection: AsyncConnection, table: str) -> int | None:
+    """Return about how many rows a table holds: as of its last ANALYZE, or counted up to a limit.
+
+    None where there is no such table, or none that this role may read.
+    """
+    try:
+        found = (await connection.execute(_ESTIMATE, {"table": table})).one_or_none()
+        if found is None:
+            return None
+        name, estimate = found
+        if estimate >= 0:
+            return int(estimate)
+        # The server has quoted the name.
+        counted = f"select count(*) from (select from {name} limit {_MOST_COUNTED}) as some"  # noqa: S608
+        return int((await connection.exec_driver_sql(counted)).scalar_one())
+    except DBAPIError:
+        return None
+    finally:
+        await connection.rollback()
+
+
+def agreed(
+    checkout: Checkout, database: str, direction: Direction, is_agreed: Callable[[Plan], bool]
+) -> Review:
+    """Return a review that lets a run pass only where `is_agreed` says so of its plan.
+
+    It raises RefusedError, code `plan_changed`, otherwise.
+    """
+
+    def review(steps: Sequence[RevisionStep], before: tuple[str, ...]) -> None:
+        plan = make_plan(
+            render(checkout, steps, before),
+            database=database,
+            direction=direction,
+            before=before,
+            after=heads_after(steps, before),
+        )
+        if not is_agreed(plan):
+            raise RefusedError(
+                "the plan is not the one that was agreed to: that was for another target, the "
+                "database has gone on, or a revision was changed",
+                hint=f"Look at it again: `dbctl migrate plan`. It is {plan.hash[:16]} now.",
+                code=ErrorCode.PLAN_CHANGED,
+            )
+
+    return review

@@ -1,0 +1,42 @@
+"""The version that a database records, and whether there is anything beside it."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dbctl.db.engine import DatabaseSessionManager
+
+VERSION_TABLE = "alembic_version"
+# dbctl's own record of who applied what; no model has it, and no drift is made of it.
+LEDGER_TABLE = "dbctl_ledger"
+
+_LOOK = text("""
+    select to_regclass('alembic_version') is not null as versioned,
+           exists (select from pg_class c
+                   join pg_namespace n on n.oid = c.relnamespace
+                   where c.relkind in ('r', 'p')
+                     and c.relname not in ('alembic_version', 'dbctl_ledger')
+                     and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+                     and not exists (select from pg_depend d
+                                     where d.objid = c.oid and d.deptype = 'e')) as populated
+""")
+
+
+async def read_version(connection: AsyncConnection) -> tuple[tuple[str, ...], bool]:
+    """Return the revisions that the database records, and whether it has tables.
+
+    Leaves the connection in no transaction.
+    """
+    versioned, populated = (await connection.execute(_LOOK)).one()
+    heads: tuple[str, ...] = ()
+    if versioned:
+        rows = await connection.execute(text("select version_num from alembic_version order by 1"))
+        heads = tuple(rows.scalars())
+    await connection.rollback()
+    return heads, populated
+
+
+async def current_version(manager: DatabaseSessionManager) -> tuple[str, ...]:
+    """Return the version as a fresh connection sees it, which has taken no part in any work."""
+    async with manager.connect() as connection:
+        version, _ = await read_version(connection)
+    return version
