@@ -184,8 +184,15 @@ def live(board: RenderableType) -> Iterator[Callable[[str, bool], None]]:
         with Live(board, console=out, transient=True, refresh_per_second=8):
             yield lambda _line, _urgent: None
         return
+    from dbctl.rendering import visible
+
     beside_json = chosen_output.get() is Output.JSON
-    yield lambda line, urgent: notice(line) if urgent or not beside_json else None
+
+    def tell(line: str, urgent: bool) -> None:
+        if urgent or not beside_json:  # not by way of Rich: a run may have hundreds of lines
+            sys.stderr.write(f"{visible(line)}\n")
+
+    yield tell
 
 
 def _labelled(out: Console, label: str, style: str, message: str) -> None:

@@ -86,6 +86,8 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         with _signals_handled(cancel):
             return await operation()
 
+    # What is imported stays: a collector that went through it would cost as much as a small query.
+    gc.freeze()
     gc.enable()
     with interruptible() as state:
         try:

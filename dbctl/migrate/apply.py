@@ -59,7 +59,16 @@ async def migrate(
                 review(todo, before)
             if todo:
                 fingerprints = _fingerprints(todo) | fingerprints
-                execution = Execution(checkout, todo, fingerprints, direction, terms, lock, report)
+                execution = Execution(
+                    checkout,
+                    todo,
+                    fingerprints,
+                    direction,
+                    terms,
+                    lock,
+                    report,
+                    pooled=manager.server is None or manager.server.pooled,
+                )
                 failure = await _perform(manager, execution, terms, report)
                 return await read_outcome(manager, execution, before, lock, failure)
     elif review is not None:
@@ -86,7 +95,7 @@ async def _perform(
     report: Callable[[Event], None],
 ) -> DbctlError | None:
     """Run the revisions and return why they did not come to their end."""
-    async with revision_session(manager, terms, report) as connection:
+    async with revision_session(manager, execution.session, terms, report) as connection:
         execution.invalid = await connection.run_sync(invalid_indexes)
         await connection.rollback()
         if execution.invalid:

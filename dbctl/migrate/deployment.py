@@ -6,10 +6,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.migrate import ledger, session
+from dbctl.migrate import ledger
 from dbctl.migrate.events import Event, LockAwaited
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.lock import DeployerLock, deployer_lock, take_work
+from dbctl.migrate.session import RevisionSession
 
 
 def deployer(
@@ -30,9 +31,16 @@ def deployer(
 
 @asynccontextmanager
 async def revision_session(
-    manager: DatabaseSessionManager, terms: Terms, report: Callable[[Event], None]
+    manager: DatabaseSessionManager,
+    session: RevisionSession,
+    terms: Terms,
+    report: Callable[[Event], None],
 ) -> AsyncIterator[AsyncConnection]:
-    """Yield the connection that changes the database; no other run's does so meanwhile."""
+    """Yield the connection that changes the database; no other run's does so meanwhile.
+
+    A direct one is prepared as a `session`. Raises OperationFailed, code `lock_busy`, where an
+    earlier run's does not end in time.
+    """
     async with manager.connect() as connection:
         if manager.server is not None and not manager.server.pooled:
             raw = await connection.get_raw_connection()

@@ -93,7 +93,8 @@ EnvironmentContext._setups[GuardedEnvironment] = EnvironmentContext._setups[Envi
 class Execution:
     """One run over `steps`; it remembers how far it came and what kept it.
 
-    `fingerprints` are those of the files at the time they were loaded, by revision.
+    `fingerprints` are those of the files at the time they were loaded, by revision; `pooled` tells
+    whether a pooler stands between.
     `done` holds what was committed, `current` the revision that runs, `promised` the version that
     the last COMMIT left.
     """
@@ -107,7 +108,10 @@ class Execution:
         terms: Terms,
         lock: DeployerLock,
         report: Callable[[Event], None],
+        *,
+        pooled: bool,
     ) -> None:
+        self._recorder = ledger.Recorder(pooled=pooled)
         self._checkout = checkout
         self._steps = steps
         self._fingerprints = fingerprints
@@ -228,7 +232,7 @@ class Execution:
         """Write the ledger in the revision's transaction, and keep where that will leave it."""
         assert self.current is not None  # noqa: S101 - a step is applied
         assert ctx.connection is not None  # noqa: S101 - this is no offline run
-        ledger.record(
+        self._recorder.record(
             ctx.connection,
             ledger.Entry(
                 revision=self.current.revision,

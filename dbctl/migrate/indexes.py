@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from dbctl.errors import ErrorCode, OperationFailed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.session import in_autocommit
-from dbctl.migrate.statements import assess
 
 _IN_THE_MAKING = re.compile(r"_cc(new|old)\d*$")
 
@@ -57,6 +56,8 @@ class IndexGuard:
         """
         if "index" not in sql.lower():  # parsing each statement of a long run would cost
             return
+        from dbctl.migrate.statements import assess  # and so would loading it for one without any
+
         name = assess(sql).index
         if name is None:
             return

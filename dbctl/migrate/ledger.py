@@ -1,14 +1,20 @@
 """dbctl's own record of who applied which file: kept in the revision's transaction, and read."""
 
+from __future__ import annotations
+
+import functools
 import hashlib
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,10 +25,10 @@ from dbctl.migrate.scripts import Checkout
 
 _EXISTS = text("select to_regclass('dbctl_ledger') is not null")
 _READABLE = text("select has_table_privilege(to_regclass('dbctl_ledger'), 'select')")
-_INSERT = text(
+_INSERT = (
     "insert into dbctl_ledger"
-    " (revision, direction, sha256, started_at, seconds, attempts, host, actor, dbctl) values"
-    " (:revision, :direction, :sha256, :started_at, :seconds, :attempts, :host, :actor, :dbctl)"
+    " (revision, direction, sha256, started_at, seconds, attempts, host, actor, dbctl)"
+    " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 )
 _LOG = text("select *, count(*) over () as total from dbctl_ledger order by id desc limit :limit")
 
@@ -90,18 +96,48 @@ async def preamble(connection: AsyncConnection) -> str:
     return f"BEGIN;\n\n{query('ledger_schema').strip()};\n\n{query('ledger').strip()};\n\nCOMMIT"
 
 
-def record(connection: Connection, *entries: Entry) -> None:
-    """Write `entries`, if any, in the caller's transaction, with which they come or go."""
-    if not entries:
-        return
-    connection.execute(
-        _INSERT,
-        [
+class Recorder:
+    """Write entries in the transactions of one connection, hundreds of them at little cost.
+
+    Its statement is prepared once, where no pooler gives each transaction another session: the
+    driver's own cache is emptied by every DDL.
+    """
+
+    def __init__(self, *, pooled: bool) -> None:
+        self._pooled = pooled
+        self._statement: PreparedStatement[Any] | None = None
+
+    def record(self, connection: Connection, *entries: Entry) -> None:
+        """Write `entries` in the transaction of the caller, with whom they come or go."""
+        driver = connection.connection.dbapi_connection
+        assert isinstance(driver, AdaptedConnection)  # noqa: S101 - asyncpg is the only one here
+        for entry in entries:
+            driver.run_async(functools.partial(self._write, entry))
+
+    async def _write(self, entry: Entry, driver: asyncpg.Connection[Any]) -> None:
+        row = (
+            entry.revision,
+            entry.direction,
+            entry.sha256,
+            entry.started_at,
+            entry.seconds,
+            entry.attempts,
+            entry.host,
             # What a command line holds need not be Unicode, and must not stop a migration.
-            asdict(entry) | {"actor": _encodable(entry.actor), "dbctl": __version__}
-            for entry in entries
-        ],
-    )
+            _encodable(entry.actor),
+            __version__,
+        )
+        if self._pooled:
+            await driver.execute(_INSERT, *row)
+            return
+        if self._statement is None:
+            self._statement = await driver.prepare(_INSERT)
+        await self._statement.fetch(*row)
+
+
+def record(connection: Connection, *entries: Entry) -> None:
+    """Write a few `entries` in the transaction of the caller."""
+    Recorder(pooled=True).record(connection, *entries)
 
 
 def fingerprint(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -16,31 +17,20 @@ _NO_SUCH_SETTING = (
 )
 _PREPARE = """
     select pg_catalog.set_config('application_name', $1, false),
-           pg_catalog.set_config('lock_timeout', '0', false)
+           pg_catalog.set_config('lock_timeout', $2, false)
 """
 _NOTICE_THE_END = "select pg_catalog.set_config('client_connection_check_interval', '1s', false)"
 _LIMIT = "select pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.pg_backend_pid()"
-
-
-async def prepare(driver: asyncpg.Connection[Any], name: str) -> None:
-    """Set up a direct session under `name`, for as long as it lives.
-
-    A statement whose client was killed ends within a second. Outside of a transaction nothing
-    limits how long a lock is waited for: a CREATE INDEX CONCURRENTLY that is cut short would leave
-    an invalid index behind, and blocks nobody.
-    """
-    await driver.fetchrow(_PREPARE, name)
-    try:
-        await driver.execute(_NOTICE_THE_END)
-    except _NO_SUCH_SETTING:
-        return
+_NO_LIMIT = "select pg_catalog.set_config('lock_timeout', '0', false)"
 
 
 class RevisionSession:
-    """Give each transaction of a connection a `lock_timeout` of so many seconds, and no longer.
+    """Give each transaction of a connection a `lock_timeout` of so many seconds.
 
-    `on_statement` is called with each statement before it is sent. `pid` is the server process that
-    the last transaction ran in; `commits` counts what was committed, whoever asked for it.
+    Statements outside of one have none: a CREATE INDEX CONCURRENTLY that is cut short leaves an
+    invalid index behind, and blocks nobody while it waits. `on_statement` is called with each
+    statement before it is sent. `pid` is the server process that the last transaction ran in;
+    `commits` counts what was committed, whoever asked for it.
     """
 
     def __init__(
@@ -48,10 +38,23 @@ class RevisionSession:
     ) -> None:
         self.pid: int | None = None
         self.commits = 0
-        self._milliseconds = f"{max(round(lock_timeout * 1000), 1)}ms"
+        self._limit = f"{max(round(lock_timeout * 1000), 1)}ms"
         self._on_statement = on_statement
+        self._by_default = False
         self._limited = False
         self._busy = False
+
+    async def prepare(self, driver: asyncpg.Connection[Any], name: str) -> None:
+        """Set up a direct session under `name`, for as long as it lives.
+
+        The limit is its default: that spares each of hundreds of revisions a statement. A statement
+        whose client was killed ends within a second.
+        """
+        await driver.fetchrow(_PREPARE, name, self._limit)
+        with suppress(*_NO_SUCH_SETTING):
+            await driver.execute(_NOTICE_THE_END)
+        self.pid = driver.get_server_pid()
+        self._by_default = True
 
     def attach(self, connection: Connection) -> None:
         """Look after `connection` until it is closed."""
@@ -72,15 +75,22 @@ class RevisionSession:
             return
         self._busy = True
         try:
-            # SET LOCAL ends with its transaction: an autocommit_block in a revision begins a new
-            # one behind it, and in the block itself there is none.
-            if not self._limited and not in_autocommit(connection):
-                limited = connection.exec_driver_sql(_LIMIT, (self._milliseconds,))
-                self.pid = limited.one()[1]
-                self._limited = True
+            self._set_limit(connection)
             self._on_statement(connection, statement)
+            if "lock_timeout" in statement:  # a revision with a limit of its own leaves it behind
+                self._by_default = False
         finally:
             self._busy = False
+
+    def _set_limit(self, connection: Connection) -> None:
+        if in_autocommit(connection):
+            if self._by_default:
+                connection.exec_driver_sql(_NO_LIMIT)
+                self._by_default = False
+        elif not self._by_default and not self._limited:
+            # For this transaction only: behind a pooler the session is somebody else's next.
+            self.pid = connection.exec_driver_sql(_LIMIT, (self._limit,)).one()[1]
+            self._limited = True
 
 
 def in_autocommit(connection: Connection) -> bool:

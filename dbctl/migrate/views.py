@@ -18,6 +18,8 @@ from dbctl.migrate.results import (
 from dbctl.rendering import facts, safe
 from dbctl.rendering import table as new_table
 
+# The newest of many revisions; the others were told while they ran.
+_MOST_ROWS = 40
 _MARKS = {
     State.CURRENT: ("✓", "ok"),
     State.PENDING: ("!", "warn"),
@@ -64,12 +66,16 @@ def migrated(result: Migrated) -> RenderableType:
     contended = any(step.attempts > 1 for step in result.applied)
     if contended:
         table.add_column("attempts", justify="right", no_wrap=True)
-    for step in result.applied:
+    left_out = max(len(result.applied) - _MOST_ROWS, 0)
+    for step in result.applied[left_out:]:
         row = [safe(step.revision), safe(step.message), Text(f"{step.seconds:.2f} s")]
         if contended:
             row.append(Text(str(step.attempts), "warn" if step.attempts > 1 else "muted"))
         table.add_row(*row)
-    return Group(table, verdict)
+    parts: list[RenderableType] = [table, verdict]
+    if left_out:
+        parts.insert(0, Text(f"{left_out} revisions before these; --json has them all", "muted"))
+    return Group(*parts)
 
 
 def history(result: History) -> RenderableType:

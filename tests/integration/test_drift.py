@@ -48,7 +48,9 @@ Table("doc", metadata, Column("id", Integer, primary_key=True, autoincrement=Fal
 AT_HEAD = (
     "create table alembic_version (version_num varchar(32) primary key)",
     "insert into alembic_version values ('r1')",
-    "create table dbctl_ledger (id serial primary key, what text unique check (what <> ''))",
+    "create table dbctl_ledger (id serial primary key, what text unique check (what <> ''),"
+    " revision text, direction text, sha256 text, started_at timestamptz, role text, host text,"
+    " actor text)",
     "create index ledger_by_what on dbctl_ledger (what)",
 )
 

@@ -157,6 +157,7 @@ async def test_a_direct_server_is_not_taken_for_a_pooler(database: DatabaseSessi
 def test_migrations_run_through_it(pgbouncer: Pgbouncer, empty_url: str) -> None:
     name = dsn.parse(empty_url, environ={}).database
     assert name is not None
-    up = run_dbctl("migrate", "up", "--json", env={"DATABASE_URL": pgbouncer.url_of(name)})
+    env = {"DATABASE_URL": pgbouncer.url_of(name)}
+    up = run_dbctl("migrate", "up", "--json", "--allow-pooler", env=env)
     assert (up.exit_code, up.stderr) == (0, "")
     assert up.json["after"] != []
