@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
+from dbctl.db.failures import statement_failed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.ledger_results import Log, LogEntry
 from dbctl.migrate.scripts import Checkout
@@ -108,11 +109,17 @@ class Recorder:
         self._statement: PreparedStatement[Any] | None = None
 
     def record(self, connection: Connection, *entries: Entry) -> None:
-        """Write `entries` in the transaction of the caller, with whom they come or go."""
+        """Write `entries` in the transaction of the caller, with whom they come or go.
+
+        Raises OperationFailed where the server refuses them, ConnectionFailed where it is lost.
+        """
         driver = connection.connection.dbapi_connection
         assert isinstance(driver, AdaptedConnection)  # noqa: S101 - asyncpg is the only one here
-        for entry in entries:
-            driver.run_async(functools.partial(self._write, entry))
+        try:
+            for entry in entries:
+                driver.run_async(functools.partial(self._write, entry))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise statement_failed(error) from error
 
     async def _write(self, entry: Entry, driver: asyncpg.Connection[Any]) -> None:
         row = (

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl import __version__
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.errors import ErrorCode, ExitCode
+from dbctl.errors import ErrorCode, ExitCode, OperationFailed
 from dbctl.migrate import ledger, ledger_views
 from dbctl.migrate.ledger import Entry, LedgerDirection
 from dbctl.migrate.ledger_results import FileState, Log, Repaired, Verification
@@ -510,7 +510,7 @@ async def test_a_table_of_that_name_that_is_not_ours_is_named_by_the_error(site:
         with pytest.raises(ProgrammingError, match=r"column newest\.\w+ does not exist"):
             await verify(connection, site.checkout(), "shop")
         await connection.rollback()
-        with pytest.raises(ProgrammingError, match='of relation "dbctl_ledger" does not exist'):
+        with pytest.raises(OperationFailed, match='of relation "dbctl_ledger" does not exist'):
             await connection.run_sync(ledger.record, site.entry("r1"))
         await connection.rollback()
 
