@@ -10,14 +10,15 @@ from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import DbctlError
 from dbctl.migrate.deployment import deployer, revision_session
-from dbctl.migrate.events import Event, InvalidIndexes
+from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
 from dbctl.migrate.execution import Execution
 from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.indexes import invalid_indexes
-from dbctl.migrate.ledger import fingerprint
+from dbctl.migrate.ledger import fingerprint, read_fingerprints
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, steps
+from dbctl.migrate.verify import changed
 from dbctl.migrate.version import current_version
 from dbctl.migrate.watch import watching
 
@@ -69,7 +70,7 @@ async def migrate(
                     report,
                     pooled=manager.server is None or manager.server.pooled,
                 )
-                failure = await _perform(manager, execution, terms, report)
+                failure = await _perform(manager, checkout, before, execution, terms, report)
                 return await read_outcome(manager, execution, before, lock, failure)
     elif review is not None:
         review(todo, before)
@@ -90,12 +91,16 @@ def _fingerprints(todo: Sequence[RevisionStep]) -> dict[str, str]:
 
 async def _perform(
     manager: DatabaseSessionManager,
+    checkout: Checkout,
+    before: tuple[str, ...],
     execution: Execution,
     terms: Terms,
     report: Callable[[Event], None],
 ) -> DbctlError | None:
     """Run the revisions and return why they did not come to their end."""
     async with revision_session(manager, execution.session, terms, report) as connection:
+        if findings := changed(checkout, before, await read_fingerprints(connection)):
+            report(FilesChanged(tuple(finding.revision for finding in findings)))
         execution.invalid = await connection.run_sync(invalid_indexes)
         await connection.rollback()
         if execution.invalid:

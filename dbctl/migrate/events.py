@@ -71,4 +71,13 @@ class InvalidIndexes:
     dropped: bool
 
 
-type Event = LockAwaited | Started | Finished | Blocked | Building | Retrying | InvalidIndexes
+@dataclass(frozen=True, slots=True)
+class FilesChanged:
+    """The files of applied revisions are not those that were applied; the run goes on."""
+
+    revisions: tuple[str, ...]
+
+
+type Event = (
+    LockAwaited | Started | Finished | Blocked | Building | Retrying | InvalidIndexes | FilesChanged
+)

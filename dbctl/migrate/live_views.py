@@ -12,13 +12,14 @@ from dbctl.migrate.events import (
     Blocked,
     Building,
     Event,
+    FilesChanged,
     Finished,
     InvalidIndexes,
     LockAwaited,
     Retrying,
     Started,
 )
-from dbctl.rendering import safe
+from dbctl.rendering import safe, visible
 
 _BAR_WIDTH = 24
 
@@ -35,6 +36,7 @@ class Board:
         self._blocked: Blocked | None = None
         self._retrying: Retrying | None = None
         self._building: Building | None = None
+        self._notes: list[str] = []
 
     def see(self, event: Event) -> None:
         """Take in what has happened."""
@@ -54,13 +56,14 @@ class Board:
                 self._building = event
             case Finished():
                 self._blocked = self._building = None
-            case InvalidIndexes():
-                pass
+            case InvalidIndexes() | FilesChanged():
+                self._notes.append(line(event) or "")
 
     def __rich__(self) -> RenderableType:
         """Draw it."""
         elapsed = time.monotonic() - self._since
-        parts: list[RenderableType] = [self._headline(elapsed)]
+        parts: list[RenderableType] = [Text(visible(note), "warn") for note in self._notes]
+        parts.append(self._headline(elapsed))
         if self._blocked is not None:
             parts += [
                 Text.assemble(("  blocked by ", "warn"), safe(blocker.sentence), no_wrap=True)
@@ -130,10 +133,15 @@ def line(event: Event, direction: str = "up") -> str | None:
                 f"no query uses the invalid index {', '.join(names)}, which a build that did not "
                 "end left behind"
             )
+        case FilesChanged(revisions):
+            return (
+                f"the files of {', '.join(revisions)} are not those that were applied: "
+                "dbctl migrate verify"
+            )
         case Started():
             return None
 
 
 def is_urgent(event: Event) -> bool:
     """Tell whether the event explains why nothing seems to happen."""
-    return isinstance(event, LockAwaited | Blocked | Retrying | InvalidIndexes)
+    return isinstance(event, LockAwaited | Blocked | Retrying | InvalidIndexes | FilesChanged)

@@ -8,12 +8,18 @@ from importlib import import_module
 import pytest
 
 from dbctl.errors import ExitCode
+from dbctl.migrate.results import State
 from tests.support.cli import ROOT, invoke
 
 README = (ROOT / "README.md").read_text()
+MIGRATE = (ROOT / "docs" / "migrate.md").read_text()
 GROUPS = ("migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
-    set(re.findall(r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$", README, re.MULTILINE))
+    set(
+        re.findall(
+            r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$", README + MIGRATE, re.MULTILINE
+        )
+    )
 )
 
 
@@ -36,6 +42,11 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE)
     codes = {int(code) for row in rows for code in row.split(",")}
     assert codes == {code.value for code in ExitCode}
+
+
+def test_the_states_of_a_database_are_those_of_the_program() -> None:
+    table = MIGRATE.partition("| state | the database |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [*State]
 
 
 def test_the_example_beside_fastapi_imports_what_is_there() -> None:
