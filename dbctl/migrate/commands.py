@@ -38,6 +38,65 @@ RELATIVE = {"ignore_unknown_options": True}
 MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in a few words.")]
 
 
+@command(app)
+def status(
+    settings: "Settings", drift: options.WithDrift = False, wait: options.Wait = None
+) -> ExitCode:
+    """Compare the version of the database with the checkout's; exit 1 unless they are the same."""
+    from dbctl.migrate import views, waiting
+    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.status import look
+
+    checkout = open_checkout(settings)
+
+    async def see(database: "DatabaseSessionManager") -> "MigrationStatus":
+        if not drift:
+            return await look(database, checkout)
+        from dbctl.migrate.drift import look_closely
+
+        return await look_closely(database, checkout, settings)
+
+    async def see_in_time(database: "DatabaseSessionManager") -> "MigrationStatus":
+        if wait is None:
+            return await see(database)
+        return await waiting.wait_until_current(
+            database,
+            lambda: see(database),
+            wait,
+            lambda status, left: notice(
+                f"waiting: {status.database} {status.state.sentence} (up to {left:.0f} s)"
+            ),
+        )
+
+    return emit(on_database(settings, see_in_time, migrations=True), views.status)
+
+
+@command(app, context_settings=RELATIVE)
+def plan(settings: "Settings", target: options.UpTarget = "head") -> ExitCode:
+    """Show the exact SQL of an upgrade, what it locks and for how long; run nothing."""
+    from dbctl.migrate import plan_views, review
+
+    return _read(settings, partial(review.read_upgrade, target=target), plan_views.plan)
+
+
+@command(app)
+def lint(
+    settings: "Settings",
+    since: options.Since = None,
+    fail_on: options.FailOn = Severity.WARNING,
+) -> ExitCode:
+    """Lint the SQL of the revisions with squawk; exit 1 on a finding. No database is needed."""
+    from dbctl.migrate import lint as linter
+    from dbctl.migrate import plan_views
+    from dbctl.migrate.offline import render
+    from dbctl.migrate.scripts import open_checkout
+
+    checkout = open_checkout(settings)
+    steps, heads = linter.since(checkout, since)
+    report = linter.lint(render(checkout, steps, heads), project=settings.project, fail_on=fail_on)
+    return emit(report, plan_views.lint)
+
+
 @command(app, context_settings=RELATIVE)
 def up(
     settings: "Settings",
@@ -109,65 +168,6 @@ def down(
     return _migrate(database, checkout, "down", target, terms, agreed=agreed)
 
 
-@command(app, context_settings=RELATIVE)
-def plan(settings: "Settings", target: options.UpTarget = "head") -> ExitCode:
-    """Show the exact SQL of an upgrade, what it locks and for how long; run nothing."""
-    from dbctl.migrate import plan_views, review
-
-    return _read(settings, partial(review.read_upgrade, target=target), plan_views.plan)
-
-
-@command(app)
-def lint(
-    settings: "Settings",
-    since: options.Since = None,
-    fail_on: options.FailOn = Severity.WARNING,
-) -> ExitCode:
-    """Lint the SQL of the revisions with squawk; exit 1 on a finding. No database is needed."""
-    from dbctl.migrate import lint as linter
-    from dbctl.migrate import plan_views
-    from dbctl.migrate.offline import render
-    from dbctl.migrate.scripts import open_checkout
-
-    checkout = open_checkout(settings)
-    steps, heads = linter.since(checkout, since)
-    report = linter.lint(render(checkout, steps, heads), project=settings.project, fail_on=fail_on)
-    return emit(report, plan_views.lint)
-
-
-@command(app)
-def status(
-    settings: "Settings", drift: options.WithDrift = False, wait: options.Wait = None
-) -> ExitCode:
-    """Compare the version of the database with the checkout's; exit 1 unless they are the same."""
-    from dbctl.migrate import views, waiting
-    from dbctl.migrate.scripts import open_checkout
-    from dbctl.migrate.status import look
-
-    checkout = open_checkout(settings)
-
-    async def see(database: "DatabaseSessionManager") -> "MigrationStatus":
-        if not drift:
-            return await look(database, checkout)
-        from dbctl.migrate.drift import look_closely
-
-        return await look_closely(database, checkout, settings)
-
-    async def see_in_time(database: "DatabaseSessionManager") -> "MigrationStatus":
-        if wait is None:
-            return await see(database)
-        return await waiting.wait_until_current(
-            database,
-            lambda: see(database),
-            wait,
-            lambda status, left: notice(
-                f"waiting: {status.database} {status.state.sentence} (up to {left:.0f} s)"
-            ),
-        )
-
-    return emit(on_database(settings, see_in_time, migrations=True), views.status)
-
-
 @command(app)
 def history(settings: "Settings") -> ExitCode:
     """List the revisions, the newest first, and which of them the database has."""
@@ -178,13 +178,20 @@ def history(settings: "Settings") -> ExitCode:
 
 
 @command(app)
-def new(settings: "Settings", message: MessageArgument) -> ExitCode:
-    """Write an empty revision to fill in by hand; no database is needed."""
-    from dbctl.migrate import views
-    from dbctl.migrate.history import new_revision
-    from dbctl.migrate.scripts import open_checkout
+def log(settings: "Settings", limit: options.Limit = 20) -> ExitCode:
+    """List who ran which revision, when and for how long, the newest first."""
+    from dbctl.migrate import ledger, ledger_views
 
-    return emit(new_revision(open_checkout(settings), message), views.new)
+    return _read(settings, partial(ledger.read_log, limit=limit), ledger_views.log)
+
+
+@command(app)
+def verify(settings: "Settings") -> ExitCode:
+    """Compare the files of the applied revisions with the ledger; exit 1 where one was changed."""
+    from dbctl.migrate import ledger_views
+    from dbctl.migrate.verify import verify
+
+    return _read(settings, verify, ledger_views.verification)
 
 
 @command(app)
@@ -202,6 +209,16 @@ def check(settings: "Settings") -> ExitCode:
         ),
         views.drift,
     )
+
+
+@command(app)
+def new(settings: "Settings", message: MessageArgument) -> ExitCode:
+    """Write an empty revision to fill in by hand; no database is needed."""
+    from dbctl.migrate import views
+    from dbctl.migrate.history import new_revision
+    from dbctl.migrate.scripts import open_checkout
+
+    return emit(new_revision(open_checkout(settings), message), views.new)
 
 
 @command(app)
@@ -229,23 +246,6 @@ def stamp(
             migrations=True,
         )
     return emit(result, views.stamped)
-
-
-@command(app)
-def log(settings: "Settings", limit: options.Limit = 20) -> ExitCode:
-    """List who ran which revision, when and for how long, the newest first."""
-    from dbctl.migrate import ledger, ledger_views
-
-    return _read(settings, partial(ledger.read_log, limit=limit), ledger_views.log)
-
-
-@command(app)
-def verify(settings: "Settings") -> ExitCode:
-    """Compare the files of the applied revisions with the ledger; exit 1 where one was changed."""
-    from dbctl.migrate import ledger_views
-    from dbctl.migrate.verify import verify
-
-    return _read(settings, verify, ledger_views.verification)
 
 
 @command(app)

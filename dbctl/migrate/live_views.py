@@ -66,7 +66,12 @@ class Board:
         parts.append(self._headline(elapsed))
         if self._blocked is not None:
             parts += [
-                Text.assemble(("  blocked by ", "warn"), safe(blocker.sentence), no_wrap=True)
+                Text.assemble(
+                    ("  blocked by ", "warn"),
+                    safe(blocker.sentence),
+                    no_wrap=True,
+                    overflow="ellipsis",
+                )
                 for blocker in self._blocked.blockers
             ]
         if self._building is not None:
