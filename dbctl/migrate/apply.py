@@ -59,7 +59,9 @@ async def migrate(
             if review is not None:
                 review(todo, before)
             if todo:
-                fingerprints = _fingerprints(todo) | fingerprints
+                fingerprints |= _fingerprints(
+                    [step for step in todo if step.revision.revision not in fingerprints]
+                )
                 execution = Execution(
                     checkout,
                     todo,

@@ -12,6 +12,7 @@ from dbctl.errors import ErrorCode, OperationFailed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.session import in_autocommit
 
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"$')
 _IN_THE_MAKING = re.compile(r"_cc(new|old)\d*$")
 
 
@@ -88,5 +89,5 @@ def _is_reindex(sql: str) -> bool:
 
 def _unqualified(name: str) -> str:
     """Return the last part of a name as the catalogue has it."""
-    last = name.rpartition(".")[2]
-    return last.strip('"').replace('""', '"') if last.startswith('"') else last.lower()
+    quoted = _QUOTED.search(name)
+    return quoted[1].replace('""', '"') if quoted else name.rpartition(".")[2].lower()
