@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
@@ -21,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
 from dbctl.migrate import ledger
+from dbctl.migrate.alembic_environment import Environment
 from dbctl.migrate.events import Event, Finished, InvalidIndexes, Retrying, Started
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import IndexGuard, InvalidIndex
@@ -40,7 +40,7 @@ _NO_LOCK = frozenset({"55P03", "40P01"})
 _LONGEST_PAUSE = 3.0
 
 
-class GuardedEnvironment(EnvironmentContext):
+class GuardedEnvironment(Environment):
     """Alembic's environment, held to what a guarded run needs whatever env.py asks for."""
 
     def __init__(
@@ -84,10 +84,6 @@ class GuardedEnvironment(EnvironmentContext):
                 code=ErrorCode.MODELS_IMPORT,
             )
         super().configure(connection, *rest, **options | {"transaction_per_migration": True})
-
-
-# `alembic.context`, which env.py imports, stands for an instance of the classes it knows of.
-EnvironmentContext._setups[GuardedEnvironment] = EnvironmentContext._setups[EnvironmentContext]
 
 
 class Execution:

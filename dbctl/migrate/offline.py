@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NoReturn
 
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
 from alembic.script import Script
 from sqlalchemy import Insert, TextClause, make_url, text
@@ -17,6 +16,7 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.schema import CreateTable, DDLElement
 
 from dbctl.errors import DbctlError
+from dbctl.migrate.alembic_environment import Environment
 from dbctl.migrate.plan_results import Kind
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, located
 from dbctl.redaction import scrub
@@ -110,7 +110,7 @@ class _Versions(HeadMaintainer):
         self.heads.add(to_)
 
 
-class _Environment(EnvironmentContext):
+class _Environment(Environment):
     """An offline run of env.py that takes down the statements, whatever env.py configures."""
 
     def __init__(
@@ -232,10 +232,6 @@ class _Environment(EnvironmentContext):
                 self._running = None
 
         return run
-
-
-# `from alembic import context` reaches the class that was set up for it, and no subclass.
-EnvironmentContext._setups[_Environment] = EnvironmentContext._setups[EnvironmentContext]
 
 
 class _Connection(MockConnection):
