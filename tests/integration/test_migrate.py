@@ -110,34 +110,6 @@ def test_an_env_py_with_a_loop_of_its_own_is_told_what_to_change(project: Projec
     assert 'config.attributes["connection"]' in done.json["error"]["hint"]
 
 
-def test_status_tells_each_state_apart(project: Project) -> None:
-    def state() -> tuple[int, str]:
-        done = project.run("migrate", "status", "--json")
-        return done.exit_code, done.json["state"]
-
-    assert state() == (1, "empty")
-    execute(project.url, "create table stray (id int)")
-    assert state() == (1, "unmanaged")
-    project.run("migrate", "up", "r2")
-    assert state() == (1, "pending")
-    project.run("migrate", "up")
-    assert state() == (0, "current")
-    project.add_revision("side", "pass", after=["r2"])
-    assert state() == (1, "multiple_heads")
-    (project.root / "alembic" / "versions" / "side.py").unlink()
-    (project.root / "alembic" / "versions" / "r3.py").unlink()
-    assert state() == (1, "ahead")
-
-
-def test_status_names_what_is_pending_in_order_and_what_to_run(project: Project) -> None:
-    project.run("migrate", "up", "r1")
-    done = project.run("migrate", "status")
-    assert done.exit_code == 1
-    assert done.stdout.index("make r2") < done.stdout.index("make r3")
-    assert "2 revisions pending" in done.stdout
-    assert "dbctl migrate up" in done.stdout
-
-
 def test_a_database_ahead_of_the_checkout_is_left_alone(project: Project) -> None:
     project.run("migrate", "up")
     (project.root / "alembic" / "versions" / "r3.py").unlink()
