@@ -15,11 +15,12 @@ EXIT_CODES = {Signals.SIGINT: ExitCode.SIGINT, Signals.SIGTERM: ExitCode.SIGTERM
 class Interruption:
     """Whether a run was interrupted: `signal` is None until it is.
 
-    `awaited` says what the run has to wait for before it can end; each of `reactions` is called in
-    the event loop when the signal has come.
+    `since` is when, by the event loop's clock. `awaited` says what the run has to wait for before
+    it can end; each of `reactions` is called in the event loop when the signal has come.
     """
 
     signal: Signals | None = None
+    since: float = 0.0
     awaited: str = "what was begun to be undone"
     reactions: list[Callable[[], object]] = field(default_factory=list)
 

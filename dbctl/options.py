@@ -102,7 +102,7 @@ def confirm_by_name(name: str, question: str, *, hint: str) -> None:
     _require_terminal(hint)
     with _line_ended():
         typed = typer.prompt(question, err=True, default="", show_default=False)
-    if typed.strip() != name:
+    if name not in {typed, typed.strip()}:
         raise typer.Abort
 
 

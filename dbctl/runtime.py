@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 # Seconds in which the server may cancel what an interrupted command runs there.
 _PATIENCE = 5.0
+# Seconds without a turn of the event loop after which code that blocks it is cut short. A shell and
+# a wrapper may both send a signal, one right after the other.
+_STUCK = 0.5
 _ROLLED_BACK = "what was not finished was rolled back"
 
 
@@ -75,11 +78,11 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         def cancel(number: int, _frame: FrameType | None) -> None:
             # The loop's own handlers would wait for code that blocks the loop.
             if state.signal is None:
-                state.signal = signal.Signals(number)
+                state.signal, state.since = signal.Signals(number), loop.time()
                 loop.call_soon_threadsafe(hear, state.signal)
             elif heard:
                 loop.call_soon_threadsafe(notice, f"still waiting for {state.awaited}")
-            else:
+            elif loop.time() - state.since > _STUCK:
                 heard.append(state.signal)
                 raise asyncio.CancelledError
 

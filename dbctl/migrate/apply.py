@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alembic.runtime.migration import RevisionStep
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
@@ -18,6 +19,7 @@ from dbctl.migrate.ledger import fingerprint, read_fingerprints
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, steps
+from dbctl.migrate.session import RevisionSession
 from dbctl.migrate.verify import changed
 from dbctl.migrate.version import current_version
 from dbctl.migrate.watch import watching
@@ -52,8 +54,13 @@ async def migrate(
     if todo:
         # Before the wait, in which the files may be replaced: it is the loaded ones that run.
         fingerprints = _fingerprints(todo)
-        async with deployer(manager, terms, report) as lock:
+        session = RevisionSession(terms.ddl_lock_timeout)
+        async with (
+            deployer(manager, terms, report) as lock,
+            revision_session(manager, terms, report, session) as connection,
+        ):
             waited = round(lock.waited, 3)
+            # Only now nobody else is at work any more.
             before = await current_version(manager)
             todo = steps(checkout, direction, target, before)
             if review is not None:
@@ -68,11 +75,14 @@ async def migrate(
                     fingerprints,
                     direction,
                     terms,
+                    session,
                     lock,
                     report,
                     pooled=manager.server is None or manager.server.pooled,
                 )
-                failure = await _perform(manager, checkout, before, execution, terms, report)
+                await _look_around(connection, checkout, before, execution, report)
+                failure = await _perform(manager, connection, execution, terms, report)
+                await connection.close()
                 return await read_outcome(manager, execution, before, lock, failure)
     elif review is not None:
         review(todo, before)
@@ -91,33 +101,40 @@ def _fingerprints(todo: Sequence[RevisionStep]) -> dict[str, str]:
     return {step.revision.revision: fingerprint(Path(step.revision.path)) for step in todo}
 
 
-async def _perform(
-    manager: DatabaseSessionManager,
+async def _look_around(
+    connection: AsyncConnection,
     checkout: Checkout,
     before: tuple[str, ...],
+    execution: Execution,
+    report: Callable[[Event], None],
+) -> None:
+    """Tell what is not as it should be before anything is run."""
+    if findings := changed(checkout, before, await read_fingerprints(connection)):
+        report(FilesChanged(tuple(finding.revision for finding in findings)))
+    execution.invalid = await connection.run_sync(invalid_indexes)
+    await connection.rollback()
+    if names := tuple(index.name for index in execution.invalid if not index.busy):
+        report(InvalidIndexes(names, dropped=False))
+
+
+async def _perform(
+    manager: DatabaseSessionManager,
+    connection: AsyncConnection,
     execution: Execution,
     terms: Terms,
     report: Callable[[Event], None],
 ) -> DbctlError | None:
     """Run the revisions and return why they did not come to their end."""
-    async with revision_session(manager, execution.session, terms, report) as connection:
-        if findings := changed(checkout, before, await read_fingerprints(connection)):
-            report(FilesChanged(tuple(finding.revision for finding in findings)))
-        execution.invalid = await connection.run_sync(invalid_indexes)
-        await connection.rollback()
-        if execution.invalid:
-            names = tuple(index.name for index in execution.invalid)
-            report(InvalidIndexes(names, dropped=False))
-        try:
-            async with watching(manager, execution, terms.ddl_lock_timeout, report):
-                await execution.perform(connection)
-        except (asyncio.CancelledError, *PROJECT_CODE_ERRORS) as error:
-            # Cancelled in an autocommit_block, Alembic trips over its end.
-            if (number := interruption.current().signal) is not None:
-                return interruption.interrupted(number, "its outcome is not known yet")
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            failure = failure_of(execution, error)
-            failure.__cause__ = error
-            return failure
+    try:
+        async with watching(manager, execution, terms.ddl_lock_timeout, report):
+            await execution.perform(connection)
+    except (asyncio.CancelledError, *PROJECT_CODE_ERRORS) as error:
+        # Cancelled in an autocommit_block, Alembic trips over its end.
+        if (number := interruption.current().signal) is not None:
+            return interruption.interrupted(number, "its outcome is not known yet")
+        if isinstance(error, asyncio.CancelledError):
+            raise
+        failure = failure_of(execution, error)
+        failure.__cause__ = error
+        return failure
     return None

@@ -319,7 +319,11 @@ def _lint_pending(
         project=settings.project,
         fail_on=Severity.WARNING,
     )
-    return None if report.passed else emit(report, plan_views.lint)
+    if not report.passed:
+        return emit(report, plan_views.lint)
+    for skipped in report.skipped:
+        notice(f"{skipped.revision} was not linted: {skipped.reason}")
+    return None
 
 
 def _confirmed_downgrade(
@@ -327,7 +331,7 @@ def _confirmed_downgrade(
 ) -> "Callable[[Plan], bool]":
     """Show what a downgrade runs and loses, ask for it, and return what knows it again."""
     from dbctl.migrate import plan_views, review
-    from dbctl.rendering import console
+    from dbctl.rendering import console, visible
 
     async def read(manager: "DatabaseSessionManager") -> "Downgrade":
         async with manager.connect() as connection:
@@ -338,7 +342,7 @@ def _confirmed_downgrade(
         console(stderr=True).print(plan_views.downgrade(found))
         confirm_by_name(
             found.name,
-            f"Type the name of the database, {found.name}, to revert them",
+            f"Type the name of the database, {visible(found.name)}, to revert them",
             hint="Give --yes to revert them without being asked.",
         )
     return lambda plan: plan.hash == found.plan.hash
@@ -376,12 +380,14 @@ def _shown(direction: str) -> "Iterator[Callable[[Event], None]]":
     from dbctl.migrate import live_views
 
     board = live_views.Board(direction)
+    told: set[object] = {None}
     with live(board) as tell:
 
         def report(event: "Event") -> None:
             board.see(event)
-            line = live_views.line(event, direction)
-            if line is not None:
+            line, stage = live_views.line(event, direction), live_views.stage(event)
+            if line is not None and (stage is None or stage not in told):
+                told.add(stage)
                 tell(line, live_views.is_urgent(event))
 
         yield report

@@ -1,11 +1,14 @@
 """What a command that changes a database works under: the deployer lock, and its own session."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.errors import OperationFailed
 from dbctl.migrate import ledger
 from dbctl.migrate.events import Event, LockAwaited
 from dbctl.migrate.guards import Terms
@@ -29,18 +32,23 @@ def deployer(
     )
 
 
+# Seconds that a pooler has at least to find a connection to the server.
+_PATIENCE = 10.0
+
+
 @asynccontextmanager
 async def revision_session(
     manager: DatabaseSessionManager,
-    session: RevisionSession,
     terms: Terms,
     report: Callable[[Event], None],
+    session: RevisionSession | None = None,
 ) -> AsyncIterator[AsyncConnection]:
     """Yield the connection that changes the database; no other run's does so meanwhile.
 
     A direct one is prepared as a `session`. Raises OperationFailed, code `lock_busy`, where an
     earlier run's does not end in time.
     """
+    session = session or RevisionSession(terms.ddl_lock_timeout)
     async with manager.connect() as connection:
         if manager.server is not None and not manager.server.pooled:
             raw = await connection.get_raw_connection()
@@ -52,5 +60,23 @@ async def revision_session(
                 wait=terms.lock_wait,
                 on_wait=lambda holder, left: report(LockAwaited(holder, left)),
             )
+        else:
+            await _answer(connection, manager)
         await ledger.ensure(connection)
         yield connection
+
+
+async def _answer(connection: AsyncConnection, manager: DatabaseSessionManager) -> None:
+    """Have the server answer; a pooler with no connection to spare would let it wait for minutes.
+
+    Raises OperationFailed then.
+    """
+    try:
+        async with asyncio.timeout(max(manager.connect_deadline, _PATIENCE)):
+            await connection.execute(text("select 1"))
+    except TimeoutError:
+        raise OperationFailed(
+            f"the pooler of {manager.label} has no second connection to the server",
+            hint="Give it room for two (default_pool_size): one holds the deployer lock.",
+        ) from None
+    await connection.rollback()

@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random
@@ -49,6 +50,7 @@ class GuardedEnvironment(Environment):
         config.attributes["connection"] = connection
         super().__init__(config, scripts, **options)
         self._connection = connection
+        self._schema = current_schema(connection)
 
     def configure(self, connection: Connection | None = None, *rest: Any, **options: Any) -> None:
         """Configure Alembic as env.py says, with a transaction per revision.
@@ -68,6 +70,14 @@ class GuardedEnvironment(Environment):
                 "transactions to context.begin_transaction().",
                 code=ErrorCode.MIGRATION_FAILED,
             )
+        if (
+            connection.get_execution_options().get("schema_translate_map")
+            or current_schema(connection) != self._schema
+        ):
+            raise ConfigurationError(
+                "env.py runs the revisions in another schema than the one that dbctl looks into",
+                hint="Choose it in the connection string instead: ?options=-csearch_path%3DSCHEMA",
+            )
         table = options.get("version_table") or VERSION_TABLE
         schema = options.get("version_table_schema")
         if table != VERSION_TABLE or schema is not None:
@@ -86,6 +96,14 @@ class GuardedEnvironment(Environment):
         super().configure(connection, *rest, **options | {"transaction_per_migration": True})
 
 
+def current_schema(connection: Connection) -> str | None:
+    """Return the schema that a table is made in; begins no transaction."""
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, AdaptedConnection)  # noqa: S101 - asyncpg is the only one here
+    schema: str | None = driver.run_async(lambda asked: asked.fetchval("select current_schema()"))
+    return schema
+
+
 class Execution:
     """One run over `steps`; it remembers how far it came and what kept it.
 
@@ -102,6 +120,7 @@ class Execution:
         fingerprints: Mapping[str, str],
         direction: Direction,
         terms: Terms,
+        session: RevisionSession,
         lock: DeployerLock,
         report: Callable[[Event], None],
         *,
@@ -115,7 +134,7 @@ class Execution:
         self._terms = terms
         self._lock = lock
         self._report = report
-        self.session = RevisionSession(terms.ddl_lock_timeout, self._before_statement)
+        self.session = session
         self.invalid: tuple[InvalidIndex, ...] = ()
         self.done: list[Applied] = []
         self.promised: frozenset[str] = frozenset()
@@ -124,11 +143,14 @@ class Execution:
         self._attempt = 0
         self._began = self._first_began = 0.0
         self._commits = 0
+        self._commits_within: int | None = None
         self._guard: IndexGuard | None = None
 
     @property
     def has_committed_a_part(self) -> bool:
         """Tell whether the revision that runs has committed something of its own."""
+        if self._commits_within is not None:  # what follows is the COMMIT of the revision itself
+            return self._commits_within > 0
         return self.session.commits > self._commits
 
     @property
@@ -144,7 +166,7 @@ class Execution:
         committed a part of its work.
         """
         assert connection.sync_connection is not None  # noqa: S101 - it is open
-        self.session.attach(connection.sync_connection)
+        self.session.attach(connection.sync_connection, self._before_statement)
         pause = min(self._terms.ddl_lock_timeout, _LONGEST_PAUSE)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(self._can_try_again),
@@ -165,7 +187,10 @@ class Execution:
         """
         if after is None:
             return tuple(self.done)
-        tried = [*self.done, *([self.unfinished] if self.unfinished else [])]
+        # A COMMIT that was sent may have taken effect, whatever came back.
+        tried = list(self.done)
+        if self.unfinished is not None and self._commits_within is not None:
+            tried.append(self.unfinished)
         present = {script.revision for script in self._checkout.path((), after)}
         upward = self.direction == "up"
         return tuple(step for step in tried if (step.revision in present) is upward)
@@ -203,7 +228,7 @@ class Execution:
             self.blockers = {}
         self.current = revision
         self._started_at = datetime.now(UTC)
-        self._commits = self.session.commits
+        self._commits, self._commits_within = self.session.commits, None
         self._guard = IndexGuard(self.invalid, self._tell_dropped)
         self._report(Started(len(self.done) + 1, len(self._steps), revision, self._attempt))
 
@@ -241,6 +266,7 @@ class Execution:
             ),
         )
         self.promised = frozenset(heads)
+        self._commits_within = self.session.commits - self._commits
 
     def _finish(self) -> None:
         assert self.current is not None  # noqa: S101 - a step was applied
@@ -279,6 +305,9 @@ class Execution:
 
 def is_lock_timeout(error: BaseException | None) -> bool:
     """Tell whether a statement failed for want of a lock."""
-    if not isinstance(error, DBAPIError):
-        return False
-    return getattr(error.driver_exception, "sqlstate", None) in _NO_LOCK
+    return any(_sqlstate(each) in _NO_LOCK for each in (error, getattr(error, "__cause__", None)))
+
+
+def _sqlstate(error: BaseException | None) -> str | None:
+    driver = error.driver_exception if isinstance(error, DBAPIError) else error
+    return getattr(driver, "sqlstate", None)

@@ -31,9 +31,9 @@ class Terms:
     @property
     def application_name(self) -> str:
         """What the server shows of the sessions of this run."""
-        return f"dbctl migrate {self.command} ({self.actor or _user()})".encode()[
-            :_NAME_BYTES
-        ].decode(errors="ignore")
+        name = f"dbctl migrate {self.command} ({self.actor or _user()})"
+        # What a command line holds need not be Unicode.
+        return name.encode(errors="backslashreplace")[:_NAME_BYTES].decode(errors="ignore")
 
 
 def _user() -> str:

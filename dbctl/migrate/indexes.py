@@ -12,21 +12,50 @@ from dbctl.errors import ErrorCode, OperationFailed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.session import in_autocommit
 
-_QUOTED = re.compile(r'"((?:[^"]|"")*)"$')
+# REINDEX CONCURRENTLY builds under a name of its own, and then swaps the two.
 _IN_THE_MAKING = re.compile(r"_cc(new|old)\d*$")
+_BUILDS = re.compile(r"\b(create|reindex)\b", re.IGNORECASE)
+_REINDEX = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*reindex\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidIndex:
-    """An index with `indisvalid = false`; `name` is qualified and quoted, `short_name` neither."""
+    """An index with `indisvalid = false`; `name` is qualified and quoted, `short_name` neither.
+
+    It is `busy` while another session may be building it.
+    """
 
     oid: int
+    table_oid: int
     name: str
     short_name: str
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a statement builds; None where it does not say, or the table is not there."""
+
+    table_oid: int | None
+    index_name: str | None
+    table_name: str | None
+    is_reindex: bool
+
+    def left(self, index: InvalidIndex) -> bool:
+        """Tell whether `index` is what an earlier try of the same statement left behind."""
+        if self.table_oid is None or index.table_oid != self.table_oid:
+            return False
+        stem = _IN_THE_MAKING.sub("", index.short_name)
+        if self.is_reindex:  # which is what mends the index itself
+            return stem != index.short_name and self.index_name in {None, stem}
+        if self.index_name is not None:
+            return self.index_name in {index.short_name, stem}
+        # The server names an index for its table, and counts where the name is taken.
+        return bool(re.fullmatch(rf"{re.escape(self.table_name or '')}_.*_idx\d*", stem))
 
 
 def invalid_indexes(connection: Connection) -> tuple[InvalidIndex, ...]:
-    """Return the indexes that no query uses and nobody builds at this moment."""
+    """Return the indexes that no query uses, those included that somebody is building."""
     found = connection.exec_driver_sql(query("invalid_indexes"))
     return tuple(InvalidIndex(*row) for row in found)
 
@@ -43,12 +72,12 @@ class IndexGuard:
     ) -> None:
         self._before = {index.oid for index in before}
         self._on_dropped = on_dropped
-        self._built: set[str] = set()
+        self._targets: list[_Target] = []
 
     @property
     def has_built(self) -> bool:
-        """Tell whether the revision builds an index by name."""
-        return bool(self._built)
+        """Tell whether the revision builds an index."""
+        return bool(self._targets)
 
     def before_statement(self, connection: Connection, sql: str) -> None:
         """Drop what an earlier try left behind of the index that `sql` is about to build.
@@ -57,25 +86,27 @@ class IndexGuard:
         """
         if "index" not in sql.lower():  # parsing each statement of a long run would cost
             return
-        from dbctl.migrate.statements import assess  # and so would loading it for one without any
-
-        name = assess(sql).index
-        if name is None:
+        target = _target(connection, sql)
+        if target is None:
             return
-        wanted = _unqualified(name)
-        self._built.add(wanted)
+        self._targets.append(target)
+        if not any(target.left(index) for index in invalid_indexes(connection)):
+            return
+        _wait_for_builders(connection, target)
         for index in invalid_indexes(connection):
-            # REINDEX CONCURRENTLY builds under a name of its own and then swaps the two.
-            leftover = _IN_THE_MAKING.sub("", index.short_name) == wanted
-            if leftover and not (index.short_name == wanted and _is_reindex(sql)):
+            if target.left(index):
                 how = " concurrently" if in_autocommit(connection) else ""
                 connection.exec_driver_sql(f"drop index{how} if exists {index.name}")
                 self._on_dropped(index)
 
     def verify(self, connection: Connection) -> None:
         """Raise OperationFailed, code `invalid_index`, over an invalid index of the revision."""
+        tables = {target.table_oid for target in self._targets}
+        names = {(target.table_oid, target.index_name) for target in self._targets}
         for index in invalid_indexes(connection):
-            if index.oid not in self._before or index.short_name in self._built:
+            own = (index.table_oid, index.short_name) in names
+            new = index.table_oid in tables and index.oid not in self._before and not index.busy
+            if own or new:
                 raise OperationFailed(
                     f"index {index.name} is invalid: its build did not come to its end",
                     hint="Run the command again: what is left of it is dropped and built anew.",
@@ -83,11 +114,25 @@ class IndexGuard:
                 )
 
 
-def _is_reindex(sql: str) -> bool:
-    return sql.lstrip()[:7].lower() == "reindex"
+def _target(connection: Connection, sql: str) -> _Target | None:
+    from dbctl.migrate.statements import LockLevel, assess  # what few revisions need to load
+
+    told = assess(sql)
+    is_reindex = bool(_REINDEX.match(sql))
+    builds = {LockLevel.SHARE, LockLevel.SHARE_UPDATE_EXCLUSIVE}
+    tables = [table for table, level in told.locks if level in builds]
+    if told.index is None and not (
+        tables and re.search(r"\b(create|reindex)\b", sql, re.IGNORECASE)
+    ):
+        return None
+    named = tables[0] if tables and not tables[0].startswith("table of ") else None
+    found = connection.exec_driver_sql(query("index_target"), (named, told.index)).one()
+    return _Target(found.table_oid, found.index_name, found.table_name, is_reindex)
 
 
-def _unqualified(name: str) -> str:
-    """Return the last part of a name as the catalogue has it."""
-    quoted = _QUOTED.search(name)
-    return quoted[1].replace('""', '"') if quoted else name.rpartition(".")[2].lower()
+def _wait_for_builders(connection: Connection, target: _Target) -> None:
+    """Return once nobody builds an index on the table; the statement itself would wait as well."""
+    connection.exec_driver_sql(
+        "do $$ begin execute format('lock table %s in share update exclusive mode',"
+        f" {target.table_oid}::regclass); end $$"
+    )

@@ -20,9 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
 from dbctl.db.failures import statement_failed
+from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.ledger_results import Log, LogEntry
 from dbctl.migrate.scripts import Checkout
+from dbctl.migrate.version import LEDGER_TABLE
 
 _EXISTS = text("select to_regclass('dbctl_ledger') is not null")
 _READABLE = text("select has_table_privilege(to_regclass('dbctl_ledger'), 'select')")
@@ -79,12 +81,12 @@ async def ensure(connection: AsyncConnection) -> None:
             await connection.execute(text(query("ledger_schema")))
             await connection.exec_driver_sql(query("ledger"))
             await connection.commit()
-        except DBAPIError:
+        except DBAPIError as error:
             await connection.rollback()
             # IF NOT EXISTS does not wait for another session: the later one gets a unique violation
             # from a catalogue of the server's.
             if not await _holds(connection, _EXISTS):
-                raise
+                raise _not_written(statement_failed(error)) from error
     await connection.rollback()
 
 
@@ -119,7 +121,7 @@ class Recorder:
             for entry in entries:
                 driver.run_async(functools.partial(self._write, entry))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise statement_failed(error) from error
+            raise _not_written(statement_failed(error)) from error
 
     async def _write(self, entry: Entry, driver: asyncpg.Connection[Any]) -> None:
         row = (
@@ -140,6 +142,18 @@ class Recorder:
         if self._statement is None:
             self._statement = await driver.prepare(_INSERT)
         await self._statement.fetch(*row)
+
+
+def _not_written(failure: DbctlError) -> DbctlError:
+    """Say what a refusal of the server's is about, and what would help."""
+    if isinstance(failure, OperationFailed):
+        return OperationFailed(
+            f"dbctl's ledger, the table {LEDGER_TABLE}, cannot be written: {failure.message}",
+            hint=f"Have its owner GRANT SELECT, INSERT ON {LEDGER_TABLE} to this role, or CREATE "
+            "on the schema where it is not there yet.",
+            code=failure.code,
+        )
+    return failure
 
 
 def record(connection: Connection, *entries: Entry) -> None:

@@ -147,6 +147,14 @@ def line(event: Event, direction: str = "up") -> str | None:
             return None
 
 
+def stage(event: Event) -> object:
+    """Return what two events have in common of which a line for one is enough; None for no such."""
+    if not isinstance(event, Building):
+        return None
+    tenths = 10 * event.done // event.total if event.total else 0
+    return event.revision, event.index, event.phase, tenths
+
+
 def is_urgent(event: Event) -> bool:
     """Tell whether the event explains why nothing seems to happen."""
     return isinstance(event, LockAwaited | Blocked | Retrying | InvalidIndexes | FilesChanged)

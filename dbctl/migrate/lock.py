@@ -103,6 +103,8 @@ async def deployer_lock(
     clock = asyncio.get_running_loop().time
     started = clock()
     async with manager.connect() as connection:
+        # A stricter one, which a role may have by default, would keep its snapshot to the end.
+        await connection.execution_options(isolation_level="READ COMMITTED")
 
         async def ask() -> LockHolder | bool | None:
             found = await connection.execute(_TRY, {"key": LOCK_KEY, "name": name})

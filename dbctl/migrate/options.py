@@ -39,6 +39,7 @@ DdlLockTimeout = Annotated[
     typer.Option(
         metavar="S",
         min=0.001,
+        max=86_400,
         help="Seconds that a statement may queue for a lock, with everybody behind it.",
     ),
 ]

@@ -63,7 +63,7 @@ async def read_outcome(
     if failure is None and after is not None and set(after) != execution.promised:
         failure = OperationFailed(
             f"every revision ran, but the database is at {named(after)} instead of "
-            f"{named(execution.promised)}: env.py rolled the work back",
+            f"{named(execution.promised)}: env.py undid the work, or did it elsewhere",
             hint="env.py must leave the transactions to context.begin_transaction().",
             code=ErrorCode.MIGRATION_FAILED,
         )
@@ -75,7 +75,7 @@ async def read_outcome(
         applied=applied,
         unfinished=unfinished,
         lock_waited=round(lock.waited, 3),
-        invalid_indexes=tuple(index.name for index in invalid),
+        invalid_indexes=tuple(index.name for index in invalid if not index.busy),
         error=ErrorBody.of(failure) if failure else None,
     )
 
@@ -124,14 +124,14 @@ def _interrupted(
 
 def failure_of(execution: Execution, error: BaseException) -> DbctlError:
     """Describe why a run ended, and in which revision."""
-    for known in (error, error.__cause__):  # Alembic's command line gets a CommandError around it
-        if isinstance(known, DbctlError):
-            return known
     at = execution.current
     where = f"revision {at.revision} ({at.message}) failed" if at else "env.py failed"
     correct = _CORRECT_THE_REST if execution.has_committed_a_part else _CORRECT
     if is_lock_timeout(error) and at and not execution.has_committed_a_part:
         return _no_lock(execution, f"revision {at.revision} ({at.message})")
+    for known in (error, error.__cause__):  # Alembic's command line gets a CommandError around it
+        if isinstance(known, DbctlError):
+            return known
     if isinstance(error, DBAPIError):
         cause = statement_failed(error)
         if isinstance(cause, ConnectionFailed):

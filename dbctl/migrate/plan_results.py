@@ -132,11 +132,15 @@ class EstimatedLoss(DataLoss):
 
 
 class Downgrade(Result):
-    """What a downgrade of the database `name` would run, and what would be lost with it."""
+    """What a downgrade of the database `name` would run, and what would be lost with it.
+
+    `untold` are the revisions that may lose more than their text tells.
+    """
 
     name: str
     plan: Plan
     losses: tuple[EstimatedLoss, ...]
+    untold: tuple[str, ...]
 
 
 class Finding(_Part):

@@ -20,14 +20,21 @@ def plan(result: Plan) -> RenderableType:
 def downgrade(result: Downgrade) -> RenderableType:
     """Show what a downgrade would run, and what would be lost with it."""
     parts: list[RenderableType] = [_coloured(result.plan.sql), Text()]
-    if not result.losses:
-        return Group(*parts, Text("No table and no column goes with it.", "muted"))
-    grid = facts()
-    for loss in result.losses:
-        what = f"{loss.table}.{loss.column}" if loss.column else loss.table
-        rows = "rows unknown" if loss.rows is None else f"about {loss.rows:,} rows"
-        grid.add_row("column" if loss.column else "table", safe(f"{what}  {rows}", "bad"))
-    return Group(*parts, Text("What is lost:", "bold"), grid)
+    if result.losses:
+        grid = facts()
+        for loss in result.losses:
+            what = f"{loss.table}.{loss.column}" if loss.column else loss.table
+            rows = "rows unknown" if loss.rows is None else f"about {loss.rows:,} rows"
+            grid.add_row("column" if loss.column else "table", safe(f"{what}  {rows}", "bad"))
+        parts += [Text("What is lost:", "bold"), grid]
+    if result.untold:
+        revisions = ", ".join(result.untold)
+        parts.append(
+            Text.assemble(("What else is lost cannot be told of ", "bad"), safe(revisions))
+        )
+    elif not result.losses:
+        parts.append(Text("No table and no column goes with it.", "muted"))
+    return Group(*parts)
 
 
 def _coloured(sql: str) -> RenderableType:

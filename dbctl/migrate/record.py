@@ -17,7 +17,6 @@ from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.ledger_results import Repaired
 from dbctl.migrate.results import Stamped
 from dbctl.migrate.scripts import Checkout, named, refusals
-from dbctl.migrate.session import RevisionSession
 from dbctl.migrate.version import current_version
 
 
@@ -41,8 +40,8 @@ async def stamp(
     if set(before) == wanted:
         return Stamped(database=manager.label, before=before, after=before)
     async with deployer(manager, terms, report):
-        before = await current_version(manager)
-        async with revision_session(manager, _plain(terms), terms, report) as connection:
+        async with revision_session(manager, terms, report) as connection:
+            before = await current_version(manager)
             applied = await ledger.read_applied(connection)
             await connection.run_sync(_stamp, checkout, target, before, terms, applied)
         after = await current_version(manager)
@@ -119,11 +118,6 @@ async def repair(
         return Repaired(database=manager.label, accepted=())
     async with (
         deployer(manager, terms, report),
-        revision_session(manager, _plain(terms), terms, report) as connection,
+        revision_session(manager, terms, report) as connection,
     ):
         return await verify.repair(connection, checkout, manager.label, actor=terms.actor)
-
-
-def _plain(terms: Terms) -> RevisionSession:
-    """Return a session whose statements nobody looks at."""
-    return RevisionSession(terms.ddl_lock_timeout, lambda _connection, _statement: None)

@@ -90,7 +90,7 @@ class MigrationStatus(Result):
     @property
     def is_at_head(self) -> bool:
         """Tell whether the database has every revision of the checkout, and no other."""
-        return set(self.current) == set(self.heads)
+        return self.state in {State.CURRENT, State.TAMPERED, State.DRIFTED}
 
     @property
     def exit_code(self) -> ExitCode:

@@ -17,9 +17,15 @@ from dbctl.migrate.results import Direction
 from dbctl.migrate.scripts import Checkout
 
 # A table that was never analysed is counted so far.
-_MOST_COUNTED = 10_000
+_MOST_COUNTED = 1_000_000
+# As the planner estimates it: by the rows to a page at the last ANALYZE; -1 where there was none.
 _ESTIMATE = text("""
-    select oid::regclass::text, reltuples::bigint
+    select oid::regclass::text,
+           case when pg_relation_size(oid) = 0 then 0
+                when reltuples > 0 and relpages > 0
+                then (reltuples / relpages * pg_relation_size(oid)
+                      / current_setting('block_size')::int)::bigint
+                else -1 end
     from pg_class where oid = to_regclass(:table)
 """)
 
@@ -57,13 +63,16 @@ async def read_downgrade(
         for loss in statement.losses
     }
     await connection.rollback()
-    losses = [
-        EstimatedLoss(
-            table=loss.table, column=loss.column, rows=await _rows(connection, loss.table)
-        )
-        for loss in dropped.values()
-    ]
-    return Downgrade(name=str(name), plan=plan, losses=tuple(losses))
+    losses = []
+    for loss in dropped.values():
+        rows = await _rows(connection, loss.table)
+        losses.append(EstimatedLoss(table=loss.table, column=loss.column, rows=rows))
+    untold = tuple(
+        revision.revision
+        for revision in plan.revisions
+        if not revision.rendered or not all(each.known for each in revision.statements)
+    )
+    return Downgrade(name=str(name), plan=plan, losses=tuple(losses), untold=untold)
 
 
 async def _rows(connection: AsyncConnection, table: str) -> int | None:
@@ -79,7 +88,7 @@ async def _rows(connection: AsyncConnection, table: str) -> int | None:
         if estimate >= 0:
             return int(estimate)
         # The server has quoted the name.
-        counted = f"select count(*) from (select from {name} limit {_MOST_COUNTED}) as some"  # noqa: S608
+        counted = f"select count(*) from (select from {name} limit {_MOST_COUNTED}) as counted"  # noqa: S608
         return int((await connection.exec_driver_sql(counted)).scalar_one())
     except DBAPIError:
         return None

@@ -3,6 +3,7 @@
 import io
 import sys
 import tomllib
+import warnings
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -204,7 +205,15 @@ def steps(
     with refusals(checkout, target):
         if direction == "up":
             return list(checkout.scripts._upgrade_revs(target, current))  # type: ignore[arg-type]
-        return list(checkout.scripts._downgrade_revs(target, current))  # type: ignore[arg-type]
+        with warnings.catch_warnings(record=True) as ambiguities:
+            warnings.simplefilter("always")
+            found = list(checkout.scripts._downgrade_revs(target, current))  # type: ignore[arg-type]
+    if ambiguities:
+        raise UsageError(
+            f"{target} is ambiguous: the database is at {named(current)}",
+            hint="Name the revision to go back to, or a branch (`BRANCH@-1`).",
+        )
+    return found
 
 
 def describe(script: Script) -> Revision:

@@ -17,29 +17,35 @@ _NO_SUCH_SETTING = (
 )
 _PREPARE = """
     select pg_catalog.set_config('application_name', $1, false),
-           pg_catalog.set_config('lock_timeout', $2, false)
+           pg_catalog.set_config('lock_timeout', $2, false),
+           pg_catalog.set_config('statement_timeout', '0', false),
+           pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false)
 """
 _NOTICE_THE_END = "select pg_catalog.set_config('client_connection_check_interval', '1s', false)"
-_LIMIT = "select pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.pg_backend_pid()"
+_LIMIT = """
+    select pg_catalog.pg_backend_pid(),
+           pg_catalog.set_config('lock_timeout', $1, true),
+           pg_catalog.set_config('statement_timeout', '0', true),
+           pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)
+"""
 _NO_LIMIT = "select pg_catalog.set_config('lock_timeout', '0', false)"
 
 
 class RevisionSession:
     """Give each transaction of a connection a `lock_timeout` of so many seconds.
 
+    The other timeouts, which a role may have for the queries of an application, are lifted.
     Statements outside of one have none: a CREATE INDEX CONCURRENTLY that is cut short leaves an
     invalid index behind, and blocks nobody while it waits. `on_statement` is called with each
     statement before it is sent. `pid` is the server process that the last transaction ran in;
     `commits` counts what was committed, whoever asked for it.
     """
 
-    def __init__(
-        self, lock_timeout: float, on_statement: Callable[[Connection, str], None]
-    ) -> None:
+    def __init__(self, lock_timeout: float) -> None:
         self.pid: int | None = None
         self.commits = 0
         self._limit = f"{max(round(lock_timeout * 1000), 1)}ms"
-        self._on_statement = on_statement
+        self._on_statement: Callable[[Connection, str], None] | None = None
         self._by_default = False
         self._limited = False
         self._busy = False
@@ -56,8 +62,11 @@ class RevisionSession:
         self.pid = driver.get_server_pid()
         self._by_default = True
 
-    def attach(self, connection: Connection) -> None:
+    def attach(
+        self, connection: Connection, on_statement: Callable[[Connection, str], None]
+    ) -> None:
         """Look after `connection` until it is closed."""
+        self._on_statement = on_statement
         event.listen(connection, "begin", self._begin)
         event.listen(connection, "commit", self._commit)
         event.listen(connection, "before_cursor_execute", self._before)
@@ -76,9 +85,11 @@ class RevisionSession:
         self._busy = True
         try:
             self._set_limit(connection)
-            self._on_statement(connection, statement)
-            if "lock_timeout" in statement:  # a revision with a limit of its own leaves it behind
-                self._by_default = False
+            if self._on_statement is not None:
+                self._on_statement(connection, statement)
+            if "lock_timeout" in statement.lower():
+                # A limit of the revision's own: it holds for its transaction, and no further.
+                self._by_default, self._limited = False, True
         finally:
             self._busy = False
 
@@ -89,7 +100,7 @@ class RevisionSession:
                 self._by_default = False
         elif not self._by_default and not self._limited:
             # For this transaction only: behind a pooler the session is somebody else's next.
-            self.pid = connection.exec_driver_sql(_LIMIT, (self._limit,)).one()[1]
+            self.pid = connection.exec_driver_sql(_LIMIT, (self._limit,)).one()[0]
             self._limited = True
 
 

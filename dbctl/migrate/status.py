@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.migrate.ledger import read_fingerprints
 from dbctl.migrate.results import MigrationStatus, State
-from dbctl.migrate.scripts import Checkout, describe
+from dbctl.migrate.scripts import Checkout, describe, steps
 from dbctl.migrate.verify import changed
 from dbctl.migrate.version import read_version
 
@@ -20,10 +20,18 @@ async def read_status(
     current, populated = await read_version(connection)
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
-    pending = checkout.path(current, heads) if known else []
+    # What an upgrade would run: a revision that another depends on is not recorded beside it.
+    pending = [step.revision for step in steps(checkout, "up", "heads", current)] if known else []
     findings = changed(checkout, current, await read_fingerprints(connection)) if known else ()
     return MigrationStatus(
-        state=_state(current, heads, known=known, populated=populated, tampered=bool(findings)),
+        state=_state(
+            current,
+            heads,
+            known=known,
+            at_head=not pending and (bool(current) or not heads),
+            populated=populated,
+            tampered=bool(findings),
+        ),
         database=database,
         current=current,
         heads=heads,
@@ -38,12 +46,13 @@ def _state(
     heads: tuple[str, ...],
     *,
     known: bool,
+    at_head: bool,
     populated: bool,
     tampered: bool,
 ) -> State:
     if not known:
         return State.AHEAD
-    if current == heads:
+    if at_head:
         return State.TAMPERED if tampered else State.CURRENT
     if len(heads) > 1:
         return State.MULTIPLE_HEADS

@@ -29,8 +29,8 @@ async def read_version(connection: AsyncConnection) -> tuple[tuple[str, ...], bo
     versioned, populated = (await connection.execute(_LOOK)).one()
     heads: tuple[str, ...] = ()
     if versioned:
-        rows = await connection.execute(text("select version_num from alembic_version order by 1"))
-        heads = tuple(rows.scalars())
+        rows = await connection.execute(text("select version_num from alembic_version"))
+        heads = tuple(sorted(rows.scalars()))
     await connection.rollback()
     return heads, populated
 

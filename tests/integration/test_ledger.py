@@ -229,7 +229,7 @@ async def test_a_role_that_may_not_create_the_ledger_uses_one_that_is_there(site
         async with site.connect() as connection:
             await connection.exec_driver_sql(f"set role {name}")
             await connection.commit()
-            with pytest.raises(ProgrammingError, match="permission denied for schema public"):
+            with pytest.raises(OperationFailed, match="permission denied for schema public"):
                 await ledger.ensure(connection)
             await connection.rollback()
         async with site.connect() as connection:

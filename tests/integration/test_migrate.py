@@ -95,7 +95,7 @@ def test_work_that_env_py_takes_back_behind_alembic_is_never_called_done(project
     project.write_alembic("env.py", env.replace(last, last + undone))
     done = project.run("migrate", "up", "--json")
     assert (done.exit_code, done.json["error"]["code"]) == (4, "migration_failed")
-    assert "env.py rolled the work back" in done.json["error"]["message"]
+    assert "env.py undid the work" in done.json["error"]["message"]
     assert (done.json["after"], done.json["applied"]) == ([], [])
 
 
