@@ -50,11 +50,40 @@ def prepare_streams() -> None:
 def reserved_stdout() -> Iterator[None]:
     """Keep stdout for the result while a command runs: what anything else prints goes to stderr.
 
-    A project's revisions, env.py and models may print; a script reads the result nevertheless.
+    A project's revisions, env.py and models may print, and so may the programs that they start; a
+    script reads the result nevertheless.
     """
-    _reserved.set(sys.stdout)
-    with redirect_stdout(sys.stderr):
-        yield
+    stdout = sys.stdout
+    with _apart(stdout) as data:
+        _reserved.set(data)
+        try:
+            with redirect_stdout(sys.stderr):
+                yield
+        finally:
+            _reserved.set(stdout)
+
+
+@contextmanager
+def _apart(stream: TextIO) -> Iterator[TextIO]:
+    """Yield what writes to where `stream` does, and lead the process's descriptor 1 to stderr."""
+    try:
+        is_process_wide = stream.fileno() == 1
+    except (OSError, ValueError):  # a stream in memory, or one that is closed
+        is_process_wide = False
+    if not is_process_wide:
+        yield stream
+        return
+    stream.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    data = open(kept, "w", encoding=stream.encoding, errors=stream.errors, closefd=False)  # noqa: SIM115
+    try:
+        yield data
+    finally:
+        with suppress(OSError):  # whoever reads it has gone, and was told so
+            data.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def command_began() -> bool:

@@ -15,7 +15,7 @@ from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
 from dbctl.migrate.execution import Execution
 from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.indexes import invalid_indexes
-from dbctl.migrate.ledger import fingerprint, read_fingerprints
+from dbctl.migrate.ledger import ensure, fingerprint, read_fingerprints
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, steps
@@ -66,6 +66,7 @@ async def migrate(
             if review is not None:
                 review(todo, before)
             if todo:
+                await ensure(connection)
                 fingerprints |= _fingerprints(
                     [step for step in todo if step.revision.revision not in fingerprints]
                 )

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import OperationFailed
-from dbctl.migrate import ledger
 from dbctl.migrate.events import Event, LockAwaited
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.lock import DeployerLock, deployer_lock, take_work
@@ -62,7 +61,6 @@ async def revision_session(
             )
         else:
             await _answer(connection, manager)
-        await ledger.ensure(connection)
         yield connection
 
 

@@ -42,6 +42,7 @@ async def stamp(
     async with deployer(manager, terms, report):
         async with revision_session(manager, terms, report) as connection:
             before = await current_version(manager)
+            await ledger.ensure(connection)
             applied = await ledger.read_applied(connection)
             await connection.run_sync(_stamp, checkout, target, before, terms, applied)
         after = await current_version(manager)

@@ -143,3 +143,48 @@ async def test_the_victim_of_a_deadlock_is_tried_again(project: Project) -> None
     done = await asyncio.to_thread(run.finish)
     assert done.exit_code == 0, done
     assert done.json["applied"][1]["attempts"] == 2
+
+
+def test_a_lock_timeout_of_the_revisions_own_holds_for_it_alone(project: Project) -> None:
+    show = "[x[0] for x in op.get_bind().exec_driver_sql('show lock_timeout')]"
+    body = "\n    ".join(["op.execute(\"SET LOCAL LOCK_TIMEOUT = '9s'\")", f"print('own', {show})"])
+    project.add_revision("r2", body, after=["r1"])
+    project.add_revision("r3", f"print('next', {show})", after=["r2"])
+    done = project.run("migrate", "up")
+    assert done.exit_code == 0, done
+    assert "own ['9s']" in done.stderr
+    assert "next ['2s']" in done.stderr
+
+
+def test_the_time_limits_of_a_role_do_not_end_a_revision(project: Project) -> None:
+    execute(
+        project.url,
+        "do $$ begin execute format('alter database %I set statement_timeout = 300',"
+        " current_database()); end $$",
+    )
+    project.add_revision("r2", "op.execute('select pg_sleep(0.6)')", after=["r1"])
+    assert project.run("migrate", "up").exit_code == 0
+
+
+def test_a_ledger_that_is_locked_is_waited_for_as_well(project: Project) -> None:
+    assert project.run("migrate", "up", "r1").exit_code == 0
+    with holding(project.url, "lock table dbctl_ledger in share mode"):
+        run = up(project, "--ddl-lock-timeout", "0.2", "--json")
+        while "r2 got no lock in attempt 1" not in run.stderr:
+            assert run.is_running, run.finish()
+    assert run.finish().exit_code == 0
+
+
+def test_what_fails_at_its_commit_has_left_nothing(project: Project) -> None:
+    execute(project.url, "create table parent (id int primary key)")
+    project.add_revision(
+        "r2",
+        "op.execute('create table child (id int references parent deferrable initially deferred)');"
+        " op.execute('insert into child values (1)')",
+        after=["r1"],
+    )
+    done = project.run("migrate", "up", "--json")
+    assert (done.exit_code, done.json["after"]) == (4, ["r1"])
+    assert [step["revision"] for step in done.json["applied"]] == ["r1"]
+    assert "autocommit_block" not in done.json["error"]["hint"]
+    assert fetch(project.url, "select to_regclass('child') is null") == [True]

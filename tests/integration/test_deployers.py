@@ -181,3 +181,36 @@ def test_behind_a_pooler_nothing_is_changed_unless_it_is_allowed(
     assert project.run("migrate", "status", "--json").json["state"] == "empty"
     direct = {"DATABASE_URL": pooled, "DATABASE_URL_UNPOOLED": project.url}
     assert project.run("migrate", "up", **direct).exit_code == 0
+
+
+def test_what_another_run_finishes_meanwhile_is_neither_run_again_nor_claimed(
+    project: Project,
+) -> None:
+    execute(project.url, "create table held (id int)")
+    project.add_revision(
+        "r2",
+        "op.execute(\"insert into run values ('r2')\"); op.execute('lock table held')",
+        after=["r1"],
+    )
+    with holding(project.url, "lock table held in access share mode"):
+        first = up(project, "r2", "--ddl-lock-timeout", "60", "--json")
+        wait_for(project.url, held())
+        # Its lock is gone; what it runs goes on, and keeps the next one from the same.
+        execute(project.url, f"select pg_terminate_backend(({LOCK_HOLDER}))")
+        second = up(project, "r2", "--json")
+        wait_for_text(second, "waiting for the deployer lock")
+    finished = [first.finish(), second.finish()]
+    assert [done.exit_code for done in finished] == [0, 0], finished
+    assert [len(done.json["applied"]) for done in finished] == [2, 0]
+    assert fetch(project.url, ONE_RUN_EACH) == ["r2:1"]
+
+
+def test_a_stricter_isolation_by_default_does_not_make_it_wait_for_itself(
+    project: Project,
+) -> None:
+    execute(
+        project.url,
+        "do $$ begin execute format('alter database %I set default_transaction_isolation = %L',"
+        " current_database(), 'repeatable read'); end $$",
+    )
+    assert up(project).finish().exit_code == 0

@@ -138,6 +138,9 @@ def test_a_revision_that_swallows_the_failure_is_not_recorded(project: Project) 
         ('"By ""name""." on team (name)', '"By ""name""."', 'public."By ""name""."'),
         ('"ndx.by_name" on "public"."team" (name)', '"ndx.by_name"', 'public."ndx.by_name"'),
         ('"By name" on public.team (name)', '"By name"', 'public."By name"'),
+        (f"{'a' * 70} on team (name)", "a" * 70, f"public.{'a' * 63}"),
+        ("IX_Ä on team (name)", "IX_Ä", 'public."ix_Ä"'),
+        ("by_ccnew on team (name)", "by_ccnew", "public.by_ccnew"),
     ],
 )
 def test_names_are_understood_however_they_are_written(
@@ -293,3 +296,56 @@ def test_after_the_build_the_lock_timeout_holds_again(project: Project) -> None:
         done = run.finish(timeout=20)
     assert (done.exit_code, done.json["error"]["code"]) == (4, "lock_timeout")
     assert done.json["after"] == ["r2"]
+
+
+def test_an_index_of_the_same_name_in_another_schema_is_left_alone(project: Project) -> None:
+    execute(
+        project.url,
+        "create schema other",
+        "create table other.team as select id, 'a' as name from generate_series(1, 2) as id",
+    )
+    leave_invalid(project.url, "by_name", "other.team")
+    project.add_revision("r2", autocommit(by_name()), after=["r1"])
+    done = project.run("migrate", "up", "--json")
+    assert (done.exit_code, done.json["invalid_indexes"]) == (0, ["other.by_name"])
+    assert indexes(project.url, "team", "other.team") == [
+        "other.by_name: invalid",
+        "public.by_name: valid",
+    ]
+
+
+def test_what_a_build_without_a_name_left_behind_is_dropped(project: Project) -> None:
+    project.run("migrate", "up")
+    execute(project.url, DUPLICATES)
+    build = "op.execute('create unique index concurrently on team (name)')"
+    project.add_revision("r2", autocommit(build), after=["r1"])
+    assert project.run("migrate", "up").exit_code == 4
+    execute(project.url, "delete from team")
+    assert project.run("migrate", "up").exit_code == 0
+    assert indexes(project.url) == ["public.team_name_idx: valid"]
+
+
+def test_a_reindex_mends_an_invalid_index_and_a_comment_does_not_hide_it(project: Project) -> None:
+    project.run("migrate", "up")
+    execute(project.url, DUPLICATES)
+    leave_invalid(project.url)
+    execute(project.url, "delete from team")
+    mend = "op.execute('/* mend */ reindex index concurrently by_name')"
+    project.add_revision("r2", autocommit(mend), after=["r1"])
+    done = project.run("migrate", "up", "--json")
+    assert (done.exit_code, done.json["invalid_indexes"]) == (0, [])
+    assert indexes(project.url) == ["public.by_name: valid"]
+
+
+def test_what_an_interrupted_reindex_of_a_table_left_behind_is_dropped(project: Project) -> None:
+    execute(project.url, "create table other (name text)", "create index fine on other (name)")
+    build = "op.execute('reindex table concurrently other')"
+    project.add_revision("r2", autocommit(build), after=["r1"])
+    with holding(project.url, "insert into other values ('a')"):
+        run = up(project)
+        wait_for(project.url, BUILDING)
+        run.send_signal(signal.SIGINT)
+        assert run.finish().exit_code == 130
+    assert len(indexes(project.url, "other")) == 2
+    assert project.run("migrate", "up").exit_code == 0
+    assert indexes(project.url, "other") == ["public.fine: valid"]

@@ -191,6 +191,27 @@ def test_a_version_table_of_another_name_is_refused_before_anything_runs(project
     assert project.run("migrate", "stamp", "head", "--json").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "connection.exec_driver_sql('set search_path = aside'); connection.commit()",
+        "connection.execution_options(schema_translate_map={None: 'aside'})",
+    ],
+)
+def test_another_schema_that_env_py_chooses_is_refused_before_anything_runs(
+    project: Project, change: str
+) -> None:
+    execute(project.url, "create schema aside")
+    env = (project.root / "alembic" / "env.py").read_text()
+    begin = "    run_migrations(connection)"
+    assert begin in env
+    project.write_alembic("env.py", env.replace(begin, f"    {change}\n{begin}"))
+    done = project.run("migrate", "up", "--json")
+    assert done.exit_code == 2
+    assert "in another schema" in done.json["error"]["message"]
+    assert fetch(project.url, "select count(*) from pg_tables where tablename = 'team'") == [0]
+
+
 @pytest.mark.parametrize("file", ["r3", "env", "models"])
 def test_project_code_that_calls_exit_ends_in_one_document(project: Project, file: str) -> None:
     exits = "raise SystemExit(0)"
@@ -413,3 +434,13 @@ def test_plain_alembic_says_what_is_wrong_without_a_traceback() -> None:
     assert "cannot connect to 127.0.0.1:1/app" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "h4rd2guess" not in done.stdout + done.stderr
+
+
+def test_what_a_program_that_a_revision_starts_prints_is_no_part_of_the_document(
+    project: Project,
+) -> None:
+    project.add_revision("r1", "import os; os.system('echo child'); os.write(1, b'by number')")
+    done = run_dbctl("migrate", "up", "--json", env=project.environment, cwd=project.root)
+    assert done.json["after"] == ["r3"]
+    assert "child" in done.stderr
+    assert "by number" in done.stderr

@@ -381,3 +381,22 @@ def test_a_database_that_plain_alembic_migrated_is_adopted_without_noise(empty_u
     assert verified.exit_code == 0
     assert {each["state"] for each in verified.json["revisions"]} == {"unrecorded"}
     assert dump_of(empty_url) == before
+
+
+def test_the_rows_of_a_table_that_was_never_analysed_are_counted(filled: Project) -> None:
+    execute(
+        filled.url, "create table fresh (id int)", "insert into fresh select generate_series(1, 12)"
+    )
+    filled.add_revision("r9", "pass", after=["r3"], downgrade="op.drop_table('fresh')")
+    filled.run("migrate", "up")
+    assert "fresh  about 12 rows" in filled.run("migrate", "down").stderr
+
+
+def test_what_cannot_be_told_of_a_downgrade_is_not_called_nothing(filled: Project) -> None:
+    filled.add_revision(
+        "r9", "pass", after=["r3"], downgrade="op.execute('do $$ begin perform 1; end $$')"
+    )
+    filled.run("migrate", "up")
+    shown = filled.run("migrate", "down").stderr
+    assert "What else is lost cannot be told of r9" in shown
+    assert "No table and no column" not in shown

@@ -249,3 +249,20 @@ def test_a_tampered_database_can_be_seeded(deployed: Path, database_url: str) ->
     done = invoke("seed", "--dev", "--json", env={"DATABASE_URL": database_url}, cwd=deployed)
     assert done.exit_code == 0, done
     assert {row["state"] for row in done.json["rows"]} == {"created"}
+
+
+def test_a_branch_that_another_one_depends_on_counts_as_there(project: Project) -> None:
+    for name in ("r2", "r3"):
+        revision_file(project, name).unlink()
+    path = project.add_revision("b1", "pass")
+    path.write_text(f"{path.read_text()}depends_on = 'r1'\n")
+    assert project.run("migrate", "up", "heads").exit_code == 0
+    assert told(project) == (0, "current", None)
+    assert project.run("health", "--json").json["checks"][1]["status"] == "pass"
+
+
+def test_the_order_of_heads_is_not_that_of_the_database(project: Project) -> None:
+    for name in ("Zx", "ab"):
+        project.add_revision(name, "pass", after=["r3"])
+    assert project.run("migrate", "up", "heads").exit_code == 0
+    assert told(project) == (0, "current", None)
