@@ -108,6 +108,16 @@ class Checkout:
             return False
         return found is not None and found.revision == revision
 
+    def pending(self, current: Sequence[str]) -> list[Script]:
+        """Return the revisions that a database at `current` lacks, as they are applied.
+
+        One that another depends on is not recorded beside it, and is not lacking.
+        """
+        found = self.scripts.iterate_revisions(
+            "heads", tuple(current) or "base", implicit_base=True
+        )
+        return list(reversed(list(found)))
+
     def path(self, lower: Sequence[str], upper: Sequence[str]) -> list[Script]:
         """Return the revisions above `lower` up to and with `upper`, as they are applied."""
         found = self.scripts.iterate_revisions(
@@ -202,7 +212,7 @@ def steps(
                 f"the database is at revision {revision}, which this checkout does not have",
                 hint="Check out the code that was deployed there, or `dbctl migrate stamp REV`.",
             )
-    with refusals(checkout, target):
+    with refusals(checkout, target), _functions_required():
         if direction == "up":
             return list(checkout.scripts._upgrade_revs(target, current))  # type: ignore[arg-type]
         with warnings.catch_warnings(record=True) as ambiguities:
@@ -214,6 +224,15 @@ def steps(
             hint="Name the revision to go back to, or a branch (`BRANCH@-1`).",
         )
     return found
+
+
+@contextmanager
+def _functions_required() -> Iterator[None]:
+    """Turn the want of a function in a revision file into a ConfigurationError."""
+    try:
+        yield
+    except AttributeError as error:
+        raise _unusable(f"a revision file lacks what is to be run: {error}") from error
 
 
 def describe(script: Script) -> Revision:

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.migrate.ledger import read_fingerprints
 from dbctl.migrate.results import MigrationStatus, State
-from dbctl.migrate.scripts import Checkout, describe, steps
+from dbctl.migrate.scripts import Checkout, describe
 from dbctl.migrate.verify import changed
 from dbctl.migrate.version import read_version
 
@@ -20,8 +20,7 @@ async def read_status(
     current, populated = await read_version(connection)
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
-    # What an upgrade would run: a revision that another depends on is not recorded beside it.
-    pending = [step.revision for step in steps(checkout, "up", "heads", current)] if known else []
+    pending = checkout.pending(current) if known else []
     findings = changed(checkout, current, await read_fingerprints(connection)) if known else ()
     return MigrationStatus(
         state=_state(

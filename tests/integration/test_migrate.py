@@ -444,3 +444,13 @@ def test_what_a_program_that_a_revision_starts_prints_is_no_part_of_the_document
     assert done.json["after"] == ["r3"]
     assert "child" in done.stderr
     assert "by number" in done.stderr
+
+
+def test_a_revision_without_an_upgrade_is_named_before_anything_runs(project: Project) -> None:
+    path = project.write_alembic("versions/r4.py", "revision, down_revision = 'r4', 'r3'\n")
+    assert project.run("migrate", "status").exit_code == 1
+    done = project.run("migrate", "up", "--json")
+    assert (done.exit_code, done.json["error"]["code"]) == (2, "migration_scripts")
+    assert "has no attribute 'upgrade'" in done.json["error"]["message"]
+    assert path.stem in done.json["error"]["message"]
+    assert tables(project.url) == []
