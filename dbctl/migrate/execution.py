@@ -14,7 +14,6 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
-from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random
@@ -28,7 +27,7 @@ from dbctl.migrate.indexes import IndexGuard, InvalidIndex
 from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Blocker, Direction, Revision
 from dbctl.migrate.scripts import Checkout, describe
-from dbctl.migrate.session import RevisionSession
+from dbctl.migrate.session import RevisionSession, ask
 from dbctl.migrate.version import VERSION_TABLE
 
 TAKE_THE_CONNECTION = (
@@ -37,6 +36,7 @@ TAKE_THE_CONNECTION = (
 )
 # A lock that was not free in time, and one of two sessions that wait for each other.
 _NO_LOCK = frozenset({"55P03", "40P01"})
+_SCHEMA = "select current_schema()"
 # Seconds between two attempts at the most.
 _LONGEST_PAUSE = 3.0
 
@@ -50,7 +50,7 @@ class GuardedEnvironment(Environment):
         config.attributes["connection"] = connection
         super().__init__(config, scripts, **options)
         self._connection = connection
-        self._schema = current_schema(connection)
+        self._schema = ask(connection, _SCHEMA)
 
     def configure(self, connection: Connection | None = None, *rest: Any, **options: Any) -> None:
         """Configure Alembic as env.py says, with a transaction per revision.
@@ -72,7 +72,7 @@ class GuardedEnvironment(Environment):
             )
         if (
             connection.get_execution_options().get("schema_translate_map")
-            or current_schema(connection) != self._schema
+            or ask(connection, _SCHEMA) != self._schema
         ):
             raise ConfigurationError(
                 "env.py runs the revisions in another schema than the one that dbctl looks into",
@@ -94,14 +94,6 @@ class GuardedEnvironment(Environment):
                 code=ErrorCode.MODELS_IMPORT,
             )
         super().configure(connection, *rest, **options | {"transaction_per_migration": True})
-
-
-def current_schema(connection: Connection) -> str | None:
-    """Return the schema that a table is made in; begins no transaction."""
-    driver = connection.connection.dbapi_connection
-    assert isinstance(driver, AdaptedConnection)  # noqa: S101 - asyncpg is the only one here
-    schema: str | None = driver.run_async(lambda asked: asked.fetchval("select current_schema()"))
-    return schema
 
 
 class Execution:
@@ -211,6 +203,9 @@ class Execution:
         context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, self._recorded)
         for step in self._steps[len(self.done) :]:
             self._lock.check()
+            if step is self._steps[-1]:
+                assert context.connection is not None  # noqa: S101 - this is no offline run
+                self.session.make_durable(context.connection)
             self._begin(step)
             # Alembic calls it in the transaction of the revision. A step is used once.
             fresh = RevisionStep(step.revision_map, step.revision, step.is_upgrade)

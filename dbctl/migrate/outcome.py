@@ -49,6 +49,7 @@ async def read_outcome(
             async with manager.connect() as connection:
                 if failure is not None:
                     await _settled(connection, execution.session.pid)
+                    await _make_durable(connection)
                 after, _ = await read_version(connection)
                 if failure is not None or invalid:
                     invalid = await connection.run_sync(invalid_indexes)
@@ -78,6 +79,15 @@ async def read_outcome(
         invalid_indexes=tuple(index.name for index in invalid if not index.busy),
         error=ErrorBody.of(failure) if failure else None,
     )
+
+
+async def _make_durable(connection: AsyncConnection) -> None:
+    """Have the disk hold what was committed before; only a run's last COMMIT waits for it."""
+    try:
+        await connection.execute(text("select pg_catalog.txid_current()"))
+        await connection.commit()
+    except DBAPIError:  # it takes no writes any more, as after a failover
+        await connection.rollback()
 
 
 async def _settled(connection: AsyncConnection, pid: int | None) -> None:

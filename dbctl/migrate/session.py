@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import Connection, event
+from sqlalchemy.engine import AdaptedConnection
 
 # PostgreSQL docs, "Client Connection Defaults": new in 14, and only where the platform can tell.
 _NO_SUCH_SETTING = (
@@ -16,11 +17,18 @@ _NO_SUCH_SETTING = (
     asyncpg.InvalidParameterValueError,
 )
 _PREPARE = """
-    select pg_catalog.set_config('application_name', $1, false),
+    with before as materialized (
+        select pg_catalog.current_setting('synchronous_commit') as durability
+    )
+    select durability,
+           pg_catalog.set_config('synchronous_commit', 'off', false),
+           pg_catalog.set_config('application_name', $1, false),
            pg_catalog.set_config('lock_timeout', $2, false),
            pg_catalog.set_config('statement_timeout', '0', false),
            pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false)
+    from before
 """
+_DURABLE = "select pg_catalog.set_config('synchronous_commit', $1, false)"
 _NOTICE_THE_END = "select pg_catalog.set_config('client_connection_check_interval', '1s', false)"
 _LIMIT = """
     select pg_catalog.pg_backend_pid(),
@@ -47,20 +55,29 @@ class RevisionSession:
         self._limit = f"{max(round(lock_timeout * 1000), 1)}ms"
         self._on_statement: Callable[[Connection, str], None] | None = None
         self._by_default = False
+        self._durability: str | None = None
         self._limited = False
         self._busy = False
 
     async def prepare(self, driver: asyncpg.Connection[Any], name: str) -> None:
         """Set up a direct session under `name`, for as long as it lives.
 
-        The limit is its default: that spares each of hundreds of revisions a statement. A statement
-        whose client was killed ends within a second.
+        The limit is its default: that spares each of hundreds of revisions a statement. Nor does
+        each wait for the disk: the log is written in order, so that the last COMMIT, after
+        `make_durable`, makes all of them durable, and a crash before it leaves the first so many. A
+        statement whose client was killed ends within a second.
         """
-        await driver.fetchrow(_PREPARE, name, self._limit)
+        self._durability = await driver.fetchval(_PREPARE, name, self._limit)
         with suppress(*_NO_SUCH_SETTING):
             await driver.execute(_NOTICE_THE_END)
         self.pid = driver.get_server_pid()
         self._by_default = True
+
+    def make_durable(self, connection: Connection) -> None:
+        """Let every COMMIT from now on wait for the disk, as it would have without `prepare`."""
+        if self._durability is not None:
+            ask(connection, _DURABLE, self._durability)
+            self._durability = None
 
     def attach(
         self, connection: Connection, on_statement: Callable[[Connection, str], None]
@@ -107,3 +124,10 @@ class RevisionSession:
 def in_autocommit(connection: Connection) -> bool:
     """Tell whether each statement of `connection` is a transaction of its own."""
     return bool(connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT")
+
+
+def ask(connection: Connection, question: str, *arguments: object) -> Any:
+    """Return the one value that the driver gets for a query; begins no transaction."""
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, AdaptedConnection)  # noqa: S101 - asyncpg is the only one here
+    return driver.run_async(lambda asked: asked.fetchval(question, *arguments))

@@ -188,3 +188,18 @@ def test_what_fails_at_its_commit_has_left_nothing(project: Project) -> None:
     assert [step["revision"] for step in done.json["applied"]] == ["r1"]
     assert "autocommit_block" not in done.json["error"]["hint"]
     assert fetch(project.url, "select to_regclass('child') is null") == [True]
+
+
+def test_only_the_last_commit_of_a_run_waits_for_the_disk(project: Project) -> None:
+    execute(
+        project.url,
+        "do $$ begin execute format('alter database %I set synchronous_commit = remote_write',"
+        " current_database()); end $$",
+    )
+    show = "print('{}', [x[0] for x in op.get_bind().exec_driver_sql('show synchronous_commit')])"
+    project.add_revision("r2", show.format("first"), after=["r1"])
+    project.add_revision("r3", show.format("last"), after=["r2"])
+    done = project.run("migrate", "up")
+    assert done.exit_code == 0, done
+    assert "first ['off']" in done.stderr
+    assert "last ['remote_write']" in done.stderr
