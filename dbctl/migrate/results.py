@@ -214,7 +214,8 @@ class Stamped(Result):
 class Difference(Result):
     """One way in which the models and the database are not alike.
 
-    `kind` is Alembic's name of the operation that would bring the database to the models.
+    `kind` names the operation that would bring the database to the models, as Alembic does where it
+    has one: `add_index`; else in its manner, as `modify_index`; `not_compared` where none is known.
     """
 
     kind: str
