@@ -136,6 +136,17 @@ def test_what_was_applied_before_is_in_the_document(project: Project) -> None:
     assert done.json["unfinished"]["revision"] == "r2"
 
 
+def test_two_signals_at_once_are_one_interruption(project: Project) -> None:
+    with holding(project.url, "lock table held"):
+        run = up(project, "--ddl-lock-timeout", "60", "--json")
+        wait_for(project.url, QUEUED)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            run.send_signal(number)
+        done = run.finish()
+    assert done.exit_code in {130, 143}
+    assert (done.json["after"], done.json["unfinished"]["revision"]) == (["r1"], "r2")
+
+
 def test_the_server_notices_within_seconds_that_the_client_was_killed(project: Project) -> None:
     project.add_revision("r1", "op.execute('select pg_sleep(600)')")
     run = up(project)
