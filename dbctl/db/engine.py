@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from dbctl.db.connect import CLOSE_TIMEOUT, Connector, ServerInfo
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import Endpoint, resolve
-from dbctl.db.failures import statement_failed
+from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.errors import ConnectionFailed
 from dbctl.settings import Settings, load_settings
 
@@ -41,9 +41,10 @@ _CLOSES = "dbctl.closes"
 
 logger = logging.getLogger("dbctl.db")
 
-_DRIVER_ERRORS = (
+_CONNECTION_ERRORS = (
     DBAPIError,
     asyncpg.PostgresError,
+    asyncpg.InternalClientError,
     asyncpg.InterfaceError,
     ConnectionError,
     TimeoutError,
@@ -203,7 +204,7 @@ class DatabaseSessionManager:
         self._idle.discard(driver)
         try:
             connection.run_async(self._ping)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise InvalidatePoolError from error
 
     async def _ping(self, connection: asyncpg.Connection[Any]) -> None:
@@ -308,7 +309,7 @@ async def closing(manager: DatabaseSessionManager) -> AsyncIterator[DatabaseSess
         yield manager
     except BrokenPipeError:  # not the server's: who reads our output has seen enough
         raise
-    except _DRIVER_ERRORS as error:
+    except _CONNECTION_ERRORS as error:
         raise statement_failed(error) from error
     finally:
         try:

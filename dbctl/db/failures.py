@@ -23,6 +23,16 @@ CONNECT_ERRORS = (
 )
 
 
+# What the driver raises on a connection; the second where the server's last word, that it ends the
+# session, has come and the end of the connection has not.
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InternalClientError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a connection failed, and what would help."""
@@ -184,6 +194,8 @@ def _lost_connection(error: BaseException) -> bool:
         case asyncpg.PostgresConnectionError():
             # The driver's own has no severity; a server that sends one is still there.
             return error.severity is None
+        case asyncpg.InternalClientError():
+            return True
         case asyncpg.InterfaceError():  # else a mistake in the call
             return "connection is closed" in str(error)
         case _:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import (
     CONNECT_ERRORS,
+    DRIVER_ERRORS,
     connection_failed,
     explain_connect,
     first_line,
@@ -44,7 +44,7 @@ PAUSE = 0.5
 _GRACE = 0.25
 
 _LIMIT = text("select pg_catalog.set_config('statement_timeout', :milliseconds, true)")
-_LOST = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_LOST = (DBAPIError, *DRIVER_ERRORS)
 _DENIED = "42501"
 
 

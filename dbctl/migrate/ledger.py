@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
-from dbctl.db.failures import statement_failed
+from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.ledger_results import Log, LogEntry
@@ -120,7 +120,7 @@ class Recorder:
         try:
             for entry in entries:
                 driver.run_async(functools.partial(self._write, entry))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise _not_written(statement_failed(error)) from error
 
     async def _write(self, entry: Entry, driver: asyncpg.Connection[Any]) -> None:

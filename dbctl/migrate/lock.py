@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_random
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import first_line
+from dbctl.db.failures import DRIVER_ERRORS, first_line
 from dbctl.errors import ErrorCode, OperationFailed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.results import LockHolder
@@ -77,7 +77,7 @@ class DeployerLock:
             cut_off = asyncio.get_running_loop().call_later(_BEAT_TIMEOUT, self._driver.terminate)
             try:
                 await self._driver.execute(_WITHOUT_SNAPSHOT)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER_ERRORS as error:
                 self._loss = first_line(error)
             finally:
                 cut_off.cancel()
@@ -128,7 +128,7 @@ async def deployer_lock(
             await asyncio.wait({keeper})
             try:
                 await connection.rollback()
-            except (DBAPIError, asyncpg.InterfaceError, OSError):  # it is gone, and the lock too
+            except (DBAPIError, *DRIVER_ERRORS):  # it is gone, and the lock too
                 await connection.invalidate()
 
 
