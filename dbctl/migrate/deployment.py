@@ -14,6 +14,9 @@ from dbctl.migrate.guards import Terms
 from dbctl.migrate.lock import DeployerLock, deployer_lock, take_work
 from dbctl.migrate.session import RevisionSession
 
+# Seconds that a pooler has at least to find a connection to the server.
+_PATIENCE = 10.0
+
 
 def deployer(
     manager: DatabaseSessionManager, terms: Terms, report: Callable[[Event], None]
@@ -29,10 +32,6 @@ def deployer(
         wait=terms.lock_wait,
         on_wait=lambda holder, left: report(LockAwaited(holder, left)),
     )
-
-
-# Seconds that a pooler has at least to find a connection to the server.
-_PATIENCE = 10.0
 
 
 @asynccontextmanager

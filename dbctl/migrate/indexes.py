@@ -121,9 +121,7 @@ def _target(connection: Connection, sql: str) -> _Target | None:
     is_reindex = bool(_REINDEX.match(sql))
     builds = {LockLevel.SHARE, LockLevel.SHARE_UPDATE_EXCLUSIVE}
     tables = [table for table, level in told.locks if level in builds]
-    if told.index is None and not (
-        tables and re.search(r"\b(create|reindex)\b", sql, re.IGNORECASE)
-    ):
+    if told.index is None and not (tables and _BUILDS.search(sql)):
         return None
     named = tables[0] if tables and not tables[0].startswith("table of ") else None
     found = connection.exec_driver_sql(query("index_target"), (named, told.index)).one()

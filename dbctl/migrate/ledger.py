@@ -14,7 +14,6 @@ from typing import Any, Literal
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import Connection, TextClause, text
-from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +23,7 @@ from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.catalog import query
 from dbctl.migrate.ledger_results import Log, LogEntry
 from dbctl.migrate.scripts import Checkout
+from dbctl.migrate.session import adapted
 from dbctl.migrate.version import LEDGER_TABLE
 
 _EXISTS = text("select to_regclass('dbctl_ledger') is not null")
@@ -115,8 +115,7 @@ class Recorder:
 
         Raises OperationFailed where the server refuses them, ConnectionFailed where it is lost.
         """
-        driver = connection.connection.dbapi_connection
-        assert isinstance(driver, AdaptedConnection)  # noqa: S101 - asyncpg is the only one here
+        driver = adapted(connection)
         try:
             for entry in entries:
                 driver.run_async(functools.partial(self._write, entry))

@@ -128,6 +128,11 @@ def in_autocommit(connection: Connection) -> bool:
 
 def ask(connection: Connection, question: str, *arguments: object) -> Any:
     """Return the one value that the driver gets for a query; begins no transaction."""
+    return adapted(connection).run_async(lambda asked: asked.fetchval(question, *arguments))
+
+
+def adapted(connection: Connection) -> AdaptedConnection:
+    """Return what leads past SQLAlchemy to the driver of `connection`."""
     driver = connection.connection.dbapi_connection
     assert isinstance(driver, AdaptedConnection)  # noqa: S101 - asyncpg is the only one here
-    return driver.run_async(lambda asked: asked.fetchval(question, *arguments))
+    return driver
