@@ -1,11 +1,11 @@
 """Count the connections of a whole server: how many there are, and how many it has room for."""
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dbctl.db.queries import query
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,5 @@ async def count_connections(connection: AsyncConnection) -> ServerConnections:
 
     Any role sees the same numbers.
     """
-    used, maximum, reserved = (await connection.execute(text(_query()))).one()
+    used, maximum, reserved = (await connection.execute(text(query("db", "connections")))).one()
     return ServerConnections(used, maximum, reserved)
-
-
-@cache
-def _query() -> str:
-    return (resources.files("dbctl.db") / "connections.sql").read_text(encoding="utf-8")

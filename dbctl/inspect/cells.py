@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from dbctl.inspect.catalog import Column
+from dbctl.db.catalog import Column
 
 # What asyncpg decodes exactly by itself. float4 is not: 0.1 would become 0.10000000149011612.
 _NATIVE = frozenset({"bool", "int2", "int4", "int8", "oid", "text", "varchar", "bpchar", "name"})

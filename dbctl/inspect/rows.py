@@ -11,11 +11,9 @@ from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.catalog import Column, Relation, columns_of, find_column, key_of, resolve
 from dbctl.db.failures import first_line
-from dbctl.errors import ErrorCode, FindingError, UsageError
-from dbctl.inspect import cells
-from dbctl.inspect.catalog import Column, Relation, columns_of, find_column, key_of, resolve
-from dbctl.inspect.names import (
+from dbctl.db.names import (
     Name,
     Order,
     encodable,
@@ -26,6 +24,8 @@ from dbctl.inspect.names import (
     split_key,
     typed,
 )
+from dbctl.errors import ErrorCode, FindingError, UsageError
+from dbctl.inspect import cells
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 from dbctl.inspect.results import Header, RowResult, RowsResult
 

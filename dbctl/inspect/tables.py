@@ -3,8 +3,8 @@
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dbctl.inspect.catalog import Column, columns_of, fetch, kind_of, resolve
-from dbctl.inspect.names import typed
+from dbctl.db.catalog import Column, columns_of, fetch, kind_of, resolve
+from dbctl.db.names import typed
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 from dbctl.inspect.results import (
     ForeignKey,
@@ -22,7 +22,7 @@ async def list_tables(
 ) -> TablesResult:
     """List every relation that is not the system's, with the sizes that it has now."""
     async with reading(connection, statement_timeout):
-        rows = await fetch(connection, "tables", relation=None)
+        rows = await fetch(connection, "inspect", "tables", relation=None)
         database = (await connection.exec_driver_sql("SELECT current_database()")).scalar_one()
     return TablesResult(
         database=str(database),
@@ -50,10 +50,10 @@ async def describe_table(
     async with reading(connection, statement_timeout):
         relation = await resolve(connection, name)
         columns = await columns_of(connection, relation)
-        (size,) = await fetch(connection, "tables", relation=relation.oid)
-        indexes = await fetch(connection, "indexes", relation=relation.oid)
-        constraints = await fetch(connection, "constraints", relation=relation.oid)
-        keys = await fetch(connection, "foreign_keys", relation=relation.oid)
+        (size,) = await fetch(connection, "inspect", "tables", relation=relation.oid)
+        indexes = await fetch(connection, "inspect", "indexes", relation=relation.oid)
+        constraints = await fetch(connection, "inspect", "constraints", relation=relation.oid)
+        keys = await fetch(connection, "inspect", "foreign_keys", relation=relation.oid)
     return TableResult(
         schema_name=relation.schema,
         name=relation.name,

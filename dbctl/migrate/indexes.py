@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from dbctl.db.queries import query
 from dbctl.errors import ErrorCode, OperationFailed
-from dbctl.migrate.catalog import query
 from dbctl.migrate.session import in_autocommit
 
 # REINDEX CONCURRENTLY builds under a name of its own, and then swaps the two.
@@ -56,7 +56,7 @@ class _Target:
 
 def invalid_indexes(connection: Connection) -> tuple[InvalidIndex, ...]:
     """Return the indexes that no query uses, those included that somebody is building."""
-    found = connection.exec_driver_sql(query("invalid_indexes"))
+    found = connection.exec_driver_sql(query("migrate", "invalid_indexes"))
     return tuple(InvalidIndex(*row) for row in found)
 
 
@@ -124,7 +124,7 @@ def _target(connection: Connection, sql: str) -> _Target | None:
     if told.index is None and not (tables and _BUILDS.search(sql)):
         return None
     named = tables[0] if tables and not tables[0].startswith("table of ") else None
-    found = connection.exec_driver_sql(query("index_target"), (named, told.index)).one()
+    found = connection.exec_driver_sql(query("migrate", "index_target"), (named, told.index)).one()
     return _Target(found.table_oid, found.index_name, found.table_name, is_reindex)
 
 

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
 from dbctl.db.failures import DRIVER_ERRORS, statement_failed
+from dbctl.db.queries import query
 from dbctl.errors import DbctlError, OperationFailed
-from dbctl.migrate.catalog import query
 from dbctl.migrate.ledger_results import Log, LogEntry
 from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.session import adapted
@@ -78,8 +78,8 @@ async def ensure(connection: AsyncConnection) -> None:
     if not await _holds(connection, _EXISTS):
         try:
             # Two roles may each have a schema of their own before the one that both migrate.
-            await connection.execute(text(query("ledger_schema")))
-            await connection.exec_driver_sql(query("ledger"))
+            await connection.execute(text(query("migrate", "ledger_schema")))
+            await connection.exec_driver_sql(query("migrate", "ledger"))
             await connection.commit()
         except DBAPIError as error:
             await connection.rollback()
@@ -197,7 +197,7 @@ async def read_fingerprints(connection: AsyncConnection) -> dict[str, str | None
 async def _read_applied(connection: AsyncConnection, condition: TextClause) -> dict[str, Recorded]:
     rows: list[Recorded] = []
     if await _holds(connection, condition):
-        found = await connection.execute(text(query("ledger_newest")))
+        found = await connection.execute(text(query("migrate", "ledger_newest")))
         rows = [Recorded(**row) for row in found.mappings()]
     await connection.rollback()
     return {row.revision: row for row in rows if row.direction != "down"}

@@ -20,8 +20,8 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_rand
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import DRIVER_ERRORS, first_line
+from dbctl.db.queries import query
 from dbctl.errors import ErrorCode, OperationFailed
-from dbctl.migrate.catalog import query
 from dbctl.migrate.results import LockHolder
 
 # Advisory locks are numbers, and each database has its own: "dbctl" and which of the two it is.
@@ -197,6 +197,6 @@ async def _poll(
 
 async def _holder(connection: AsyncConnection, key: int) -> LockHolder | None:
     """Return who holds an advisory lock of this database; None when it is free by now."""
-    found = await connection.execute(text(query("lock_holder")), {"key": key})
+    found = await connection.execute(text(query("migrate", "lock_holder")), {"key": key})
     row = found.mappings().one_or_none()
     return LockHolder.model_validate(dict(row)) if row is not None else None

@@ -30,9 +30,9 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from dbctl.db.failures import first_line
+from dbctl.db.queries import query
 from dbctl.errors import OperationFailed
 from dbctl.migrate import enums
-from dbctl.migrate.catalog import query
 from dbctl.migrate.results import Difference
 
 # What waits for a lock stands in the way of nobody for longer; a refusal is tried again (`_build`).
@@ -328,4 +328,4 @@ def _by_table(rows: Iterable[RowMapping]) -> defaultdict[int, list[RowMapping]]:
 
 
 async def _fetch(connection: AsyncConnection, name: str, **values: object) -> Sequence[RowMapping]:
-    return (await connection.execute(text(query(name)), values)).mappings().all()
+    return (await connection.execute(text(query("migrate", name)), values)).mappings().all()

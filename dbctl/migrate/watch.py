@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.migrate.catalog import query
+from dbctl.db.queries import query
 from dbctl.migrate.events import Blocked, Building, Event
 from dbctl.migrate.execution import Execution
 from dbctl.migrate.results import Blocker, Revision
@@ -87,7 +87,7 @@ async def _look(
     execution: Execution,
     report: Callable[[Event], None],
 ) -> None:
-    found = await connection.exec_driver_sql(query("blockers"), (pid,))
+    found = await connection.exec_driver_sql(query("migrate", "blockers"), (pid,))
     blockers = [
         Blocker.model_validate(dict(row) | {"query": sanitised(row["query"])})
         for row in found.mappings()
@@ -98,7 +98,7 @@ async def _look(
     execution.blockers.update({blocker.pid: blocker for blocker in blockers})
     if new:
         report(Blocked(revision.revision, tuple(new)))
-    built = await connection.exec_driver_sql(query("index_progress"), (pid,))
+    built = await connection.exec_driver_sql(query("migrate", "index_progress"), (pid,))
     for row in built.mappings():
         report(Building(revision=revision.revision, **row))
 

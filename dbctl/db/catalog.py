@@ -1,15 +1,12 @@
 """What the database knows about its relations: names resolved, columns with their types."""
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dbctl.errors import ErrorCode, UsageError
-from dbctl.inspect.names import (
+from dbctl.db.names import (
     Name,
     choose,
     listed,
@@ -18,6 +15,8 @@ from dbctl.inspect.names import (
     suggestion,
     typed,
 )
+from dbctl.db.queries import query
+from dbctl.errors import ErrorCode, UsageError
 
 KINDS = {
     "r": "table",
@@ -85,16 +84,11 @@ class Column:
         return f"{quote(self.base_schema)}.{quote(self.base_name)}"
 
 
-@cache
-def named_sql(name: str) -> str:
-    """Return the text of `sql/<name>.sql`."""
-    file = resources.files("dbctl.inspect") / "sql" / f"{name}.sql"
-    return file.read_text(encoding="utf-8")
-
-
-async def fetch(connection: AsyncConnection, query: str, /, **parameters: Any) -> list[RowMapping]:
-    """Run the catalogue query of that name."""
-    result = await connection.execute(text(named_sql(query)), parameters)
+async def fetch(
+    connection: AsyncConnection, room: str, name: str, /, **parameters: Any
+) -> list[RowMapping]:
+    """Run the catalogue query `name` of `room`."""
+    result = await connection.execute(text(query(room, name)), parameters)
     return list(result.mappings())
 
 
@@ -116,7 +110,7 @@ async def resolve(connection: AsyncConnection, name: str) -> Relation:
     *schemas, table = parse_relation(name)
     schema = schemas[0] if schemas else None
     rows = await fetch(
-        connection, "relations", name=table.text, schema=schema.text if schema else None
+        connection, "db", "relations", name=table.text, schema=schema.text if schema else None
     )
     if schema is not None:
         meant = choose(schema, {row["schema"] for row in rows})
@@ -138,7 +132,7 @@ async def resolve(connection: AsyncConnection, name: str) -> Relation:
 
 
 async def _unknown(connection: AsyncConnection, schema: Name | None, table: Name) -> UsageError:
-    rows = await fetch(connection, "relation_names", schema=schema.folded if schema else None)
+    rows = await fetch(connection, "db", "relation_names", schema=schema.folded if schema else None)
     labels = []
     for row in rows:
         label = f"{typed(row['schema'])}.{typed(row['name'])}"
@@ -150,7 +144,7 @@ async def _unknown(connection: AsyncConnection, schema: Name | None, table: Name
 
 async def columns_of(connection: AsyncConnection, relation: Relation) -> list[Column]:
     """Return the columns of a relation in their order."""
-    rows = await fetch(connection, "columns", relation=relation.oid)
+    rows = await fetch(connection, "db", "columns", relation=relation.oid)
     return [Column(**{**row, "labels": tuple(row["labels"])}) for row in rows]
 
 

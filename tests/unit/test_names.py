@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbctl.errors import UsageError
-from dbctl.inspect.names import (
+from dbctl.db.names import (
     Condition,
     Name,
     Order,
@@ -20,6 +19,7 @@ from dbctl.inspect.names import (
     suggestion,
     typed,
 )
+from dbctl.errors import UsageError
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
