@@ -96,7 +96,7 @@ async def preamble(connection: AsyncConnection) -> str:
     await connection.rollback()
     if there:
         return ""
-    return f"BEGIN;\n\n{query('ledger_schema').strip()};\n\n{query('ledger').strip()};\n\nCOMMIT"
+    return f"BEGIN;\n\n{query('migrate', 'ledger_schema').strip()};\n\n{query('migrate', 'ledger').strip()};\n\nCOMMIT"
 
 
 class Recorder:
