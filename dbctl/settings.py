@@ -228,7 +228,28 @@ def _by_field(variables: Mapping[str, object]) -> Mapping[str, object]:
     }
 
 
-def _read_pyproject(path: Path) -> Mapping[str, object]:
+def project_table(settings: Settings, group: str) -> Mapping[str, object]:
+    """Return `[tool.dbctl.<group>]` of the project's pyproject.toml, empty where there is none.
+
+    Raises ConfigurationError where the file cannot be read or the key is no table.
+    """
+    path = settings.project / "pyproject.toml"
+    try:
+        table = _tool_table(path).get(group, {})
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"cannot read {path}: {error}", hint="Correct the file or remove it."
+        ) from None
+    if not isinstance(table, dict):
+        raise ConfigurationError(
+            f"{group} in [tool.dbctl] of {path} is no table",
+            hint=f"Write [tool.dbctl.{group}] with a line for each.",
+        )
+    return table
+
+
+def _tool_table(path: Path) -> Mapping[str, object]:
+    """Return `[tool.dbctl]` of a pyproject.toml, empty where either is not there."""
     if not path.is_file():
         return {}
     table: object = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -236,6 +257,11 @@ def _read_pyproject(path: Path) -> Mapping[str, object]:
         table = table.get(name, {}) if isinstance(table, dict) else table
     if not isinstance(table, dict):
         raise ValueError("[tool.dbctl] is no table")  # noqa: TRY004 - as of any other fault in it
+    return table
+
+
+def _read_pyproject(path: Path) -> Mapping[str, object]:
+    table = _tool_table(path)
     fields = {
         name.lower(): field
         for field in Settings.model_fields

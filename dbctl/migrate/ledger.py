@@ -96,7 +96,8 @@ async def preamble(connection: AsyncConnection) -> str:
     await connection.rollback()
     if there:
         return ""
-    return f"BEGIN;\n\n{query('migrate', 'ledger_schema').strip()};\n\n{query('migrate', 'ledger').strip()};\n\nCOMMIT"
+    schema, table = (query("migrate", name).strip() for name in ("ledger_schema", "ledger"))
+    return f"BEGIN;\n\n{schema};\n\n{table};\n\nCOMMIT"
 
 
 class Recorder:
