@@ -55,7 +55,10 @@ class Column:
 
     `type` is PostgreSQL's name for it. `base_schema` and `base_name` name the type below every
     domain, `leaf` the built-in type below the first array as well; it is empty for types that are
-    not built in. `comparable` tells whether the type has an equality. `key_position` counts from 1.
+    not built in. `comparable` tells whether the type has an equality. `length` counts characters or
+    bits, `precision` and `scale` decimal digits; None is no limit. `subtype` is what a range is one
+    of, `sequence` the quoted name of the sequence that the column owns. `key_position` counts from
+    1.
     """
 
     name: str
@@ -66,10 +69,16 @@ class Column:
     is_array: bool
     comparable: bool
     labels: tuple[str, ...]
+    length: int | None
+    precision: int | None
+    scale: int | None
+    subtype: str | None
+    domain_checks: tuple[str, ...]
     nullable: bool
     expression: str | None
     identity: str | None
     generated: str | None
+    sequence: str | None
     comment: str | None
     key_position: int | None
 
@@ -145,7 +154,12 @@ async def _unknown(connection: AsyncConnection, schema: Name | None, table: Name
 async def columns_of(connection: AsyncConnection, relation: Relation) -> list[Column]:
     """Return the columns of a relation in their order."""
     rows = await fetch(connection, "db", "columns", relation=relation.oid)
-    return [Column(**{**row, "labels": tuple(row["labels"])}) for row in rows]
+    return [_column(dict(row)) for row in rows]
+
+
+def _column(values: dict[str, Any]) -> Column:
+    lists = {name: tuple(values[name]) for name in ("labels", "domain_checks")}
+    return Column(**values | lists)
 
 
 def key_of(columns: list[Column]) -> list[Column]:
