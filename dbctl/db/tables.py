@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column, Relation, columns_of, fetch, resolve
-from dbctl.db.names import listed, quote
+from dbctl.db.names import quote
 from dbctl.errors import UsageError
 
 _WRITABLE = frozenset({"table", "partitioned table", "partition"})
@@ -141,14 +140,6 @@ async def read_table(connection: AsyncConnection, relation: Relation) -> Table:
             for row in of_kind.get("exclusion", ())
         ),
     )
-
-
-def refuse_twice(tables: Iterable[Table]) -> None:
-    """Raise UsageError where a table is named more than once."""
-    labels = [table.label for table in tables]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
-        raise UsageError(f"{listed(twice)} is named twice", hint="Name each table once.")
 
 
 def _unique(row: RowMapping) -> Unique:
