@@ -42,6 +42,7 @@ class ErrorCode(StrEnum):
     PRODUCTION_GUARD = "production_guard"
     QUERY_FAILED = "query_failed"
     SCHEMA_BEHIND = "schema_behind"
+    SEED_GUARD = "seed_guard"
     SERVER_IN_USE = "server_in_use"
     TAMPERED = "tampered"
     USAGE = "usage"

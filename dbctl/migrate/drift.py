@@ -18,7 +18,7 @@ from dbctl.migrate import shadow
 from dbctl.migrate.results import Difference, Drift, MigrationStatus, State
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, load_metadata, located
 from dbctl.migrate.status import look
-from dbctl.migrate.version import LEDGER_TABLE
+from dbctl.migrate.version import OWN_TABLES
 from dbctl.settings import Settings
 
 # What Alembic says of an index or constraint, and the comparison by the server says in one line.
@@ -63,9 +63,9 @@ async def find(
 ) -> tuple[Difference, ...]:
     """Return every difference between the models and a database, at whatever revision it is.
 
-    env.py decides what Alembic compares, not what is compared beyond that; dbctl's ledger is never
-    told. Raises ConfigurationError where the models cannot be imported or env.py fails, and
-    OperationFailed where the database does not allow the comparison.
+    env.py decides what Alembic compares, not what is compared beyond that; dbctl's own
+    tables are never told. Raises ConfigurationError where the models cannot be imported or env.py
+    fails, and OperationFailed where the database does not allow the comparison.
     """
     metadata = load_metadata(settings)
     async with manager.connect() as connection:
@@ -87,7 +87,7 @@ async def find(
     return tuple(
         difference
         for difference in _each_once(told, beyond)
-        if difference.table.rpartition(".")[2] != LEDGER_TABLE
+        if difference.table.rpartition(".")[2] not in OWN_TABLES
     )
 
 

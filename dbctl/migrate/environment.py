@@ -8,7 +8,7 @@ from sqlalchemy import Connection, MetaData
 
 from dbctl.errors import DbctlError
 from dbctl.migrate.scripts import load_metadata
-from dbctl.migrate.version import LEDGER_TABLE
+from dbctl.migrate.version import OWN_TABLES
 from dbctl.runtime import on_database
 from dbctl.settings import Settings, load_settings
 
@@ -29,11 +29,11 @@ def include_name(
     type_: str,
     parent_names: Mapping[str, str | None],  # noqa: ARG001
 ) -> bool:
-    """Leave dbctl's ledger out of what Alembic compares: no model has it, so it would be dropped.
+    """Leave dbctl's own tables out of what Alembic compares: no model has them; it would drop them.
 
     The signature is that of `include_name` in `EnvironmentContext.configure`.
     """
-    return type_ != "table" or name != LEDGER_TABLE
+    return type_ != "table" or name not in OWN_TABLES
 
 
 def with_connection(config: Config, migrate: Callable[[Connection], None]) -> None:

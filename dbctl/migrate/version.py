@@ -6,15 +6,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.engine import DatabaseSessionManager
 
 VERSION_TABLE = "alembic_version"
-# dbctl's own record of who applied what; no model has it, and no drift is made of it.
+# dbctl's own: who applied what, what seeding wrote, and whether it may. No model has them, no drift
+# is made of them, and they do not make a database one that is in use.
 LEDGER_TABLE = "dbctl_ledger"
+SEEDS_TABLE = "dbctl_seeds"
+MARKER_TABLE = "dbctl_seed_marker"
+OWN_TABLES = frozenset({LEDGER_TABLE, SEEDS_TABLE, MARKER_TABLE})
 
 _LOOK = text("""
     select to_regclass('alembic_version') is not null as versioned,
            exists (select from pg_class c
                    join pg_namespace n on n.oid = c.relnamespace
                    where c.relkind in ('r', 'p')
-                     and c.relname not in ('alembic_version', 'dbctl_ledger')
+                     and c.relname <> all (:own)
                      and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
                      and not exists (select from pg_depend d
                                      where d.objid = c.oid and d.deptype = 'e')) as populated
@@ -26,7 +30,8 @@ async def read_version(connection: AsyncConnection) -> tuple[tuple[str, ...], bo
 
     Leaves the connection in no transaction.
     """
-    versioned, populated = (await connection.execute(_LOOK)).one()
+    ours = {"own": [VERSION_TABLE, *OWN_TABLES]}
+    versioned, populated = (await connection.execute(_LOOK, ours)).one()
     heads: tuple[str, ...] = ()
     if versioned:
         rows = await connection.execute(text("select version_num from alembic_version"))

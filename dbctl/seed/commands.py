@@ -1,36 +1,194 @@
-"""`dbctl seed`: put the rows there that development needs."""
+"""`dbctl seed`: put the rows there that development, tests and load tests need."""
 
-from typing import TYPE_CHECKING, Annotated
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dbctl.errors import ExitCode, UsageError
-from dbctl.options import command
-from dbctl.output import emit
-from dbctl.runtime import on_database
+from dbctl.errors import ExitCode, RefusedError, UsageError
+from dbctl.options import YesOption, command, confirm, confirm_by_name, with_settings
+from dbctl.output import emit, notice
+from dbctl.runtime import Target
+from dbctl.seed import options
+from dbctl.seed.generate.commands import generate
+from dbctl.seed.load.commands import load
 
 if TYPE_CHECKING:
+    from dbctl.migrate.scripts import Checkout
+    from dbctl.seed.sets.registry import Entry
+    from dbctl.seed.sets.results import SetResult
+    from dbctl.seed.sets.run import Terms
     from dbctl.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
 
-@command(app)
+def _alone(function: Callable[..., ExitCode]) -> Callable[..., ExitCode | None]:
+    """Return `function` as the callback of the group: it runs where no subcommand is named."""
+    run = with_settings(function)
+    signature = inspect.signature(run)
+
+    def callback(context: typer.Context, **arguments: Any) -> ExitCode | None:
+        if context.invoked_subcommand is None:
+            return run(context, **arguments)
+        given = [
+            name for name, value in arguments.items() if value != signature.parameters[name].default
+        ]
+        if given:
+            raise UsageError(
+                f"the options before {context.invoked_subcommand} are not its own",
+                hint=f"Write them after it: `{context.command_path} "
+                f"{context.invoked_subcommand} --help` shows which it takes.",
+            )
+        return None
+
+    callback.__doc__ = function.__doc__
+    callback.__signature__ = signature  # type: ignore[attr-defined]
+    callback.__annotations__ = run.__annotations__
+    return callback
+
+
 def seed(
     settings: "Settings",
-    dev: Annotated[
-        bool, typer.Option("--dev", help="A user and five tasks to develop with.")
-    ] = False,
+    dev: options.Dev = False,
+    name: options.SetName = None,
+    plan: options.Plan = False,
+    reset: options.Reset = False,
+    cascade: options.Cascade = False,
+    yes: YesOption = False,
 ) -> ExitCode:
-    """Put the rows there that development needs; a second run changes nothing."""
-    if not dev:
-        raise UsageError("name the set to seed", hint="`dbctl seed --dev` is the one there is.")
-    from dbctl.migrate.scripts import open_checkout
-    from dbctl.seed import apply, views
+    """Put rows there: a set of the project's, generated ones, or those of a file.
 
-    apply.refuse_production(settings)  # before anything is looked for, let alone started
-    checkout = open_checkout(settings)
+    Without a set or a command, list the sets. A second run of a set changes nothing.
+    """
+    from dbctl.seed.sets import registry
+
+    if dev and name not in {None, "dev"}:
+        raise UsageError(f"--dev and --set {name} are two sets", hint="Write one at a time.")
+    name = "dev" if dev else name
+    if name is None:
+        if plan or reset or cascade or yes:
+            raise UsageError("no set is named", hint="Give --dev or --set NAME.")
+        return _list(settings, registry.entries(settings))
+    if cascade and not reset:
+        raise UsageError("--cascade is for --reset", hint="Give both, or neither.")
+    from dbctl.seed.guard import refuse_production
+    from dbctl.seed.sets.run import Terms
+
+    refuse_production(settings)  # before anything is looked for, let alone started
+    terms = Terms(plan=plan, reset=reset, cascade=cascade, actor=settings.actor)
+    return _write(settings, registry.find(settings, name), terms, yes=yes)
+
+
+app.callback(invoke_without_command=True)(_alone(seed))
+command(app)(generate)
+command(app)(load)
+
+
+@command(app)
+def allow(
+    settings: "Settings", name: options.DatabaseName = None, revoke: options.Revoke = False
+) -> ExitCode:
+    """Mark a database off this machine as one that seeds may be written into."""
+    from dbctl.seed import marking, views
+    from dbctl.seed.guard import refuse_production
+    from dbctl.seed.marker import Verdict
+
+    if not revoke:
+        refuse_production(settings)
+    database = Target(settings, migrations=True)
+    if revoke:
+        return emit(
+            database.run(lambda manager: marking.revoke(manager, Verdict.ALLOWED)), views.marking
+        )
+    _confirm_name(database, name, "to allow seeds there")
+    return emit(database.run(lambda manager: marking.allow(manager, settings.actor)), views.marking)
+
+
+@command(app)
+def forbid(
+    settings: "Settings", name: options.DatabaseName = None, revoke: options.Revoke = False
+) -> ExitCode:
+    """Mark a database as one that seeds are never written into, not even through a tunnel."""
+    from dbctl.seed import marking, views
+    from dbctl.seed.guard import refuse_production
+    from dbctl.seed.marker import Verdict
+
+    if revoke:
+        refuse_production(settings)
+    database = Target(settings, migrations=True)
+    if revoke:
+        _confirm_name(database, name, "to take that back")
+        return emit(
+            database.run(lambda manager: marking.revoke(manager, Verdict.FORBIDDEN)),
+            views.marking,
+        )
     return emit(
-        on_database(settings, lambda database: apply.seed_dev(database, checkout, settings)),
-        views.seeded,
+        database.run(lambda manager: marking.forbid(manager, settings.actor)), views.marking
     )
+
+
+def _confirm_name(database: Target, name: str | None, purpose: str) -> None:
+    """Have the name of the database be typed, or compare the one that was given."""
+    from dbctl.rendering import visible
+    from dbctl.seed import marking
+
+    actual = database.run(marking.name_of)
+    if name is None:
+        confirm_by_name(
+            actual,
+            f"Type the name of the database, {visible(actual)}, {purpose}",
+            hint=f"Give --name {actual} where that is the database you mean.",
+        )
+    elif name != actual:
+        raise RefusedError(
+            f"the database is {actual}, not {name}", hint="Look at what DATABASE_URL names."
+        )
+
+
+def _list(settings: "Settings", known: "dict[str, Entry]") -> ExitCode:
+    from dbctl.seed.sets import views
+    from dbctl.seed.sets.listing import list_sets
+
+    database = Target(settings, migrations=True)
+    return emit(database.run(lambda manager: list_sets(manager, settings, known)), views.listing)
+
+
+def _write(settings: "Settings", entry: "Entry", terms: "Terms", *, yes: bool) -> ExitCode:
+    from dataclasses import replace
+
+    from dbctl.seed.sets import registry, views
+    from dbctl.seed.sets.run import run_set
+
+    checkout = _checkout(settings)
+    seeds = registry.load(settings, entry)
+    database = Target(settings, migrations=True)
+
+    def run(terms: "Terms") -> "SetResult":
+        return database.run(lambda manager: run_set(manager, checkout, settings, seeds, terms))
+
+    if terms.reset and not terms.plan and not yes:
+        planned = run(replace(terms, plan=True))
+        if planned.deleted:
+            from dbctl.rendering import console
+
+            console(stderr=True).print(views.doomed(planned))
+            confirm("Delete them?", hint="Give --yes to delete them without being asked.")
+    result = run(terms)
+    for text in result.notices:
+        notice(text)
+    return emit(result, views.written)
+
+
+def _checkout(settings: "Settings") -> "Checkout | None":
+    """Return the project's revisions; None where it has models of its own and no revisions."""
+    from dbctl.errors import ConfigurationError
+    from dbctl.migrate.scripts import config_files, open_checkout
+
+    if settings.alembic_config is None:
+        try:
+            config_files(settings)
+        except ConfigurationError:
+            return None
+    return open_checkout(settings)

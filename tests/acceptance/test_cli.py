@@ -19,6 +19,7 @@ COMMANDS = [
     ["migrate"],
     *(["migrate", name] for name in ["up", "down", "status", "history", "new", "check", "stamp"]),
     ["seed"],
+    *(["seed", name] for name in ["allow", "forbid"]),
     ["health"],
     ["inspect"],
     *(["inspect", name] for name in ["tables", "table", "rows", "row", "pool"]),

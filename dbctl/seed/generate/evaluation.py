@@ -1,0 +1,397 @@
+"""Checks as Python functions, with SQL's logic of three values: true, false and unknown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from dbctl.db.catalog import Column
+from dbctl.seed.generate.expressions import Node, Opaque
+from dbctl.seed.generate.limits import Kind, kind_of, leaf_kind
+from dbctl.seed.generate.sqllogic import HELPERS, is_portable, like
+
+# The type of a part: a kind, with `[]` for arrays; None is a literal that takes the other's type.
+type Typed = tuple[str, str | None, bool]
+
+_NUMBERS = {Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT}
+_ORDERED = {*_NUMBERS, Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.INTERVAL}
+_EQUAL = {*_ORDERED, Kind.TEXT, Kind.ENUM, Kind.BOOL, Kind.UUID}
+_CASTS = {
+    "text": Kind.TEXT,
+    "character varying": Kind.TEXT,
+    "character": Kind.TEXT,
+    "bpchar": Kind.TEXT,
+    "varchar": Kind.TEXT,
+    "citext": Kind.TEXT,
+    "integer": Kind.INTEGER,
+    "smallint": Kind.INTEGER,
+    "bigint": Kind.INTEGER,
+    "numeric": Kind.NUMERIC,
+    "double precision": Kind.FLOAT,
+    "real": Kind.FLOAT,
+    "boolean": Kind.BOOL,
+    "date": Kind.DATE,
+    "timestamp without time zone": Kind.TIMESTAMP,
+    "timestamp with time zone": Kind.TIMESTAMPTZ,
+    "time without time zone": Kind.TIME,
+    "uuid": Kind.UUID,
+}
+_LENGTHS = {"length", "char_length", "character_length"}
+_TEXTS = {"lower": "lower", "upper": "upper"}
+_FIELDS = {"year", "month", "day", "hour", "minute"}
+
+
+def compiled(node: Node, columns: Mapping[str, Column]) -> Callable[[Sequence[Any]], list[int]]:
+    """Return what takes the columns that `node` reads and returns the rows that fail.
+
+    The columns are lists of the same length, in the order of `ordered_columns`. Raises Opaque
+    where the server alone can tell.
+    """
+    names = ordered_columns(node)
+    compiler = _Compiler({name: (f"c{place}", columns[name]) for place, name in enumerate(names)})
+    source, kind, _ = compiler.expression(node)
+    if kind != Kind.BOOL:
+        raise Opaque(source)
+    variables = ", ".join(f"c{place}" for place in range(len(names)))
+    text = f"lambda made: [n for n, ({variables},) in enumerate(zip(*made)) if ({source}) is False]"
+    # What is evaluated was written by the compiler; literals are constants of their own.
+    function: Callable[[Sequence[Any]], list[int]] = eval(  # noqa: S307
+        text, compiler.constants | HELPERS
+    )
+    return function
+
+
+def ordered_columns(node: Node) -> tuple[str, ...]:
+    """Return the columns that an expression reads, each once, in the order of their names."""
+    return tuple(sorted(set(node.columns())))
+
+
+def literal_of(node: Node, kind: str | None) -> Any:
+    """Return the Python value of a constant that is compared with values of `kind`.
+
+    Raises Opaque where it is none.
+    """
+    while node.kind == "cast":
+        target = cast_kind(node.value)
+        if target is not None and node.arguments[0].kind == "literal" and kind is None:
+            kind = target
+        node = node.arguments[0]
+    if node.kind == "operator" and node.value == "0-":
+        return -literal_of(node.arguments[0], kind)
+    if node.kind != "literal":
+        raise Opaque
+    return _converted(node.value, kind)
+
+
+def cast_kind(name: str) -> Kind | None:
+    """Return the kind of a type as a cast names it; None for one that is not known."""
+    return _CASTS.get(name)
+
+
+def _converted(value: Any, kind: str | None) -> Any:
+    if not isinstance(value, str) or kind in {None, Kind.TEXT, Kind.ENUM}:
+        return value
+    try:
+        match kind:
+            case Kind.INTEGER:
+                return int(value)
+            case Kind.NUMERIC:
+                return Decimal(value)
+            case Kind.FLOAT:
+                return float(value)
+            case Kind.BOOL:
+                return {"t": True, "true": True, "f": False, "false": False}[value]
+            case Kind.DATE:
+                return date.fromisoformat(value)
+            case Kind.TIME:
+                return time.fromisoformat(value)
+            case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
+                moment = datetime.fromisoformat(value)
+                if (moment.tzinfo is None) != (kind == Kind.TIMESTAMP):
+                    raise Opaque(value)
+                return moment
+            case Kind.UUID:
+                return UUID(value)
+            case _:
+                raise Opaque(value)
+    except (ValueError, KeyError, InvalidOperation):
+        raise Opaque(value) from None
+
+
+class _Compiler:
+    """Write Python for a tree; each part is (source, kind, whether it may be None)."""
+
+    def __init__(self, columns: Mapping[str, tuple[str, Column]]) -> None:
+        self._columns = columns
+        self._names = 0
+        self.constants: dict[str, Any] = {"__builtins__": {}}
+
+    def expression(self, node: Node) -> Typed:
+        match node.kind:
+            case "column":
+                return self._column(node.value)
+            case "literal":
+                return self._literal(node)
+            case "cast":
+                return self._cast(node)
+            case "and" | "or":
+                return self._logic(node)
+            case "not":
+                source, kind, nullable = self.expression(node.arguments[0])
+                self._require(kind == Kind.BOOL)
+                return self._strict([(source, kind, nullable)], lambda a: f"(not {a})", Kind.BOOL)
+            case "is null":
+                source, _, _ = self.expression(node.arguments[0])
+                return f"({source} is None)", Kind.BOOL, False
+            case "is true" | "is false":
+                source, kind, _ = self.expression(node.arguments[0])
+                self._require(kind == Kind.BOOL)
+                return f"({source} is {node.kind == 'is true'})", Kind.BOOL, False
+            case "is distinct":
+                left, right = self._pair(node)
+                self._require(left[1] in _EQUAL)
+                return f"({left[0]} != {right[0]})", Kind.BOOL, False
+            case "compare":
+                return self._compare(node)
+            case "any" | "all":
+                return self._quantified(node)
+            case "operator":
+                return self._operator(node)
+            case "call":
+                return self._call(node)
+            case _:
+                raise Opaque(node.kind)
+
+    def _require(self, condition: bool) -> None:
+        if not condition:
+            raise Opaque
+
+    def _constant(self, value: Any) -> str:
+        name = f"k{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def _strict(self, parts: Sequence[Typed], write: Callable[..., str], kind: str | None) -> Typed:
+        """Write what is unknown where one of its parts is."""
+        sources, tests = [], []
+        for source, _, nullable in parts:
+            if not nullable:
+                sources.append(source)
+                continue
+            self._names += 1
+            name = f"t{self._names}"
+            tests.append(f"({name} := {source}) is None")
+            sources.append(name)
+        body = write(*sources)
+        if not tests:
+            return body, kind, False
+        condition = " or ".join(tests)
+        return f"(None if {condition} else {body})", kind, True
+
+    def _column(self, name: str) -> Typed:
+        if name not in self._columns:
+            raise Opaque(name)
+        variable, column = self._columns[name]
+        kind: str = kind_of(column)
+        if kind == Kind.TEXT and (column.base_name == "citext" or column.leaf == "bpchar"):
+            raise Opaque(name)  # equality is another one
+        if column.leaf == "float4" or kind == Kind.JSON:
+            kind = Kind.FLOAT if column.leaf == "float4" else Kind.JSON
+        if kind == Kind.RANGE and not column.is_array:
+            kind = f"range:{leaf_kind(column.subtype or '')}"
+        return variable, f"{kind}[]" if column.is_array else kind, column.nullable
+
+    def _literal(self, node: Node) -> Typed:
+        value = node.value
+        if value is None:
+            return "None", None, True
+        kind = {bool: Kind.BOOL, int: Kind.INTEGER, Decimal: Kind.NUMERIC}.get(type(value))
+        return self._constant(value), kind, False
+
+    def _cast(self, node: Node) -> Typed:
+        inner = node.arguments[0]
+        target = cast_kind(node.value)
+        if inner.kind == "literal" and isinstance(inner.value, str):
+            if target is None:
+                return self._enum_literal(node.value, inner)
+            return self._constant(_converted(inner.value, target)), target, False
+        if node.value.endswith("[]"):
+            source, kind, nullable = self.expression(inner)
+            return source, kind, nullable
+        source, kind, nullable = self.expression(inner)
+        if kind == target or kind is None:
+            return source, target, nullable
+        if kind in _NUMBERS and target in _NUMBERS:
+            if target == Kind.FLOAT:
+                return self._strict([(source, kind, nullable)], lambda a: f"float({a})", target)
+            if kind == Kind.INTEGER:
+                return source, target, nullable
+            raise Opaque(node.value)  # it rounds
+        if target == Kind.TEXT and kind == Kind.ENUM:
+            return source, target, nullable
+        raise Opaque(node.value)
+
+    def _enum_literal(self, name: str, inner: Node) -> Typed:
+        """Take a literal of an enum, or of a type whose values are compared as text."""
+        for _, column in self._columns.values():
+            if column.labels and column.base_name in {name, name.removesuffix("[]")}:
+                if name.endswith("[]"):
+                    raise Opaque(name)
+                return self._constant(inner.value), Kind.ENUM, False
+        raise Opaque(name)
+
+    def _logic(self, node: Node) -> Typed:
+        parts = [self.expression(argument) for argument in node.arguments]
+        self._require(all(kind in {Kind.BOOL, None} for _, kind, _ in parts))
+        if not any(nullable for _, _, nullable in parts):
+            joined = f" {node.kind} ".join(source for source, _, _ in parts)
+            return f"({joined})", Kind.BOOL, False
+        listed = ", ".join(source for source, _, _ in parts)
+        return f"{node.kind}3(({listed},))", Kind.BOOL, True
+
+    def _pair(self, node: Node) -> tuple[Typed, Typed]:
+        """Compile both sides; a bare literal takes the type of the other."""
+        left, right = (self.expression(argument) for argument in node.arguments)
+        if left[1] is None and right[1] is not None and node.arguments[0].kind == "literal":
+            left = self._retyped(node.arguments[0], right[1])
+        if right[1] is None and left[1] is not None and node.arguments[1].kind == "literal":
+            right = self._retyped(node.arguments[1], left[1])
+        kinds = {left[1], right[1]}
+        if len(kinds) > 1:
+            if kinds <= _NUMBERS:
+                if Kind.FLOAT in kinds:
+                    left, right = (
+                        side
+                        if side[1] == Kind.FLOAT
+                        else self._strict([side], lambda a: f"float({a})", Kind.FLOAT)
+                        for side in (left, right)
+                    )
+            else:
+                raise Opaque
+        return left, right
+
+    def _retyped(self, node: Node, kind: str) -> Typed:
+        if node.value is None:
+            return "None", kind, True
+        return self._constant(_converted(node.value, kind)), kind, False
+
+    def _compare(self, node: Node) -> Typed:
+        left, right = self._pair(node)
+        operator = node.value
+        if operator in {"=", "<>"}:
+            self._require(left[1] in _EQUAL)
+            symbol = "==" if operator == "=" else "!="
+        else:
+            self._require(left[1] in _ORDERED)  # the order of texts is the collation's
+            symbol = operator
+        return self._strict([left, right], lambda a, b: f"({a} {symbol} {b})", Kind.BOOL)
+
+    def _quantified(self, node: Node) -> Typed:
+        self._require((node.kind, node.value) in {("any", "="), ("all", "<>")})
+        subject, array = node.arguments
+        source, kind, nullable = self.expression(subject)
+        self._require(kind in _EQUAL)
+        while array.kind == "cast":
+            array = array.arguments[0]
+        if array.kind == "literal" and isinstance(array.value, str):
+            raise Opaque
+        self._require(array.kind == "array")
+        values = [literal_of(item, kind) for item in array.arguments]
+        self._require(None not in values)
+        constant = self._constant(frozenset(values))
+        word = "in" if node.kind == "any" else "not in"
+        return self._strict(
+            [(source, kind, nullable)], lambda a: f"({a} {word} {constant})", Kind.BOOL
+        )
+
+    def _operator(self, node: Node) -> Typed:
+        operator = node.value
+        if operator == "0-":
+            part = self.expression(node.arguments[0])
+            self._require(part[1] in _NUMBERS)
+            return self._strict([part], lambda a: f"(-{a})", part[1])
+        if operator in {"~", "!~", "~*", "!~*", "~~", "!~~"}:
+            return self._match(node)
+        left, right = self._pair(node)
+        kind = left[1] if left[1] == right[1] else Kind.NUMERIC
+        if operator == "||":
+            self._require(kind == Kind.TEXT)
+            return self._strict([left, right], lambda a, b: f"({a} + {b})", kind)
+        self._require(kind in _NUMBERS)
+        if operator in {"+", "-", "*"}:
+            return self._strict([left, right], lambda a, b: f"({a} {operator} {b})", kind)
+        if kind == Kind.INTEGER and operator in {"/", "%"} and node.arguments[1].kind == "literal":
+            helper = "quotient" if operator == "/" else "remainder"
+            return self._strict([left, right], lambda a, b: f"{helper}({a}, {b})", kind)
+        raise Opaque(operator)
+
+    def _match(self, node: Node) -> Typed:
+        part = self.expression(node.arguments[0])
+        self._require(part[1] == Kind.TEXT)
+        pattern = literal_of(node.arguments[1], Kind.TEXT)
+        if node.value.endswith("~~"):
+            source = like(pattern)
+        else:
+            if not is_portable(pattern):
+                raise Opaque(pattern)
+            source = pattern
+        flags = re.DOTALL | (re.IGNORECASE if node.value.endswith("*") else 0)
+        try:
+            search = self._constant(re.compile(source, flags).search)
+        except re.error:
+            raise Opaque(pattern) from None
+        test = "is None" if node.value.startswith("!") else "is not None"
+        return self._strict([part], lambda a: f"({search}({a}) {test})", Kind.BOOL)
+
+    def _call(self, node: Node) -> Typed:
+        name = node.value
+        if name in {"num_nonnulls", "num_nulls"}:
+            parts = [self.expression(argument) for argument in node.arguments]
+            test = "is not None" if name == "num_nonnulls" else "is None"
+            total = " + ".join(f"({source} {test})" for source, _, _ in parts)
+            return f"({total})", Kind.INTEGER, False
+        if name == "coalesce" and len(node.arguments) == 2:
+            left, right = self._pair(node)
+            self._names += 1
+            return (
+                f"({right[0]} if (t{self._names} := {left[0]}) is None else t{self._names})",
+                left[1],
+                right[2],
+            )
+        parts = [self.expression(argument) for argument in node.arguments]
+        kinds = [kind for _, kind, _ in parts]
+        match name, kinds:
+            case (_, [Kind.TEXT]) if name in _LENGTHS:
+                return self._strict(parts, lambda a: f"len({a})", Kind.INTEGER)
+            case "octet_length", [Kind.TEXT]:
+                return self._strict(parts, lambda a: f"len({a}.encode())", Kind.INTEGER)
+            case "octet_length", [Kind.BYTES]:
+                return self._strict(parts, lambda a: f"len({a})", Kind.INTEGER)
+            case (_, [Kind.TEXT]) if name in _TEXTS:
+                return self._strict(parts, lambda a: f"{a}.{_TEXTS[name]}()", Kind.TEXT)
+            case (("btrim" | "ltrim" | "rtrim"), [Kind.TEXT]):
+                method = {"btrim": "strip", "ltrim": "lstrip", "rtrim": "rstrip"}[name]
+                return self._strict(parts, lambda a: f"{a}.{method}(' ')", Kind.TEXT)
+            case "abs", [kind] if kind in _NUMBERS:
+                return self._strict(parts, lambda a: f"abs({a})", kind)
+            case "cardinality", [str(kind)] if kind.endswith("[]"):
+                return self._strict(parts, lambda a: f"len({a})", Kind.INTEGER)
+            case "array_length", [str(kind), Kind.INTEGER] if kind.endswith("[]"):
+                source, _, _ = self._strict(parts[:1], lambda a: f"(len({a}) or None)", None)
+                return source, Kind.INTEGER, True
+            case (("lower" | "upper"), [str(kind)]) if kind.startswith("range:"):
+                source, _, _ = self._strict(parts, lambda a: f"{name}_of({a})", None)
+                return source, kind.removeprefix("range:"), True
+            case "isempty", [str(kind)] if kind.startswith("range:"):
+                return self._strict(parts, lambda a: f"is_void({a})", Kind.BOOL)
+            case "date_part", [_, kind] if kind in {Kind.DATE, Kind.TIMESTAMP}:
+                field = literal_of(node.arguments[0], Kind.TEXT)
+                self._require(field in _FIELDS and (kind != Kind.DATE or len(field) < 6))
+                self._require(kind != Kind.DATE or field in {"year", "month", "day"})
+                return self._strict(parts[1:], lambda a: f"{a}.{field}", Kind.INTEGER)
+            case _:
+                raise Opaque(name)

@@ -1,0 +1,1 @@
+"""Rows from files: JSON, NDJSON and CSV into a table."""

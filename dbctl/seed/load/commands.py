@@ -1,0 +1,58 @@
+"""`dbctl seed load`: rows from files."""
+
+from typing import TYPE_CHECKING
+
+from dbctl.errors import ExitCode
+from dbctl.output import emit
+from dbctl.runtime import Target
+from dbctl.seed.load import options
+from dbctl.seed.load.request import OnConflict
+
+if TYPE_CHECKING:
+    from dbctl.settings import Settings
+
+
+def load(
+    settings: "Settings",
+    files: options.Files,
+    into: options.Into,
+    form: options.From = None,
+    on_conflict: options.Conflict = OnConflict.FAIL,
+    conflict_key: options.ConflictKey = None,
+    renames: options.Maps = None,
+    reject: options.Reject = None,
+    plan: options.Plan = False,
+    encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    null: options.Null = None,
+    key: options.Key = None,
+    assume_utc: options.AssumeUtc = False,
+) -> ExitCode:
+    """Load rows from files into a table: all of them, or none."""
+    from dbctl.seed.bulk.showing import shown
+    from dbctl.seed.guard import refuse_production
+    from dbctl.seed.load import operation, views
+    from dbctl.seed.load.request import Request
+
+    request = Request(
+        files=tuple(files),
+        into=into,
+        form=form,
+        encoding=encoding,
+        delimiter=delimiter,
+        null=null,
+        key=key,
+        renames=tuple(renames or ()),
+        on_conflict=on_conflict,
+        conflict_key=conflict_key,
+        reject=reject,
+        assume_utc=assume_utc,
+    )
+    run = operation.plan if plan else operation.load
+    if not plan:
+        refuse_production(settings)
+    with shown() as report:
+        result = Target(settings, migrations=True).run(
+            lambda database: run(database, settings, request, report)
+        )
+    return emit(result, views.loaded)

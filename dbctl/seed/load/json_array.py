@@ -1,0 +1,116 @@
+"""Rows of a JSON file: an array of objects, at its top or within an object."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import ijson  # type: ignore[import-untyped]
+
+from dbctl.db.names import listed
+from dbctl.errors import UsageError
+from dbctl.seed.load.faults import FileFault, shown
+from dbctl.seed.load.rows import BATCH_BYTES, BATCH_ROWS, Batch, Dialect
+from dbctl.seed.load.sources import Source
+
+_CHUNK = 64 << 10
+_SLICE = 32
+
+
+def find_rows(source: Source, dialect: Dialect, table: str) -> str:
+    """Return the path of the array that has the rows, empty where it is the whole file.
+
+    In an object that is the one that `dialect` names, or else the one under the name of the table,
+    or else the only one. Raises UsageError where there is none or several, FileFault.
+    """
+    if not _begins_with_object(source):
+        return ""
+    source.keep()
+    found: dict[str, bool] = {}
+    with source.open() as stream, _worded(source):
+        depth = 0  # of arrays: what is within one has no path of its own
+        begun: str | None = None
+        for path, event, _ in ijson.parse(stream, buf_size=_CHUNK):
+            if begun is not None:
+                found[begun], begun = event == "start_map", None
+            if event == "start_array":
+                if not depth:
+                    if path == (dialect.key or table):
+                        return str(path)
+                    begun = path
+                depth += 1
+            elif event == "end_array":
+                depth -= 1
+    return _chosen(source, dialect, table, found)
+
+
+def _chosen(source: Source, dialect: Dialect, table: str, found: Mapping[str, bool]) -> str:
+    """Choose among the arrays of a file of which none is at the very place that was looked for.
+
+    `found` has their paths, and whether they begin with an object, as rows do.
+    """
+    names = listed([shown(path) for path in found])
+    if dialect.key is not None:
+        raise UsageError(
+            f"{source.label} has no array {dialect.key!r}",
+            hint=f"It has {names}." if found else "It has no array.",
+        )
+    of_objects = [path for path, holds_objects in found.items() if holds_objects]
+    named = [path for path in found if path.rpartition(".")[2].casefold() == table.casefold()]
+    for candidates in (named, of_objects, list(found)):
+        if len(candidates) == 1:
+            return candidates[0]
+    if not found:
+        raise UsageError(
+            f"{source.label} is an object without an array",
+            hint="Where it has an object on each line, give --from ndjson.",
+        )
+    raise UsageError(
+        f"{source.label} has several arrays, and none is called {table}: {names}",
+        hint=f"Name the one to load: --key {(of_objects or list(found))[0]}",
+    )
+
+
+def batches(source: Source, stream: io.BufferedReader, path: str) -> Iterator[Batch]:
+    """Yield the rows of the array at `path`; numbers keep every digit.
+
+    Raises FileFault where the file is no JSON or breaks off.
+    """
+    items = ijson.items(stream, f"{path}.item" if path else "item", buf_size=_CHUNK)
+    row = 0
+    while True:
+        rows: list[Any] = []
+        begin = source.position
+        with _worded(source, row, rows):
+            while len(rows) < BATCH_ROWS and source.position - begin < BATCH_BYTES:
+                before = len(rows)
+                rows += islice(items, _SLICE)
+                if len(rows) == before:
+                    break
+        if not rows:
+            return
+        numbers = range(row + 1, row + 1 + len(rows))
+        yield Batch(rows, numbers, lambda _: None, may_hold_nul=True)
+        row += len(rows)
+
+
+def _begins_with_object(source: Source) -> bool:
+    """Tell an object from an array by its first character, which stays to be read."""
+    return source.start().lstrip()[:1] != b"["
+
+
+@contextmanager
+def _worded(source: Source, row: int = 0, rows: Sequence[object] = ()) -> Iterator[None]:
+    """Raise FileFault for what is no JSON, after `row` and the `rows` that were read since."""
+    try:
+        yield
+    except ijson.JSONError as error:
+        reason = str(error).splitlines()[0].removeprefix("parse error: ").strip()
+        other = " Where it has an object on each line, give --from ndjson."
+        raise FileFault(
+            f"{source.label} is no JSON after row {row + len(rows)}: {reason}",
+            hint="Nothing was loaded." + (other if "trailing garbage" in reason else ""),
+        ) from error

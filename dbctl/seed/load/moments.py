@@ -1,0 +1,117 @@
+"""Dates and times from text: ISO 8601, as PostgreSQL and as JavaScript write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from functools import partial
+
+_UTC_NAMED = re.compile(r"(.*\d)\s*(?:UTC|GMT|Z)", re.IGNORECASE)
+# An offset as PostgreSQL may write it, of hours only or with seconds, is read by Python too.
+_INFINITY = {"infinity": datetime.max, "-infinity": datetime.min}  # noqa: DTZ901 - the driver's
+
+
+def timestamptz(value: object, *, assume_utc: bool = False) -> datetime:
+    """Read a timestamp with its zone; one without counts as UTC only where that is asked for.
+
+    Raises ValueError.
+    """
+    try:
+        found = datetime.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        if isinstance(value, str) and value.strip().lower() in _INFINITY:
+            return _INFINITY[value.strip().lower()]
+        found = _spelled(value)
+    if found.tzinfo is not None:
+        return found
+    if assume_utc:
+        return found.replace(tzinfo=UTC)
+    raise ValueError("has no time zone: write it, as in 2026-01-31T12:00:00Z, or give --assume-utc")
+
+
+def timestamp(value: object, *, assume_utc: bool = False) -> datetime:
+    """Read a timestamp without a zone; one in UTC loses it, another one where that is asked for.
+
+    Raises ValueError.
+    """
+    try:
+        found = datetime.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = _spelled(value)
+    offset = found.utcoffset()
+    if offset is None:
+        return found
+    if offset and not assume_utc:
+        raise ValueError(
+            "has a time zone, and the column has none: write it in UTC, or give --assume-utc"
+        )
+    return found.astimezone(UTC).replace(tzinfo=None)
+
+
+def day(value: object) -> date:
+    """Read a date, or a timestamp at midnight.
+
+    Raises ValueError.
+    """
+    try:
+        return date.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = _spelled(value)
+    if found.time() != time():
+        raise ValueError("has a time of day, and the column has none")
+    return found.date()
+
+
+def timetz(value: object) -> time:
+    """Read a time of day with its offset from UTC.
+
+    Raises ValueError.
+    """
+    found = _time(value)
+    if found.tzinfo is None:
+        raise ValueError("has no offset from UTC: write it, as in 12:00:00Z")
+    return found
+
+
+def clock(value: object) -> time:
+    """Read a time of day.
+
+    Raises ValueError.
+    """
+    found = _time(value)
+    if found.tzinfo is not None:
+        raise ValueError("has an offset from UTC, and the column has none")
+    return found
+
+
+def _time(value: object) -> time:
+    try:
+        return time.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError("is no time of day: write it as 12:30:00") from None
+
+
+def _spelled(value: object) -> datetime:
+    """Read what Python's own reader does not take."""
+    if isinstance(value, str):
+        text = value.strip()
+        if named := _UTC_NAMED.fullmatch(text):
+            text = f"{named[1]}+00:00"
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    raise ValueError("is no date or time: write it as ISO 8601, such as 2026-01-31T12:00:00Z")
+
+
+READERS: dict[str, Callable[..., object]] = {"date": day, "time": clock, "timetz": timetz}
+
+
+def reader(leaf: str, *, assume_utc: bool) -> Callable[[object], object]:
+    """Return what reads a value of the built-in type `leaf`, one of dates or times."""
+    if leaf == "timestamptz":
+        return partial(timestamptz, assume_utc=True) if assume_utc else timestamptz
+    if leaf == "timestamp":
+        return partial(timestamp, assume_utc=True) if assume_utc else timestamp
+    return READERS[leaf]

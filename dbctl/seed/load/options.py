@@ -1,0 +1,58 @@
+"""The options of `dbctl seed load`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dbctl.seed.load.forms import Form
+from dbctl.seed.load.request import OnConflict
+
+
+def _delimiter(value: str | None) -> str | None:
+    value = {"\\t": "\t", "tab": "\t"}.get(value or "", value)
+    if value is not None and (len(value) != 1 or value in '"\r\n'):
+        raise typer.BadParameter("a delimiter is one character, or tab")
+    return value
+
+
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE...", help="JSON, NDJSON or CSV, gz or zst too; - for stdin."),
+]
+Into = Annotated[str, typer.Option("--into", metavar="TABLE", help="The table to load into.")]
+From = Annotated[
+    Form | None, typer.Option("--from", help="What the files are; by their names without it.")
+]
+Conflict = Annotated[
+    OnConflict, typer.Option("--on-conflict", help="What to do about a key that is there already.")
+]
+ConflictKey = Annotated[
+    str | None,
+    typer.Option(metavar="COLS", help="The columns, or the unique index, of that key."),
+]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="Rename a field; FIELD= leaves it out."),
+]
+Reject = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write bad rows there and load the others; exit 1 then."),
+]
+Plan = Annotated[bool, typer.Option("--plan", help="Read and check every row; write nothing.")]
+Encoding = Annotated[
+    str, typer.Option(metavar="NAME", help="How the text of the files is encoded.")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(metavar="CHAR", callback=_delimiter, help="CSV: what stands between fields."),
+]
+Null = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="CSV: what stands for null; else an empty, unquoted field."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="JSON: which array of an object has the rows, as in a.b."),
+]
+AssumeUtc = Annotated[bool, typer.Option("--assume-utc", help="Take times without a zone for UTC.")]

@@ -1,0 +1,53 @@
+"""What the readers of every format have in common: batches of rows, and how files are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# A batch ends with whichever of them is reached first.
+BATCH_ROWS = 4000
+BATCH_BYTES = 2 << 20
+# A row that is longer than that is taken for a mistake, such as a quote that is never closed.
+ROW_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A row that cannot be parsed; `text` is how it stands in the file."""
+
+    row: int
+    line: int | None
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as they stand in a file: lists of fields in the order of the header, or objects.
+
+    `numbers` are their places in the file, from 1, and `line` tells on which line the row at an
+    index of `rows` begins. `may_hold_nul` tells that a text may hold the character NUL.
+    """
+
+    rows: Sequence[Any]
+    numbers: Sequence[int]
+    line: Callable[[int], int | None]
+    broken: Sequence[Broken] = ()
+    may_hold_nul: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the files of a run are written, where that is not to be seen in them.
+
+    `null` is the text that stands for null in CSV; without it that is an empty field that is not
+    quoted. `key` is the path of the array in a JSON object, its parts joined by dots. `exact` asks
+    for numbers with every digit.
+    """
+
+    delimiter: str | None = None
+    null: str | None = None
+    key: str | None = None
+    exact: bool = False

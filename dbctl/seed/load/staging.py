@@ -1,0 +1,200 @@
+"""Rows in a stage: conflicts with the table resolved, then moved there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CursorResult, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dbctl.db.catalog import Column
+from dbctl.db.names import quote
+from dbctl.db.tables import Table, Unique
+from dbctl.seed.bulk.encoding import takes_text
+from dbctl.seed.bulk.stage import ROW, Stage
+from dbctl.seed.load.layout import MARKS, StagedLayout
+from dbctl.seed.load.request import OnConflict
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the rows that were sound."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    superseded: int = 0
+
+
+class Staging:
+    """The SQL that moves rows from `stage` into `table`; `key` is what rows conflict by.
+
+    In every statement `s` is a row of the stage and `t` one of the table.
+    """
+
+    def __init__(
+        self, table: Table, stage: Stage, layout: StagedLayout, key: Unique | None
+    ) -> None:
+        self.table = table
+        self.stage = stage
+        self.layout = layout
+        self.key = key
+
+    async def move(self, connection: AsyncConnection, on_conflict: OnConflict) -> Counts:
+        """Move the rows into the table and count what became of them."""
+        match on_conflict:
+            case OnConflict.FAIL:
+                return Counts(inserted=await run(connection, self._insert()))
+            case OnConflict.SKIP:
+                total = await self._count(connection)
+                inserted = await run(connection, f"{self._insert()} on conflict {self._arbiter()}")
+                return Counts(inserted=inserted, skipped=total - inserted)
+            case OnConflict.UPDATE:
+                return await self._merge(connection)
+
+    async def analyze(self, connection: AsyncConnection) -> None:
+        """Let the server know what the stage is like."""
+        await run(connection, f"analyze {self.stage.sql}")
+
+    async def drop_superseded(self, connection: AsyncConnection) -> int:
+        """Delete the rows after which another one with the same key comes; return how many."""
+        keys = self.key_parts("s")
+        return await run(
+            connection,
+            f"delete from {self.stage.sql} d using ("  # noqa: S608 - quoted
+            f"select s.{quote(ROW)} as place, row_number() over ("
+            f"partition by {', '.join(keys)} order by s.{quote(ROW)} desc) as turn "
+            f"from {self.stage.sql} s where {' and '.join(f'{k} is not null' for k in keys)}) r "
+            f"where r.place = d.{quote(ROW)} and r.turn > 1",
+        )
+
+    def matches(self) -> str:
+        """Return the condition that a row of the table has the key of one of the stage."""
+        pairs = zip(self.key_parts("t"), self.key_parts("s"), strict=True)
+        return " and ".join(f"{mine} = {theirs}" for mine, theirs in pairs)
+
+    def key_parts(self, alias: str) -> list[str]:
+        """Return the parts of the key as they are of the row `alias`."""
+        assert self.key is not None  # noqa: S101 - asked for where there is one
+        columns = {
+            column.name: f"{alias}.{quote(column.name)}"
+            if alias == "t" or column.name in self.stage.columns
+            else f"cast(null as {column.base_sql})"
+            for column in self.table.columns
+        }
+        return [
+            columns[name] if name is not None else over(expression, columns)
+            for name, expression in zip(self.key.columns, self.key.expressions, strict=True)
+        ]
+
+    def value(self, name: str) -> str:
+        """Return what is inserted into a column: what the row has, or else the default."""
+        column = self.table.column(name)
+        if name not in self.stage.columns:
+            return default_of(column) or f"cast(null as {column.base_sql})"
+        value = staged_value(column)
+        default = default_of(column)
+        if name in self.layout.made or default is None or not self.layout.lacking(name):
+            return value
+        return f"case when {self.marked(name)} then {default} else {value} end"
+
+    def marked(self, name: str) -> str:
+        """Return the condition that a row does not have the column."""
+        if MARKS not in self.stage.columns:
+            return "false"
+        place = self.layout.columns.index(name)
+        return f"coalesce({place} = any (s.{quote(MARKS)}), false)"
+
+    async def _merge(self, connection: AsyncConnection) -> Counts:
+        """Update the rows that are there and differ, then insert those that are not."""
+        total = await self._count(connection)
+        updated = await run(connection, update) if (update := self._update()) else 0
+        inserted = await run(
+            connection,
+            self._insert(f"not exists (select from {self.table.sql} t where {self.matches()})"),
+        )
+        return Counts(inserted=inserted, updated=updated, unchanged=total - inserted - updated)
+
+    def _update(self) -> str | None:
+        """Return the statement for rows that differ, None where there is nothing but the key."""
+        assert self.key is not None  # noqa: S101 - asked for where there is one
+        names = [
+            name
+            for name in self.layout.present
+            if name not in self.key.columns and name not in self._only_made
+        ]
+        if not names:
+            return None
+        changes = []
+        differences = []
+        for name in names:
+            column, value = self.table.column(name), staged_value(self.table.column(name))
+            if self.layout.lacking(name):
+                value = f"case when {self.marked(name)} then t.{quote(name)} else {value} end"
+            changes.append(f"{quote(name)} = {value}")
+            compared = "" if column.comparable else "::pg_catalog.text"
+            differences.append(f"t.{quote(name)}{compared} is distinct from ({value}){compared}")
+        return (
+            f"update {self.table.sql} t set {', '.join(changes)} from {self.stage.sql} s "  # noqa: S608
+            f"where {self.matches()} and ({' or '.join(differences)})"
+        )
+
+    @property
+    def _only_made(self) -> set[str]:
+        """The columns that no row has: what a model makes for them is for new rows."""
+        return {name for name in self.layout.made if self.layout.lacks_everywhere(name)}
+
+    def _insert(self, condition: str = "true") -> str:
+        names = self.layout.present
+        targets = ", ".join(map(quote, names))
+        values = ", ".join(map(self.value, names))
+        overriding = (
+            "overriding system value "
+            if any(self.table.column(name).identity == "always" for name in names)
+            else ""
+        )
+        return (
+            f"insert into {self.table.sql} ({targets}) {overriding}"  # noqa: S608 - quoted
+            f"select {values} from {self.stage.sql} s where {condition} order by s.{quote(ROW)}"
+        )
+
+    def _arbiter(self) -> str:
+        if self.key is None:
+            return "do nothing"
+        parts = ", ".join(f"({part})" for part in self.key.expressions)
+        where = f" where {self.key.predicate}" if self.key.predicate else ""
+        return f"({parts}){where} do nothing"
+
+    async def _count(self, connection: AsyncConnection) -> int:
+        found = await connection.scalar(
+            text(f"select count(*) from {self.stage.sql}")  # noqa: S608 - quoted
+        )
+        return int(found or 0)
+
+
+async def run(connection: AsyncConnection, statement: str) -> int:
+    """Run a statement without parameters and return the number of rows that it touched."""
+    result: CursorResult[Any] = await connection.exec_driver_sql(statement)
+    return result.rowcount
+
+
+def staged_value(column: Column) -> str:
+    """Return the value of a column of the stage, in the type of the table's below its domains."""
+    value = f"s.{quote(column.name)}"
+    return f"cast({value} as {column.base_sql})" if takes_text(column) else value
+
+
+def default_of(column: Column) -> str | None:
+    """Return the SQL of what a column has where nothing is given, None for null."""
+    if column.identity is not None and column.sequence is not None:
+        name = column.sequence.replace("'", "''")
+        return f"pg_catalog.nextval('{name}'::pg_catalog.regclass)"
+    return f"({column.expression})" if column.expression is not None else None
+
+
+def over(expression: str, columns: dict[str, str]) -> str:
+    """Return an expression of the table's, evaluated where its columns have the values given."""
+    values, names = ", ".join(columns.values()), ", ".join(map(quote, columns))
+    return f"(select {expression} from (select {values}) as v ({names}))"  # noqa: S608 - the server wrote it

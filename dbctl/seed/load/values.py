@@ -1,0 +1,315 @@
+"""What a value of a file must be to go into a column, and what the driver takes for it.
+
+Each type is a schema of pydantic-core, so that whole batches are judged in one call; what only
+PostgreSQL knows how to read is handed over as text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache, partial
+from typing import Any
+
+from asyncpg import Range as PgRange
+from pydantic_core import (
+    CoreSchema,
+    PydanticCustomError,
+    SchemaValidator,
+    ValidationError,
+    core_schema,
+)
+
+from dbctl.db.catalog import Column
+from dbctl.db.names import listed
+from dbctl.seed.bulk.encoding import takes_text
+from dbctl.seed.load import exact, literals, moments
+
+_INTEGERS = {
+    "int2": (-(1 << 15), (1 << 15) - 1),
+    "int4": (-(1 << 31), (1 << 31) - 1),
+    "int8": (-(1 << 63), (1 << 63) - 1),
+    "oid": (0, (1 << 32) - 1),
+}
+_MOMENTS = frozenset({"date", "time", "timetz", "timestamp", "timestamptz"})
+_TEXTS = frozenset({"text", "varchar", "bpchar", "name"})
+# Arrays of which the value is remembered, and not read again.
+_REMEMBERED = 4096
+_FLOAT4 = 3.4028235677973366e38
+_KINDS = {
+    "bool": "true or false",
+    "float4": "a number",
+    "float8": "a number",
+    "uuid": "a UUID",
+    "json": "JSON",
+    "jsonb": "JSON",
+}
+
+
+def value_schema(column: Column, *, from_text: bool, assume_utc: bool = False) -> CoreSchema:
+    """Return the schema of a value of `column` that is not null.
+
+    `from_text` tells that the file has nothing but text, as CSV does.
+    """
+    if takes_text(column):
+        read: Callable[[Any], Any] = partial(_text, column.is_array)
+        if column.leaf in {"bit", "varbit"} and not column.is_array:
+            read = partial(_bits, column.length, column.leaf == "bit")
+        return core_schema.no_info_plain_validator_function(read)
+    element = _element(column, from_text=from_text, assume_utc=assume_utc)
+    if not column.is_array:
+        return element
+    read_array = partial(
+        _array, SchemaValidator(_list_of(element)), described(column, element=True)
+    )
+    if from_text:
+        # The same few arrays come again and again, as tags do; nobody changes the lists.
+        return core_schema.no_info_plain_validator_function(lru_cache(_REMEMBERED)(read_array))
+    nested = core_schema.no_info_plain_validator_function(read_array)
+    return core_schema.union_schema([_list_of(element), nested], mode="left_to_right")
+
+
+def described(column: Column, *, element: bool = False) -> str:
+    """Say what a value of `column` has to be, or each element of an array."""
+    if column.is_array and not element:
+        return f"an array, each element of it {described(column, element=True)}"
+    if column.labels:
+        return f"one of {listed(column.labels, 'and')}"
+    if bounds := _INTEGERS.get(column.leaf):
+        return f"an integer from {bounds[0]} to {bounds[1]}"
+    if column.leaf in _TEXTS:
+        return "text" if column.length is None else f"text of at most {column.length} characters"
+    return _KINDS.get(column.leaf, f"a value of {column.type}")
+
+
+def _list_of(element: CoreSchema) -> CoreSchema:
+    return core_schema.list_schema(core_schema.nullable_schema(element), strict=True)
+
+
+def _element(column: Column, *, from_text: bool, assume_utc: bool) -> CoreSchema:
+    """Return the schema of a value, or of an element where the column is an array."""
+    leaf = column.leaf
+    if column.subtype is not None:
+        return _range(column, from_text=from_text, assume_utc=assume_utc)
+    if column.labels:
+        return core_schema.literal_schema(list(column.labels))
+    if leaf in _TEXTS:
+        return core_schema.str_schema(strict=True, max_length=column.length)
+    if leaf in _INTEGERS:
+        low, high = _INTEGERS[leaf]
+        return _number(core_schema.int_schema(ge=low, le=high), from_text=from_text)
+    if leaf == "float8":
+        return _number(core_schema.float_schema(), from_text=from_text)
+    if leaf in _MOMENTS:
+        reader = moments.reader(leaf, assume_utc=assume_utc)
+        return core_schema.no_info_plain_validator_function(reader)
+    if leaf == "bool":
+        return core_schema.bool_schema()
+    if leaf == "uuid":
+        return core_schema.uuid_schema()
+    return core_schema.no_info_plain_validator_function(_read(column, from_text=from_text))
+
+
+def _number(schema: CoreSchema, *, from_text: bool) -> CoreSchema:
+    """Take numbers and text for a number; pydantic alone would take `true` for 1 as well."""
+    if from_text:
+        return schema
+    numbers = core_schema.is_instance_schema((int, float, Decimal, str))
+    no_bool = core_schema.no_info_plain_validator_function(_no_bool)
+    strict = {**schema, "strict": True}
+    return core_schema.union_schema(
+        [strict, core_schema.chain_schema([numbers, no_bool, schema])],
+        mode="left_to_right",
+    )
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "is no number")
+    return value
+
+
+def _read(column: Column, *, from_text: bool) -> Callable[[Any], Any]:
+    """Return the function that reads a value of the types which pydantic does not know."""
+    match column.leaf:
+        case "numeric":
+            return partial(_numeric, column.precision, column.scale)
+        case "float4":
+            return _float4
+        case "json" | "jsonb":
+            return _json_text if from_text else _json_value
+        case "bytea":
+            return _bytes
+        case "interval":
+            return _interval
+        case "inet":
+            return partial(_address, ipaddress.ip_interface, "IP address")
+        case "cidr":
+            return partial(_address, ipaddress.ip_network, "IP network")
+        case _:
+            return partial(_text, False)
+
+
+def _numeric(precision: int | None, scale: int | None, value: Any) -> Decimal:
+    if isinstance(value, bool | list | dict):
+        raise ValueError("is no number")  # noqa: TRY004 - pydantic's protocol
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        raise ValueError("is no number") from None
+    if number.is_snan():
+        raise ValueError("is no number")
+    if precision is None or scale is None or number.is_nan():
+        return number
+    if number.is_infinite():
+        raise ValueError(f"is not finite, and the column takes numeric({precision},{scale})")
+    _, digits, exponent = number.as_tuple()
+    zeros = len(digits) - len("".join(map(str, digits)).rstrip("0")) if any(digits) else 0
+    if any(digits) and -(int(exponent) + zeros) > scale:
+        raise ValueError(
+            f"has more than {scale} decimal places, which numeric({precision},{scale}) would round"
+        )
+    if any(digits) and number.adjusted() >= precision - scale:
+        raise ValueError(f"is too large for numeric({precision},{scale})")
+    return number
+
+
+def _float4(value: Any) -> float:
+    if isinstance(value, bool | list | dict):
+        raise ValueError("is no number")  # noqa: TRY004 - pydantic's protocol
+    number = float(value)
+    if abs(number) > _FLOAT4 and abs(number) != float("inf"):
+        raise ValueError("is too large for a real")
+    return number
+
+
+def _json_text(value: Any) -> str:
+    return _json_for_server(value, lambda: exact.loads(value))
+
+
+def _json_value(value: Any) -> str:
+    text = exact.dumps(value)
+    return _json_for_server(text, lambda: None)
+
+
+def _json_for_server(text: str, parse: Callable[[], object]) -> str:
+    try:
+        parse()
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"is no JSON: {str(error).partition(': line 1 ')[0]}") from None
+    if "\\u0000" in text:
+        raise ValueError("holds the character NUL, which PostgreSQL has not")
+    return text
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise ValueError("is no text of bytes")  # noqa: TRY004 - pydantic's protocol
+    try:
+        if value.startswith("\\x"):
+            return bytes.fromhex(value[2:])
+        return base64.b64decode(value, validate=True)
+    except (ValueError, binascii.Error):
+        raise ValueError(r"is no bytes: write \x and hexadecimal digits, or base64") from None
+
+
+def _interval(value: Any) -> literals.Interval:
+    if not isinstance(value, str):
+        raise ValueError("is no interval")  # noqa: TRY004 - pydantic's protocol
+    return literals.interval(value)
+
+
+def _address(parse: Callable[[str], Any], kind: str, value: Any) -> Any:
+    try:
+        if isinstance(value, str):
+            return parse(value)
+    except ValueError:
+        pass
+    raise ValueError(f"is no {kind}")
+
+
+def _bits(length: int | None, fixed: bool, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[01]*", value):
+        raise ValueError("is no string of bits")
+    if length is not None and (len(value) != length if fixed else len(value) > length):
+        raise ValueError(f"has {len(value)} bits, and the column takes {length}")
+    return value
+
+
+def _text(is_array: bool, value: Any) -> str:
+    """Return text that the server reads; a list is written as PostgreSQL writes an array."""
+    if is_array and isinstance(value, str) and value.lstrip().startswith("["):
+        value = _json_list(value)
+    if is_array and isinstance(value, list):
+        return literals.written(value)
+    return value if isinstance(value, str) else exact.dumps(value)
+
+
+def _array(elements: SchemaValidator, kind: str, value: Any) -> list[Any]:
+    if isinstance(value, str):
+        items = _json_list(value) if value.lstrip().startswith("[") else literals.array(value)
+    else:
+        items = value
+    if not isinstance(items, list):
+        raise ValueError("is no array: write {a,b} or a JSON list")  # noqa: TRY004
+    return _checked(elements, kind, items)
+
+
+def _checked(elements: SchemaValidator, kind: str, items: list[Any]) -> list[Any]:
+    nested = [isinstance(item, list) for item in items]
+    if any(nested):
+        if not all(nested) or len({len(item) for item in items}) > 1:
+            raise ValueError("is an array whose rows are not of one length")
+        return [_checked(elements, kind, item) for item in items]
+    try:
+        return elements.validate_python(items)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = int(first["loc"][0]) + 1 if first["loc"] else 1
+        said = first["ctx"]["error"] if first["type"] == "value_error" else f"is not {kind}"
+        raise ValueError(f"has an element, number {place}, that {said}") from None
+
+
+def _json_list(text: str) -> Any:
+    try:
+        return exact.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("is no array: write {a,b} or a JSON list") from None
+
+
+def _range(column: Column, *, from_text: bool, assume_utc: bool) -> CoreSchema:
+    assert column.subtype is not None  # noqa: S101 - a range is one of something
+    bound = replace(column, leaf=column.subtype, subtype=None, is_array=False)
+    schema = SchemaValidator(_element(bound, from_text=from_text, assume_utc=assume_utc))
+    return core_schema.no_info_plain_validator_function(partial(_ranged, schema))
+
+
+def _ranged(bounds: SchemaValidator, value: Any) -> PgRange:
+    match value:
+        case str():
+            found = literals.range_bounds(value)
+        case {"empty": True} | {"isempty": True}:
+            found = None
+        case {"lower": lower, "upper": upper, **rest}:
+            found = (lower, upper, str(rest.get("bounds", "[)")))
+        case _:
+            raise ValueError("is no range: write [a,b) or empty")
+    if found is None:
+        return PgRange(empty=True)
+    if found[2] not in {"[)", "[]", "(]", "()"}:
+        raise ValueError("has bounds that are none of [) [] (] ()")
+    try:
+        low, high = (
+            None if bound is None else bounds.validate_python(bound) for bound in found[:2]
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"has a bound, {exact.dumps(first['input'])}, that is none") from None
+    return PgRange(low, high, lower_inc=found[2][0] == "[", upper_inc=found[2][1] == "]")

@@ -1,0 +1,63 @@
+"""Mark a database: seeds may be written there, or never."""
+
+from dbctl.db.engine import DatabaseSessionManager
+from dbctl.errors import ErrorCode, RefusedError
+from dbctl.seed import marker
+from dbctl.seed.marker import Verdict
+from dbctl.seed.results import Marking
+
+
+async def name_of(manager: DatabaseSessionManager) -> str:
+    """Return the name of the database as the server has it."""
+    async with manager.connect() as connection:
+        return (await marker.identify(connection)).name
+
+
+async def allow(manager: DatabaseSessionManager, actor: str | None) -> Marking:
+    """Mark the database as one that seeds may be written into.
+
+    Raises RefusedError, code `seed_guard`, where it is marked as forbidden.
+    """
+    return await _mark(manager, Verdict.ALLOWED, actor)
+
+
+async def forbid(manager: DatabaseSessionManager, actor: str | None) -> Marking:
+    """Mark the database as one that seeds are never written into, wherever it is reached from."""
+    return await _mark(manager, Verdict.FORBIDDEN, actor)
+
+
+async def revoke(manager: DatabaseSessionManager, verdict: Verdict) -> Marking:
+    """Remove the mark of the database, where it is that one."""
+    return await _mark(manager, None, None, only=verdict)
+
+
+async def _mark(
+    manager: DatabaseSessionManager,
+    verdict: Verdict | None,
+    actor: str | None,
+    *,
+    only: Verdict | None = None,
+) -> Marking:
+    async with manager.connect() as connection, connection.begin():
+        before = await marker.read(connection)
+        if verdict is Verdict.ALLOWED and before and before.verdict is Verdict.FORBIDDEN:
+            name = (await marker.identify(connection)).name
+            raise RefusedError(
+                f"seeds are forbidden in {manager.label}: it was marked so by {before.author} "
+                f"on {before.marked_at:%Y-%m-%d}",
+                hint=f"If that was a mistake: `dbctl seed forbid --revoke --name {name}` first.",
+                code=ErrorCode.SEED_GUARD,
+            )
+        held = before.verdict if before else None
+        changed = held is only if verdict is None else held is not verdict
+        if changed:
+            await marker.write(connection, verdict, actor)
+        mark = await marker.read(connection)
+        return Marking(
+            database=manager.label,
+            name=(await marker.identify(connection)).name,
+            verdict=mark.verdict if mark else None,
+            changed=changed,
+            marked_by=mark.author if mark else None,
+            marked_at=mark.marked_at if mark else None,
+        )

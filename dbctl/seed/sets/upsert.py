@@ -1,0 +1,257 @@
+"""Write the rows of a set one by one: found by their keys, created, updated or left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, insert, select, update
+from sqlalchemy import Row as Returned
+from sqlalchemy.exc import StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm.attributes import set_committed_value
+
+from dbctl.db.catalog import Relation
+from dbctl.db.names import listed
+from dbctl.seed.sets import compare
+from dbctl.seed.sets.faults import SetFault, row_refused
+from dbctl.seed.sets.known import KnownTable, Row, RowKey, TableKey, Written
+from dbctl.seed.sets.results import Change, RowState, SetRow
+from dbctl.seed.sets.rows import Given, Shape, label, parts, read, shape_of
+
+# Characters of a value that a result shows.
+_SHOWN = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What the database says of a row: itself, and by field its text and whether it is as given."""
+
+    row: Row
+    texts: dict[str, str | None]
+    same: dict[str, bool]
+
+
+class Upserter:
+    """Write rows in the transaction of `connection`; `before` is what earlier runs have left.
+
+    `describe` puts before a fault where in the set it is.
+    """
+
+    def __init__(
+        self, connection: AsyncConnection, before: Written, describe: Callable[[], str]
+    ) -> None:
+        self._connection = connection
+        self._before = before
+        self._describe = describe
+        self._tables: dict[type, KnownTable] = {}
+        self._shapes: dict[type, Shape] = {}
+        self._states: dict[tuple[TableKey, RowKey], RowState] = {}
+        self._yielded: dict[int, object] = {}
+        self._parts: dict[int, tuple[object, object]] = {}
+        self.explicit: set[Relation] = set()
+        self.rows: list[SetRow] = []
+
+    def forget(self) -> None:
+        """Forget what rows hold: the set has run a statement of its own that may write."""
+        for table in self._tables.values():
+            table.forget()
+
+    async def write(self, yielded: object) -> None:
+        """Write one row, as a set yields it; its instance has the database's values afterwards.
+
+        Raises SetFault for a row that cannot be written, FindingError where the database has not
+        its table, ConnectionFailed where it is lost.
+        """
+        try:
+            given = read(self._shape(yielded), yielded)
+            try:
+                table = await self._table(given.shape, type(given.instance))
+                state, row, changes = await self._written(table, given)
+            except StatementError as error:
+                raise row_refused(error, given.name) from error
+        except SetFault as fault:
+            raise SetFault(
+                f"{self._describe()}: {fault.message}", hint=fault.hint, code=fault.code
+            ) from fault
+        self._keep(given)
+        identity = (table.key, row.key)
+        if identity in self._states:
+            if changes:
+                raise SetFault(
+                    f"{self._describe()}: {given.name} is yielded twice, with another "
+                    f"{listed([change.column for change in changes])}",
+                    hint="Yield each row once; every run would write it twice.",
+                )
+        else:
+            self._states[identity] = state
+            self.rows.append(
+                SetRow(
+                    table=table.key.label,
+                    key=given.key_text,
+                    label=label(row.values, given.key),
+                    state=state,
+                    changes=changes,
+                )
+            )
+        for name, value in row.values.items():
+            set_committed_value(given.instance, name, value)
+
+    def finish(self) -> Written:
+        """Return what the runs of the set have left now.
+
+        Raises SetFault where a row is in a collection of another, and was not itself yielded.
+        """
+        for reference, (whole, part) in self._parts.items():
+            if reference not in self._yielded:
+                raise SetFault(
+                    f"{self._describe()}: a {type(part).__name__} in a collection of a "
+                    f"{type(whole).__name__} is not yielded",
+                    hint="Yield each row itself, the one that others refer to first.",
+                )
+        known = {table.key: table for table in self._tables.values()}
+        after = Written()
+        for table, key in self._before.created:
+            # Of a table that the set fills no more, nothing is known.
+            if table not in known or known[table].has(key) or (table, key) in self._states:
+                after.created.append((table, key))
+        created = set(after.created)
+        for identity, state in self._states.items():
+            if identity not in created:
+                (after.created if state is RowState.CREATED else after.found).append(identity)
+        return after
+
+    def _keep(self, given: Given) -> None:
+        self._yielded[id(given.instance)] = given.instance
+        for part in parts(given.instance):
+            self._parts[id(part)] = (given.instance, part)
+
+    def _shape(self, yielded: object) -> Shape:
+        instance = getattr(yielded, "row", yielded)
+        model = type(instance)
+        if model not in self._shapes:
+            self._shapes[model] = shape_of(model, instance)
+        return self._shapes[model]
+
+    async def _table(self, shape: Shape, model: type) -> KnownTable:
+        if model not in self._tables:
+            table = await KnownTable.open(self._connection, shape)
+            if keys := self._before.keys_of(table.key):
+                await table.prefetch(self._connection, keys)
+            self._tables[model] = table
+        return self._tables[model]
+
+    async def _written(
+        self, table: KnownTable, given: Given
+    ) -> tuple[RowState, Row, tuple[Change, ...]]:
+        wanted = tuple(given.written[name] for name in given.key)
+        known = table.lookup(given.key, wanted)
+        if known is not None and all(
+            compare.surely_same(given.written[name], known.values[name]) for name in given.compared
+        ):
+            return RowState.UNCHANGED, known, ()
+        looked = await self._look(table, given)
+        if looked is None:
+            return RowState.CREATED, await self._create(table, given), ()
+        differing = [name for name, same in looked.same.items() if not same]
+        if not differing:
+            return RowState.UNCHANGED, looked.row, ()
+        return await self._update(table, given, looked, differing)
+
+    async def _look(self, table: KnownTable, given: Given) -> _Looked | None:
+        """Return the row that has the key; None where there is none."""
+        fields, columns = given.shape.fields, table.columns
+        texts = self._texts(given)
+        same = [
+            compare.is_stored(given.written[name], fields[name], columns[fields[name].name])
+            for name in given.compared
+        ]
+        statement: Select[Any] = select(*table.selected, *texts, *(s.label(None) for s in same))
+        found = (await self._connection.execute(statement.where(_has_key(table, given)))).all()
+        if len(found) > 1:
+            raise SetFault(
+                f"{len(found)} rows of {table.key.label} have the key {given.key_text}",
+                hint="Key the row by fields of which no two rows have the same.",
+            )
+        if not found:
+            return None
+        count = len(given.compared)
+        return _Looked(
+            table.row(found[0]),
+            self._texts_of(table, given, found[0]),
+            dict(zip(given.compared, list(found[0])[-count:] if count else (), strict=True)),
+        )
+
+    async def _create(self, table: KnownTable, given: Given) -> Row:
+        fields = given.shape.fields
+        values = {fields[name]: value for name, value in given.written.items()}
+        statement = insert(given.shape.table).values(values).returning(*table.selected)
+        returned = (await self._connection.execute(statement)).one_or_none()
+        if returned is None:
+            raise SetFault(
+                f"{given.name} was not created, and the database said nothing",
+                hint="A trigger or a rule of the table keeps it from it.",
+            )
+        if any(table.columns[fields[name].name].sequence for name in given.written):
+            self.explicit.add(table.relation)
+        return table.row(returned)
+
+    async def _update(
+        self, table: KnownTable, given: Given, looked: _Looked, differing: list[str]
+    ) -> tuple[RowState, Row, tuple[Change, ...]]:
+        """Update the fields that differ, unless a trigger makes of them what is there already."""
+        fields = given.shape.fields
+        statement = (
+            update(given.shape.table)
+            .where(_has_key(table, given))
+            .values({fields[name]: given.written[name] for name in differing})
+            .returning(*table.selected, *self._texts(given))
+        )
+        async with self._connection.begin_nested() as savepoint:
+            returned = (await self._connection.execute(statement)).one_or_none()
+            if returned is None:
+                raise SetFault(
+                    f"{given.name} was found, but cannot be updated",
+                    hint="A policy or a trigger of the table keeps it from it, or somebody has "
+                    "just deleted the row.",
+                )
+            after = self._texts_of(table, given, returned)
+            changes = tuple(
+                Change(
+                    column=fields[name].name,
+                    old=_cut(looked.texts[name]),
+                    new=_cut(after[name]),
+                )
+                for name in given.compared
+                if looked.texts[name] != after[name]
+            )
+            if not changes:
+                await savepoint.rollback()
+        if not changes:
+            return RowState.UNCHANGED, looked.row, ()
+        return RowState.UPDATED, table.row(returned), changes
+
+    def _texts(self, given: Given) -> list[Any]:
+        fields = given.shape.fields
+        return [cast(fields[name], Text).label(None) for name in given.compared]
+
+    def _texts_of(
+        self, table: KnownTable, given: Given, returned: Returned[Any]
+    ) -> dict[str, str | None]:
+        start = len(table.selected)
+        values = list(returned)[start : start + len(given.compared)]
+        return dict(zip(given.compared, values, strict=True))
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _has_key(table: KnownTable, given: Given) -> ColumnElement[bool]:
+    conditions = []
+    for name in given.key:
+        of, value = given.shape.fields[name], given.written[name]
+        is_value = of == compare.stored(value, of, table.columns[of.name])
+        conditions.append(of.is_(None) if value is None else is_value)
+    return and_(*conditions)
