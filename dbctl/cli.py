@@ -14,7 +14,7 @@ from dbctl.output import prepare_streams
 
 GROUPS = {
     "migrate": "Which schema is the database at, what is pending; apply it safely.",
-    "seed": "Put the rows there that development needs.",
+    "seed": "Put the rows there that development, tests and load tests need.",
     "health": "Is this database fit to serve? For CI, deploys and probes.",
     "inspect": "Look at tables and rows, without being able to break anything.",
     "server": "The embedded PostgreSQL that serves when no DATABASE_URL is set.",

@@ -13,11 +13,14 @@ from tests.support.cli import ROOT, invoke
 
 README = (ROOT / "README.md").read_text()
 MIGRATE = (ROOT / "docs" / "migrate.md").read_text()
+SEED = (ROOT / "docs" / "seed.md").read_text()
 GROUPS = ("migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
     set(
         re.findall(
-            r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$", README + MIGRATE, re.MULTILINE
+            r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
+            README + MIGRATE + SEED,
+            re.MULTILINE,
         )
     )
 )
@@ -30,7 +33,8 @@ def test_there_are_commands_to_check() -> None:
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_of_the_readme_exists_with_its_options(line: str) -> None:
     words = shlex.split(line)
-    command = words[:2] if words[0] in {"migrate", "inspect", "server"} else words[:1]
+    is_group = words[0] in {"migrate", "seed", "inspect", "server"}
+    command = [word for word in words[: 2 if is_group else 1] if not word.startswith("-")]
     help_text = invoke(*command, "--help").stdout
     assert f"Usage: dbctl {' '.join(command)}" in help_text
     for option in (word for word in words if word.startswith("--")):
