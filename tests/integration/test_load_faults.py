@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.test_load_files import U1, U2, emails, load, write
+from tests.support.cli import run_dbctl
 from tests.support.databases import execute, fetch
 
 TASKS = "id,user_id,title,status,priority,tags,due_at\n"
@@ -86,7 +87,7 @@ def test_a_field_that_turns_up_late_is_a_fault_of_its_row(owned_url: str, tmp_pa
     done = load(owned_url, file, into="tasks")
     assert done.exit_code == 4
     assert "row 4101 (line 4101), column colour: is no column of public.tasks" in done.stderr
-    write(file, "".join(f"{json.dumps(row)}\n" for row in first + [last[0] | {"colour": 1}]))
+    write(file, "".join(f"{json.dumps(row)}\n" for row in [*first, last[0] | {"colour": 1}]))
     assert load(owned_url, file, "--map", "colour=", into="tasks").exit_code == 0
     assert (count(owned_url), count(owned_url, "tasks where due_at is not null")) == (4101, 1)
 
@@ -121,11 +122,7 @@ def test_what_the_server_refuses_is_named_by_its_row(
     assert count(owned_url) == 0
 
 
-def test_an_orphan_that_comes_from_a_pipe_is_told_by_its_key(
-    owned_url: str, tmp_path: Path
-) -> None:
-    from tests.support.cli import run_dbctl
-
+def test_an_orphan_that_comes_from_a_pipe_is_told_by_its_key(owned_url: str) -> None:
     done = run_dbctl(
         *("seed", "load", "-", "--into", "tasks"),
         env={"DATABASE_URL": owned_url},

@@ -127,6 +127,21 @@ def test_names_match_in_spite_of_case_and_underscores(database_url: str, tmp_pat
     ) == ["false2020"]
 
 
+def test_a_row_with_two_fields_for_one_column_is_a_fault(database_url: str, tmp_path: Path) -> None:
+    table = write(tmp_path / "x.csv", "email,Email,name\na,b,c\n")
+    done = load(database_url, table)
+    assert done.exit_code == 2
+    assert "go into the same column, email" in done.stderr
+    rows = [{"email": "a@x.io", "name": "A"}, {"EMail": "b@x.io", "name": "B"}]
+    file = write(tmp_path / "x.json", json.dumps([*rows, {**rows[0], **rows[1]}]))
+    done = load(database_url, file)
+    assert done.exit_code == 4
+    assert "row 3, column EMail: goes into email, as another field of the row does" in done.stderr
+    write(file, json.dumps(rows))
+    assert load(database_url, file).exit_code == 0
+    assert emails(database_url) == ["a@x.io", "b@x.io"]
+
+
 def test_fields_are_renamed_and_left_out(database_url: str, tmp_path: Path) -> None:
     file = write(tmp_path / "x.csv", f"id,mail,name,junk\n{U1},a@x.io,Ann,zzz\n")
     done = load(database_url, file)
@@ -196,6 +211,31 @@ def test_a_row_that_lacks_a_column_takes_its_default_and_null_stays_null(
         empty_url, "select count(c) || ' ' || count(distinct c) || ' ' || count(d) from t"
     ) == ["4 4 4"]
     assert fetch(empty_url, "select nextval(pg_get_serial_sequence('t', 'id'))") == [51]
+
+
+def test_defaults_of_every_kind_stand_in_for_what_a_row_lacks(
+    empty_url: str, tmp_path: Path
+) -> None:
+    execute(
+        empty_url,
+        "create type mood as enum ('sad', 'happy')",
+        "create table t (id int, n numeric(4,1) default 0, f float8 default 1,"
+        " m mood default 'sad', a text[] default '{x}', j jsonb default '{\"k\": 1}',"
+        " d date default current_date,"
+        " i interval default '1 hour', b bytea default '\\x00', r int4range default '[1,2)',"
+        " c inet default '10.0.0.1', z time default '12:30', p point default '(1,2)',"
+        " u timestamptz default now(), v double precision default random())",
+        "insert into t (id) values (1)",
+    )
+    given = fetch(empty_url, "select to_jsonb(t) from t")[0]
+    rows = [json.loads(given) | {"id": 2}, {"id": 3}]
+    del rows[0]["v"]
+    file = write(tmp_path / "x.ndjson", "".join(f"{json.dumps(row)}\n" for row in rows))
+    done = load(empty_url, file, into="t")
+    assert done.exit_code == 0, done.stderr
+    same = "select distinct (to_jsonb(t) - 'id' - 'u' - 'v')::text from t"
+    assert len(fetch(empty_url, same)) == 1
+    assert fetch(empty_url, "select count(distinct v) from t") == [3]
 
 
 def test_generated_columns_are_refused_with_the_way_to_leave_them_out(

@@ -25,6 +25,11 @@ _PRELOADED = [
     "dbctl.migrate.views",
     "dbctl.migrate.live_views",
     "dbctl.db.endpoints",
+    "dbctl.seed.generate.run",
+    "dbctl.seed.generate.views",
+    "dbctl.seed.load.operation",
+    "dbctl.seed.load.views",
+    "mimesis",
 ]
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(_PRELOADED)

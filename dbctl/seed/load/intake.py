@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.catalog import Column
 from dbctl.db.queries import query
 from dbctl.db.tables import Table, find_table
+from dbctl.errors import UsageError
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.load.checking import MISSING
 from dbctl.seed.load.constraints import Modelled, of_models
@@ -88,6 +89,10 @@ async def take_in(
         ]
         if file.fields and request.on_conflict is not OnConflict.UPDATE:
             require(file.label, table, lacking)
+    if not fields and any(file.fields for file in files):
+        raise UsageError(
+            "no field of the files goes into a column", hint="Leave out some --map field=."
+        )
     given = tuple(column.name for column in table.writable if column.name in set(fields.values()))
     return Intake(table, files, matcher, modelled, given, fields)
 
@@ -133,8 +138,8 @@ async def defaults(
         ):
             found[name] = _constantly(MISSING)
         elif column.expression is not None:
-            cast = "::pg_catalog.text" if takes_text(column) else ""
-            value = await connection.scalar(text(f"select ({_escaped(column.expression)}){cast}"))
+            sql = _escaped(f"({column.expression}){_cast(column)}")
+            value = await connection.scalar(text(f"select {sql}"))
             found[name] = _constantly(value)
         elif column.nullable:
             found[name] = _constantly(None)
@@ -147,6 +152,15 @@ async def _is_volatile(connection: AsyncConnection, expression: str) -> bool:
     if not names:
         return False
     return bool(await connection.scalar(text(query("seed.load", "volatile")), {"names": names}))
+
+
+def _cast(column: Column) -> str:
+    """Return what makes text of a default where rows have text for the type."""
+    if takes_text(column):
+        return "::pg_catalog.text"
+    if column.leaf in {"json", "jsonb"}:
+        return "::pg_catalog.text[]" if column.is_array else "::pg_catalog.text"
+    return ""
 
 
 def _escaped(expression: str) -> str:

@@ -10,7 +10,7 @@ from dbctl.seed.load.exact import dumps
 
 _ELEMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}]*))\s*', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_BOUND = r'(?:"((?:[^"\\]|\\.|"")*)"|([^",()\[\]]*))'
+_BOUND = r'(?:"((?:[^"\\]|\\.|"")*)"|((?:[^",()\[\]\\]|\\.)*))'
 _RANGE = re.compile(rf"\s*([\[(]){_BOUND},{_BOUND}([\])])\s*", re.DOTALL)
 
 

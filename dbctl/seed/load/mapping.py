@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from shlex import quote as _shell
@@ -108,7 +109,9 @@ class Matcher:
         )
 
     def why_not(self, field: str) -> str:
-        """Say why `field` goes into no column."""
+        """Say why `field` of a row goes into no column."""
+        with suppress(LookupError):
+            return f"goes into {self.column_of(field)}, as another field of the row does"
         if self._generated(field):
             return "is a column that the server generates"
         return f"is no column of {self._table.label} (--map {self._advice(field)})"

@@ -30,6 +30,8 @@ from dbctl.seed.load.stream import Faulty, Stream
 from dbctl.settings import Settings
 
 _INTEGRITY = "23"
+# What can be wrong with a row: its data, a constraint, a WITH CHECK OPTION, what a trigger says.
+_OF_ROWS = ("22", _INTEGRITY, "44", "P0")
 
 
 async def load(
@@ -156,7 +158,7 @@ class _Run:
             return False
         except CopyRefused as error:
             await self._back()
-            if error.row is not None:
+            if error.row is not None and error.sqlstate.startswith(_OF_ROWS):
                 file, number = stream.places.of(error.row)
                 stream.faults.add([fault_of(error, file, number, self._intake)])
                 raise Faulty from error

@@ -16,6 +16,9 @@ def loaded(result: LoadResult) -> RenderableType:
     parts += [safe(notice, "warn") for notice in result.notices]
     if result.error is None:
         parts.append(_sentence(result))
+    if result.reject_file is not None:
+        advice = f"Mend the rows in {result.reject_file} and load that file as it is."
+        parts.append(safe(advice, "muted"))
     return Group(*parts)
 
 
