@@ -131,6 +131,8 @@ def forbid(
 
 def _confirm_name(database: Target, name: str | None, purpose: str) -> None:
     """Have the name of the database be typed, or compare the one that was given."""
+    from shlex import quote
+
     from dbctl.rendering import visible
     from dbctl.seed import marking
 
@@ -139,7 +141,7 @@ def _confirm_name(database: Target, name: str | None, purpose: str) -> None:
         confirm_by_name(
             actual,
             f"Type the name of the database, {visible(actual)}, {purpose}",
-            hint=f"Give --name {actual} where that is the database you mean.",
+            hint=f"Give --name {quote(actual)} where that is the database you mean.",
         )
     elif name != actual:
         raise RefusedError(

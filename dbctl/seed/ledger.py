@@ -21,7 +21,7 @@ from dbctl.seed import own_tables
 
 type Kind = Literal["set", "generate"]
 
-_READ = text("select state::text from dbctl_seeds where kind = :kind and name = :name")
+_READ = text("select state::text, sha256 from dbctl_seeds where kind = :kind and name = :name")
 _LIST = text("""
     select name, last_run, role, host, actor,
            pg_catalog.jsonb_array_length(state -> 'created')
@@ -50,15 +50,26 @@ async def read_state(
 ) -> Mapping[str, Any] | None:
     """Return what the last run of that kind and name left; None where there was none.
 
-    Raises OperationFailed where the role may not read the ledger.
+    Raises OperationFailed where the role may not read the ledger, or somebody else has written it.
     """
     try:
         if not await own_tables.exists(connection, SEEDS_TABLE):
             return None
-        state = await connection.scalar(_READ, {"kind": kind, "name": name})
+        found = await connection.execute(_READ, {"kind": kind, "name": name})
     except DBAPIError as error:
         raise _unusable(statement_failed(error), "read") from error
-    return None if state is None else json.loads(state)
+    row = found.one_or_none()
+    if row is None:
+        return None
+    state: Mapping[str, Any] = json.loads(row.state)
+    if _digest(_document(state)) != row.sha256:  # a reset would delete what it says
+        raise OperationFailed(
+            f"dbctl's record of the {kind} {name}, in the table {SEEDS_TABLE}, is not as dbctl "
+            "wrote it",
+            hint="Restore it, or delete that row of the table: the rows in the database are then "
+            "taken for somebody else's.",
+        )
+    return state
 
 
 async def write_state(
@@ -73,7 +84,7 @@ async def write_state(
 
     The ledger is created where there is none. Raises OperationFailed where the role may not.
     """
-    document = json.dumps(state, separators=(",", ":"), sort_keys=True)
+    document = _document(state)
     try:
         if not await own_tables.exists(connection, SEEDS_TABLE):
             await own_tables.create(connection, SEEDS_TABLE, "ledger")
@@ -83,7 +94,7 @@ async def write_state(
                 "kind": kind,
                 "name": name,
                 "state": document,
-                "sha256": hashlib.sha256(document.encode()).hexdigest(),
+                "sha256": _digest(document),
                 "host": socket.gethostname(),
                 "actor": None if actor is None else own_tables.encodable(actor),
                 "dbctl": __version__,
@@ -108,6 +119,14 @@ async def read_sets(connection: AsyncConnection) -> dict[str, LastRun]:
         row.name: LastRun(row.last_run, row.actor or f"{row.role}@{row.host}", row.rows)
         for row in rows
     }
+
+
+def _document(state: Mapping[str, Any]) -> str:
+    return json.dumps(state, separators=(",", ":"), sort_keys=True)
+
+
+def _digest(document: str) -> str:
+    return hashlib.sha256(document.encode()).hexdigest()
 
 
 def _unusable(failure: DbctlError, done: str) -> DbctlError:

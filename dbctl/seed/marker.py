@@ -6,8 +6,9 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +16,7 @@ from dbctl import __version__
 from dbctl.db.failures import statement_failed
 from dbctl.db.names import quote
 from dbctl.db.queries import query
-from dbctl.errors import DbctlError, OperationFailed
+from dbctl.errors import DbctlError, ErrorCode, OperationFailed, RefusedError
 from dbctl.migrate.version import MARKER_TABLE
 from dbctl.seed import own_tables
 
@@ -65,7 +66,7 @@ async def read(connection: AsyncConnection) -> Mark | None:
     """Return the mark of this database, in the transaction of the caller; None where it has none.
 
     A copy of a forbidden database is forbidden, too; a copy of an allowed one is not allowed.
-    Raises DBAPIError where the role may not read it.
+    Raises DBAPIError where the role may not read it, RefusedError where it is none of dbctl's.
     """
     tables = await _tables(connection)
     if not tables:
@@ -74,13 +75,24 @@ async def read(connection: AsyncConnection) -> Mark | None:
     found = None
     for table in tables:
         for row in await connection.execute(text(f"select * from {table}")):  # noqa: S608 - quoted
-            verdict = Verdict(row.verdict)
-            mark = Mark(verdict, row.role, row.host, row.actor, row.marked_at)
-            if verdict is Verdict.FORBIDDEN:
+            mark, marked = _parse(table, row)
+            if mark.verdict is Verdict.FORBIDDEN:
                 return mark
-            if _is_of(here, Identity(row.database_oid, row.database_name, row.system_identifier)):
+            if _is_of(here, marked):
                 found = mark
     return found
+
+
+def _parse(table: str, row: Row[Any]) -> tuple[Mark, Identity]:
+    try:
+        mark = Mark(Verdict(row.verdict), row.role, row.host, row.actor, row.marked_at)
+        return mark, Identity(row.database_oid, row.database_name, row.system_identifier)
+    except (AttributeError, ValueError) as error:
+        raise RefusedError(
+            f"the table {table} holds what is no mark of dbctl's, and may forbid seeds",
+            hint="Drop it where it is somebody else's, and mark the database again.",
+            code=ErrorCode.SEED_GUARD,
+        ) from error
 
 
 def _is_of(here: Identity, marked: Identity) -> bool:

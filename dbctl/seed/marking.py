@@ -1,5 +1,7 @@
 """Mark a database: seeds may be written there, or never."""
 
+from shlex import quote
+
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.seed import marker
@@ -41,7 +43,7 @@ async def _mark(
     async with manager.connect() as connection, connection.begin():
         before = await marker.read(connection)
         if verdict is Verdict.ALLOWED and before and before.verdict is Verdict.FORBIDDEN:
-            name = (await marker.identify(connection)).name
+            name = quote((await marker.identify(connection)).name)
             raise RefusedError(
                 f"seeds are forbidden in {manager.label}: it was marked so by {before.author} "
                 f"on {before.marked_at:%Y-%m-%d}",

@@ -13,11 +13,18 @@ from dbctl.seed.generate.sqllogic import is_portable, like
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>"}
 _NEGATED = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "=": "<>", "<>": "="}
+_BOUNDED = {
+    Kind.INTEGER,
+    Kind.NUMERIC,
+    Kind.FLOAT,
+    Kind.DATE,
+    Kind.TIMESTAMP,
+    Kind.TIMESTAMPTZ,
+}
 _LENGTHS = {
     "length",
     "char_length",
     "character_length",
-    "octet_length",
     "cardinality",
     "array_length",
 }
@@ -41,8 +48,19 @@ def narrowed(limits: Limits, node: Node, column: Column) -> tuple[Limits, bool]:
             complete = False
         else:
             limits = limits.narrowed(**changes)
-            complete = complete and "pattern" not in changes
+            complete = complete and changes.keys() <= _kept(column)
     return limits, complete
+
+
+def _kept(column: Column) -> set[str]:
+    """Return the limits that every rule of the column's type keeps by itself."""
+    kind = kind_of(column)
+    kept = {"not_null", "values"}
+    if column.is_array or kind is Kind.TEXT:
+        kept |= {"min_length", "max_length"}
+    if kind in _BOUNDED and not column.is_array:
+        kept |= {"low", "high", "above", "below"}
+    return kept
 
 
 def _changes(node: Node, column: Column) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from dbctl.seed.generate.bounds import narrowed
 from dbctl.seed.generate.evaluation import compiled, ordered_columns
 from dbctl.seed.generate.expressions import Node, Opaque, parse, parse_definition
 from dbctl.seed.generate.limits import Limits, limits_of
-from dbctl.seed.generate.randomness import Batch, key, mix
+from dbctl.seed.generate.randomness import Batch
 
 _ROUNDS = 16
 
@@ -48,8 +48,8 @@ class Unknown:
 class Checks:
     """All that the checks of a table come down to.
 
-    `tests` are all that can be evaluated, `of_column` those of one column alone that are not
-    already in its limits.
+    `tests` are to be evaluated for every row, `of_column` to choose the rule of a column: they are
+    those of one column alone, also where the limits say it all.
     """
 
     limits: Mapping[str, Limits]
@@ -72,18 +72,19 @@ def read_checks(table: Table) -> Checks:
     unknown: list[Unknown] = []
 
     def take(name: str, text: str, reads: tuple[str, ...], read: Callable[[], Node]) -> None:
+        complete = False
         try:
             node = read()
             only = ordered_columns(node) if len(set(node.columns())) == 1 else ()
             for column in only:
                 limits[column], complete = narrowed(limits[column], node, columns[column])
-                if complete:
-                    return
             test = Test(name, text, ordered_columns(node), compiled(node, columns))
         except Opaque:
-            unknown.append(Unknown("check", name, text, reads))
+            if not complete:
+                unknown.append(Unknown("check", name, text, reads))
             return
-        tests.append(test)
+        if not complete:
+            tests.append(test)
         for column in only:
             single.setdefault(column, []).append(test)
 
@@ -127,7 +128,7 @@ class Repair:
         self.moved = tuple(moved)
         self._label = label
         self._again = kept
-        self._salt = key(label, *(test.name for test in tests))
+        self._purpose = f"repair of {' '.join(test.name for test in tests)}"
 
     def apply(self, batch: Batch) -> None:
         """Repair the rows of a batch.
@@ -144,10 +145,10 @@ class Repair:
             good = [row for row in range(len(batch.numbers)) if row not in bad]
             if not good or not made:
                 break
-            salt = self._salt + turn
-            for row in failing:
-                donor = good[mix(batch.numbers[row], salt) % len(good)]
-                for values in made.values():
+            bits, count = batch.bits32(self._purpose, str(turn)), len(good)
+            exchanged = [(row, good[bits[row] * count >> 32]) for row in failing]
+            for values in made.values():
+                for row, donor in exchanged:
                     values[row] = values[donor]
             if not self._again:
                 return

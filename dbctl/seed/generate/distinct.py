@@ -10,10 +10,12 @@ from typing import Protocol, runtime_checkable
 
 from asyncpg.pgproto.pgproto import UUID
 
-from dbctl.seed.generate.randomness import Batch, Permutation, key
+from dbctl.seed.generate.randomness import Batch, Permutation, key, mix
 
-_MASK62 = (1 << 62) - 1
+_MASK32 = (1 << 32) - 1
 _MASK64 = (1 << 64) - 1
+_VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))
+_VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -64,36 +66,48 @@ class Numbered:
 
 
 class Uuids:
-    """Version 4 UUIDs: 62 bits are a permutation of the number, the others follow from them."""
+    """Version 4 UUIDs: the last 32 bits are a permutation of the number, the others are random."""
 
     needs: tuple[str, ...] = ()
     summary = "random UUIDs"
-    capacity: int | None = None
+    capacity: int | None = 1 << 32
 
     def __init__(self, *parts: object) -> None:
-        self._first = key("first", *parts) & _MASK62 | 1
-        self._second = key("second", *parts) & _MASK62 | 1
-        self._offset = key("offset", *parts) & _MASK62
+        self._factor = key("factor", *parts) & _MASK32 | 1
+        self._offset = key("offset", *parts) & _MASK32
+        self._salt = key("salt", *parts)
 
     def at(self, numbers: Sequence[int]) -> list[object]:
         """Return the UUID of each of the rows."""
-        first, second, offset = self._first, self._second, self._offset
-        halves = array("Q")
-        append = halves.append
+        salt, halves = self._salt, array("Q")
         for number in numbers:
-            mixed = (number * first + offset) & _MASK62
-            mixed = (mixed ^ mixed >> 31) * second & _MASK62
-            mixed ^= mixed >> 29
-            append(mixed * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFF0FFF | 0x4000)
-            append(mixed | 1 << 63)
+            mixed = mix(number, salt)
+            halves.append(mixed)
+            halves.append(mixed * 0xBF58476D1CE4E5B9 & _MASK64)
         if sys.byteorder == "little":
             halves.byteswap()
-        data = halves.tobytes()
-        return [UUID(data[at : at + 16]) for at in range(0, len(data), 16)]
+        return self._finished(numbers, bytearray(halves.tobytes()))
 
-    def draw(self, batch: Batch, column: str) -> list[object]:  # noqa: ARG002
+    def draw(self, batch: Batch, column: str) -> list[object]:
         """Return a UUID for each row of the batch."""
-        return self.at(batch.numbers)
+        drawn = batch.random_bytes(column, 16)
+        if drawn is None:
+            return self.at(batch.numbers)
+        return self._finished(batch.numbers, bytearray(drawn))
+
+    def _finished(self, numbers: Sequence[int], data: bytearray) -> list[object]:
+        """Put the version, the variant and the numbers into random bytes."""
+        data[6::16] = data[6::16].translate(_VERSION)
+        data[8::16] = data[8::16].translate(_VARIANT)
+        factor, offset = self._factor, self._offset
+        last = array("I", [(number * factor + offset) & _MASK32 for number in numbers])
+        if sys.byteorder == "little":
+            last.byteswap()
+        tail = last.tobytes()
+        for place in range(4):
+            data[12 + place :: 16] = tail[place::4]
+        whole = bytes(data)
+        return [UUID(whole[at : at + 16]) for at in range(0, len(whole), 16)]
 
 
 class NumberedText:

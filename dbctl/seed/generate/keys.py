@@ -46,6 +46,7 @@ _KEEPING = frozenset({"lower", "upper", "btrim", "ltrim", "rtrim"})
 _RANGES = frozenset({Kind.RANGE, Kind.MULTIRANGE})
 # More values than these are not a part of a key to be combined with another.
 _FEW = 1000
+_MANY = 30_000
 
 
 async def plan_uniques(plan: TablePlan, links: Links, overrides: Overrides) -> None:
@@ -143,7 +144,8 @@ async def _make_unique(
         return
     for column in free:
         capacity = capacity_of(plan, column)
-        if capacity is None or capacity >= plan.end:
+        # A column that would do for some numbers of rows only is combined with others for all.
+        if capacity is None or capacity >= max(plan.end, _MANY if len(names) > 1 else 0):
             make_distinct(plan, column, overrides, unique.name)
             return
     if inside and not free and len(inside[0].columns) == len(names):

@@ -123,11 +123,15 @@ class Limits:
 
 
 def limits_of(column: Column) -> Limits:
-    """Return what the type alone allows."""
-    limits = Limits(not_null=not column.nullable)
+    """Return what the type of a column alone allows; of an array, to be NULL or not."""
+    limits = Limits() if column.is_array else element_limits(column)
+    return limits.narrowed(not_null=not column.nullable)
+
+
+def element_limits(column: Column) -> Limits:
+    """Return what the type alone allows, below the array if it is one."""
     kind = kind_of(column)
-    if column.is_array:
-        return limits
+    limits = Limits(not_null=True)
     if kind is Kind.INTEGER:
         low, high = INTEGERS[column.leaf]
         limits = limits.narrowed(low=low, high=high)

@@ -85,7 +85,15 @@ class Links:
         Raises UsageError where there is none and it must.
         """
         target = self._plans.get(key.target_oid)
-        if target is not None and target.count:
+        if target is not None:
+            unknown = [c for c in key.target_columns if c in target.server.keys() - target.makers]
+            if unknown:
+                raise OperationFailed(
+                    f"{target_of(key)}.{unknown[0]} is left to the server, and {key.name} of "
+                    f"{self._plan.table.label} has to point at it",
+                    hint="Do not tell it to be skipped, or say how to make it in "
+                    "[tool.dbctl.generate].",
+                )
             target.scatter(key.target_columns)
             columns = key.target_columns
             return Made(lambda numbers: target.at(columns, numbers), target.start, target.count)

@@ -291,6 +291,16 @@ def _site(summary: str, form: str) -> Callable[[Pools], TextMeaning]:
     return make
 
 
+def _code(pools: Pools) -> TextMeaning:  # noqa: ARG001
+    letters = [chr(code) for code in range(ord("A"), ord("Z") + 1)]
+    return TextMeaning(
+        "a code",
+        lambda: [f"{letters[n % 26]}{n * 7919 % 100_000:05}" for n in range(2000)],
+        lambda: [letters],
+        lambda letter, number: f"{letter}{number + 1:06}",
+    )
+
+
 def _plain(
     summary: str, values: Callable[[Pools], Sequence[str]]
 ) -> Callable[[Pools], TextMeaning]:
@@ -357,9 +367,7 @@ _MEANINGS: dict[str, Callable[[Pools], TextMeaning]] = {
     "mime": _from("a MIME type", "file.mime_type", _with_number),
     "file": _site("a file name", "{}.pdf"),
     "path": _site("a path", "/srv/files/{}.pdf"),
-    "code": _plain(
-        "a code", lambda _pools: [f"{chr(65 + n % 26)}{n * 7919 % 100_000:05}" for n in range(2000)]
-    ),
+    "code": _code,
     "gender": _plain("a gender", lambda _pools: ("female", "male", "other")),
     "name": _plain(
         "two words",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +29,8 @@ from dbctl.seed.generate.survey import rows_in, sequence_at, taken_from
 from dbctl.seed.generate.values import Scene
 from dbctl.settings import Settings
 
+# A sequence need not be the column's own.
+_NEXT = re.compile(r"nextval\('(.+)'::regclass\)")
 LEDGER: Literal["generate"] = "generate"
 
 
@@ -165,18 +168,17 @@ async def _predict(
     connection: AsyncConnection, plan: TablePlan, column: Column, *, needed: bool
 ) -> None:
     """Leave a column with a sequence to the server, and work out what it will be."""
-    default = column.expression or ""
-    if column.sequence is None or not (column.identity or default.startswith("nextval(")):
-        if default.startswith("nextval("):
-            plan.server[column.name] = f"default {default}"
+    default = _NEXT.fullmatch(column.expression or "")
+    sequence = default[1].replace("''", "'") if default else column.sequence
+    if sequence is None or not (column.identity or default):
         return
-    at = await sequence_at(connection, column.sequence)
+    at = await sequence_at(connection, sequence)
     taken = await taken_from(connection, plan.table, column, at.next, at.increment)
     if taken is not None:
         raise OperationFailed(
-            f"the sequence {column.sequence} is behind: it gives {at.next} next, and "
+            f"the sequence {sequence} is behind: it gives {at.next} next, and "
             f"{plan.table.label}.{column.name} has {taken} already",
-            hint=f"Move it on: SELECT setval('{column.sequence}', max({column.name})) "  # noqa: S608
+            hint=f"Move it on: SELECT setval('{sequence}', max({column.name})) "  # noqa: S608
             f"FROM {plan.table.label};",
         )
     start, first, step = plan.start, at.next, at.increment
@@ -184,4 +186,4 @@ async def _predict(
     plan.add(Single(column.name, rule, fixed=True))
     plan.server[column.name] = f"{'identity' if column.identity else 'its sequence'}"
     if needed or plan.checks.tests:
-        plan.predicted.append(Predicted(column.name, column.sequence, first, step))
+        plan.predicted.append(Predicted(column.name, sequence, first, step))

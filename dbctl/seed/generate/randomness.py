@@ -48,6 +48,17 @@ class Batch:
         self.numbers = numbers
         self.made: dict[str, Sequence[object]] = {}
 
+    def sample(self, block: int) -> "Batch":
+        """Return a block of no rows of the table, to make values from that every batch shares."""
+        return Batch(f"{self._seed}/sample", range(BLOCK), block)
+
+    def random_bytes(self, column: str, width: int) -> bytes | None:
+        """Return `width` bytes for each row; None where rows are drawn one by one."""
+        if self._block is None or column in self._scattered:
+            return None
+        drawn = Random(f"{self._seed}/{column}/{self._part}/{self._block}").randbytes(width * BLOCK)  # noqa: S311
+        return drawn[: width * len(self.numbers)]
+
     def part(self, name: str) -> "Batch":
         """Return the same rows with random numbers of their own, for a part of a value."""
         part = Batch(self._seed, self.numbers, self._block, self._scattered)

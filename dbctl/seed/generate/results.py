@@ -52,7 +52,6 @@ class Generated(Result):
     now: str
     plan: bool
     tables: tuple[GeneratedTable, ...]
-    sequences: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     def records(self) -> Iterable[Mapping[str, object]]:

@@ -154,8 +154,8 @@ class Moments(DrawnRule):
     def draw(self, batch: Batch, column: str) -> list[object]:
         """Return a time for each row."""
         end, span = self._end, self._seconds
-        first, second = batch.bits32(column), batch.bits32(column, "skew")
-        return [end - timedelta(0, a * b * span >> 64) for a, b in zip(first, second, strict=True)]
+        first, second = batch.bits16(column), batch.bits16(column, "skew")
+        return [end - timedelta(0, a * b * span >> 32) for a, b in zip(first, second, strict=True)]
 
 
 class Later:
@@ -207,26 +207,32 @@ class SometimesNull:
 
 
 class Several(DrawnRule):
-    """Arrays of another rule's values, of `low` to `high` elements, most of them short."""
+    """Arrays of another rule's values, of `low` to `high` elements; a few thousand in all."""
 
-    def __init__(self, inner: Choice | Rule, low: int, high: int) -> None:
+    def __init__(self, inner: Rule, low: int, high: int) -> None:
         self.summary = f"arrays of {low} to {high}: {inner.summary}"
         self._inner = inner
         self._low, self._high = low, high
+        self._made: list[list[object]] = []
 
     def draw(self, batch: Batch, column: str) -> list[object]:
-        """Return a list for each row."""
-        low, span, rows = self._low, self._high - self._low + 1, len(batch.numbers)
-        # Slices of the batch's values: as many draws as there are rows, not elements.
-        values = list(islice(cycle(self._inner.draw(batch, column)), rows + self._high))
-        starts, sizes = batch.bits16(column, "start"), batch.bits32(column, "size")
-        slices = [
-            values[(at := start % rows) : at + low + (size * span >> 32)]
-            for start, size in zip(starts, sizes, strict=True)
+        """Return a list for each row; rows may share one."""
+        if not self._made:
+            self._made = self._make(batch, column)
+        made, mask = self._made, len(self._made) - 1
+        return [made[bits & mask] for bits in batch.bits16(column)]
+
+    def _make(self, batch: Batch, column: str) -> list[list[object]]:
+        low, span = self._low, self._high - self._low + 1
+        blocks = [batch.sample(block) for block in range(max(self._high, 1))]
+        values = [self._inner.draw(block, column) for block in blocks]
+        sizes = blocks[0].bits16(column, "size")
+        made = [
+            list(row[: low + (size * span >> 16)])
+            for row, size in zip(zip(*values, strict=True), sizes, strict=True)
         ]
-        if low:
-            return list(slices)
-        return [list(dict.fromkeys(part)) for part in slices]
+        # Tags are there once each; where so many have to be, they may be there twice.
+        return made if low else [list(dict.fromkeys(row)) for row in made]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from dbctl.seed.generate.distinct import (
     Uuids,
     short_text,
 )
-from dbctl.seed.generate.limits import Kind, Limits, kind_of, leaf_kind
+from dbctl.seed.generate.limits import Kind, Limits, element_limits, kind_of, leaf_kind
 from dbctl.seed.generate.randomness import key, mix
 from dbctl.seed.generate.regexes import alphabets_of
 from dbctl.seed.generate.values import Scene, bit_string, span_of, stepped
@@ -35,7 +35,7 @@ def distinct_for(scene: Scene, column: Column, limits: Limits) -> Distinct | Non
     salt = scene.salt(column)
     kind = kind_of(column)
     if column.is_array:
-        inner = distinct_for_leaf(scene, column, kind, Limits(not_null=True))
+        inner = distinct_for_leaf(scene, column, kind, element_limits(column))
         if inner is None:
             return None
         return Numbered(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network
 
@@ -17,7 +17,7 @@ from dbctl.seed.generate import spans
 from dbctl.seed.generate.distinct import (
     Uuids,
 )
-from dbctl.seed.generate.limits import Kind, Limits, kind_of, leaf_kind
+from dbctl.seed.generate.limits import Kind, Limits, element_limits, kind_of, leaf_kind
 from dbctl.seed.generate.meaning import TextMeaning, any_text, number_meaning, text_meaning
 from dbctl.seed.generate.pools import Pools
 from dbctl.seed.generate.randomness import mix
@@ -35,7 +35,7 @@ from dbctl.seed.generate.rules import (
 
 _TEXT_SAMPLES = 2048
 # Points, networks and documents as PostgreSQL writes them.
-_WRITTEN: dict[str, Callable[[int], str]] = {
+_WRITTEN: dict[str, Callable[[int], object]] = {
     "point": lambda bits: f"({bits % 1000},{bits // 1000 % 1000})",
     "line": lambda bits: f"{{1,-1,{bits % 1000}}}",
     "lseg": lambda bits: f"[(0,0),({bits % 1000},{bits // 1000 % 1000})]",
@@ -50,7 +50,7 @@ _WRITTEN: dict[str, Callable[[int], str]] = {
     "tsquery": lambda bits: f"'w{bits % 997}'",
     "xml": lambda bits: f"<doc><n>{bits % 100_000}</n></doc>",
     "jsonpath": lambda bits: f"$.n{bits % 1000}",
-    "timetz": lambda bits: f"{bits % 24:02}:{bits // 24 % 60:02}:00+00",
+    "timetz": lambda bits: time(bits % 24, bits // 24 % 60, tzinfo=UTC),
     "pg_lsn": lambda bits: f"0/{bits % (1 << 32):X}",
     "ltree": lambda bits: f"top.n{bits % 97}.n{bits // 97 % 997}",
     "hstore": lambda bits: f"n=>{bits % 1000}",
@@ -80,7 +80,7 @@ class Scene:
 def rule_for(scene: Scene, column: Column, limits: Limits) -> Rule | None:
     """Return the rule of a column that need not be distinct; None for a type that has none."""
     if column.is_array:
-        inner = _scalar(scene, column, Limits(not_null=True, values=column.labels or None))
+        inner = _scalar(scene, column, element_limits(column))
         low = max(limits.min_length, 0)
         high = low + 4 if limits.max_length is None else min(limits.max_length, low + 4)
         return None if inner is None else Several(inner, low, high)

@@ -33,15 +33,15 @@ class _Exactly(UserDefinedType[Any]):
         return self.name
 
 
-def stored(value: Any, of: ModelColumn[Any], column: Column) -> ColumnElement[Any]:
-    """Return the SQL of `value` as `column` would store it, with nothing cut off."""
-    return cast(bindparam(None, value, type_=of.type), _type_of(column))
+def stored(parameter: str, of: ModelColumn[Any], column: Column) -> ColumnElement[Any]:
+    """Return the SQL of a parameter as `column` would store its value, with nothing cut off."""
+    return cast(bindparam(parameter, type_=of.type), _type_of(column))
 
 
-def is_stored(value: Any, of: ModelColumn[Any], column: Column) -> ColumnElement[bool]:
-    """Return the SQL that tells whether `column` holds `value` byte for byte, whatever its type."""
+def is_stored(parameter: str, of: ModelColumn[Any], column: Column) -> ColumnElement[bool]:
+    """Return the SQL that tells whether `column` holds the value of a parameter byte for byte."""
     kept = cast(of, _type_of(column))
-    given = stored(value, of, column)
+    given = stored(parameter, of, column)
     return func.pg_catalog.record_image_eq(func.row(kept), func.row(given))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Index, Table, UniqueConstraint, inspect
 from sqlalchemy.exc import NoInspectionAvailable
-from sqlalchemy.orm import Mapper, RelationshipDirection
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 from sqlalchemy.sql import ClauseElement
 
 from dbctl.db.names import listed, typed
@@ -60,6 +60,33 @@ class Given:
     def name(self) -> str:
         """Which row it is, for people."""
         return f"{self.shape.label} ({self.key_text})"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A row that a set has put into a relationship of another, `whole`, which it refers to."""
+
+    whole: object
+    relationship: RelationshipProperty[Any]
+    row: object
+
+    @property
+    def place(self) -> str:
+        """The relationship, for people."""
+        return f"{self.relationship.key} of a {type(self.whole).__name__}"
+
+    def strays(self) -> list[str]:
+        """Return the fields by which the row should refer to the whole, and does not."""
+        one, other = inspect(type(self.whole)), self.relationship.mapper
+        fields = [
+            (one.get_property_by_column(local).key, other.get_property_by_column(remote).key)
+            for local, remote in self.relationship.local_remote_pairs or ()
+        ]
+        return [
+            theirs
+            for ours, theirs in fields
+            if inspect(self.row).dict.get(theirs) != inspect(self.whole).dict.get(ours)
+        ]
 
 
 def label(values: Mapping[str, Any], key: tuple[str, ...]) -> str:
@@ -194,6 +221,13 @@ def _natural_key(shape: Shape, values: Mapping[str, Any], given: set[str]) -> tu
 
 def _references(shape: Shape, instance: object) -> list[tuple[str, Any]]:
     """Return the fields that refer to rows which the instance was given as objects."""
+    for relationship, _ in _put(instance):
+        if relationship.secondary is not None:
+            raise SetFault(
+                f"{shape.name}.{relationship.key} is kept in the table {relationship.secondary}, "
+                "of which no row is yielded",
+                hint="Leave it out, and yield rows of a model of that table after those they link.",
+            )
     found = []
     mapper: Mapper[Any] = inspect(type(instance))
     loaded = inspect(instance).dict
@@ -214,13 +248,20 @@ def _references(shape: Shape, instance: object) -> list[tuple[str, Any]]:
     return found
 
 
-def parts(instance: object) -> list[object]:
-    """Return the rows in the collections of an instance, which a set has to yield themselves."""
-    mapper: Mapper[Any] = inspect(type(instance))
-    loaded = inspect(instance).dict
+def parts(instance: object) -> list[Part]:
+    """Return the rows that refer to `instance` and were put into it, but have to be yielded."""
     return [
-        part
-        for relationship in mapper.relationships
-        if relationship.uselist and relationship.key in loaded
-        for part in loaded[relationship.key] or ()
+        Part(instance, relationship, row)
+        for relationship, row in _put(instance)
+        if relationship.direction is RelationshipDirection.ONETOMANY
     ]
+
+
+def _put(instance: object) -> Iterator[tuple[RelationshipProperty[Any], object]]:
+    """Return what was put into the relationships of `instance`, not what they had before."""
+    state = inspect(instance)
+    for relationship in inspect(type(instance)).relationships:
+        if relationship.key in state.dict and not relationship.viewonly:
+            for row in state.attrs[relationship.key].history.added or ():
+                if row is not None:
+                    yield relationship, row

@@ -166,7 +166,7 @@ def _worded(session: SeedSession, name: str, settings: Settings) -> Iterator[Non
     session.running = True
     try:
         yield
-    except PROJECT_CODE_ERRORS as error:
+    except (*PROJECT_CODE_ERRORS, GeneratorExit) as error:
         raise _failed(session.fault or error, name, settings) from error
     finally:
         session.running = False

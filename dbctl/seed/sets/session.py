@@ -15,7 +15,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from dbctl.seed.sets.faults import SetFault
 
 _ENDS = re.compile(
-    r"\s*(commit|end|abort|begin|start\s+transaction|prepare\s+transaction"
+    r"(?:[\s;]|--[^\n]*+|/\*(?s:.*?)\*/)*+"  # comments, too
+    r"(commit|end|abort|begin|start\s+transaction|prepare\s+transaction"
     r"|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b",
     re.IGNORECASE,
 )

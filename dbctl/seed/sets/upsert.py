@@ -6,19 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, insert, select, update
 from sqlalchemy import Row as Returned
+from sqlalchemy import update
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm.attributes import set_committed_value
 
 from dbctl.db.catalog import Relation
 from dbctl.db.names import listed
+from dbctl.seed.keys import Keyed
 from dbctl.seed.sets import compare
 from dbctl.seed.sets.faults import SetFault, row_refused
 from dbctl.seed.sets.known import KnownTable, Row, RowKey, TableKey, Written
 from dbctl.seed.sets.results import Change, RowState, SetRow
-from dbctl.seed.sets.rows import Given, Shape, label, parts, read, shape_of
+from dbctl.seed.sets.rows import Given, Part, Shape, label, parts, read, shape_of
+from dbctl.seed.sets.statements import Statements
 
 # Characters of a value that a result shows.
 _SHOWN = 1000
@@ -46,10 +48,11 @@ class Upserter:
         self._before = before
         self._describe = describe
         self._tables: dict[type, KnownTable] = {}
+        self._statements: dict[KnownTable, Statements] = {}
         self._shapes: dict[type, Shape] = {}
         self._states: dict[tuple[TableKey, RowKey], RowState] = {}
         self._yielded: dict[int, object] = {}
-        self._parts: dict[int, tuple[object, object]] = {}
+        self._parts: list[Part] = []
         self.explicit: set[Relation] = set()
         self.rows: list[SetRow] = []
 
@@ -101,14 +104,22 @@ class Upserter:
     def finish(self) -> Written:
         """Return what the runs of the set have left now.
 
-        Raises SetFault where a row is in a collection of another, and was not itself yielded.
+        Raises SetFault where a row is part of another, and was not itself yielded or does not
+        refer to it.
         """
-        for reference, (whole, part) in self._parts.items():
-            if reference not in self._yielded:
+        for part in self._parts:
+            if id(part.row) not in self._yielded:
                 raise SetFault(
-                    f"{self._describe()}: a {type(part).__name__} in a collection of a "
-                    f"{type(whole).__name__} is not yielded",
+                    f"{self._describe()}: a {type(part.row).__name__} in the {part.place} is not "
+                    "yielded",
                     hint="Yield each row itself, the one that others refer to first.",
+                )
+            if strays := part.strays():
+                raise SetFault(
+                    f"{self._describe()}: a {type(part.row).__name__} in the {part.place} has "
+                    f"another {listed(strays)}",
+                    hint="Give the relationship its `back_populates`, or the row its "
+                    f"{listed(strays)}.",
                 )
         known = {table.key: table for table in self._tables.values()}
         after = Written()
@@ -124,11 +135,10 @@ class Upserter:
 
     def _keep(self, given: Given) -> None:
         self._yielded[id(given.instance)] = given.instance
-        for part in parts(given.instance):
-            self._parts[id(part)] = (given.instance, part)
+        self._parts += parts(given.instance)
 
     def _shape(self, yielded: object) -> Shape:
-        instance = getattr(yielded, "row", yielded)
+        instance = yielded.row if isinstance(yielded, Keyed) else yielded
         model = type(instance)
         if model not in self._shapes:
             self._shapes[model] = shape_of(model, instance)
@@ -140,6 +150,7 @@ class Upserter:
             if keys := self._before.keys_of(table.key):
                 await table.prefetch(self._connection, keys)
             self._tables[model] = table
+            self._statements[table] = Statements(table)
         return self._tables[model]
 
     async def _written(
@@ -161,14 +172,7 @@ class Upserter:
 
     async def _look(self, table: KnownTable, given: Given) -> _Looked | None:
         """Return the row that has the key; None where there is none."""
-        fields, columns = given.shape.fields, table.columns
-        texts = self._texts(given)
-        same = [
-            compare.is_stored(given.written[name], fields[name], columns[fields[name].name])
-            for name in given.compared
-        ]
-        statement: Select[Any] = select(*table.selected, *texts, *(s.label(None) for s in same))
-        found = (await self._connection.execute(statement.where(_has_key(table, given)))).all()
+        found = (await self._connection.execute(*self._statements[table].look(given))).all()
         if len(found) > 1:
             raise SetFault(
                 f"{len(found)} rows of {table.key.label} have the key {given.key_text}",
@@ -185,9 +189,8 @@ class Upserter:
 
     async def _create(self, table: KnownTable, given: Given) -> Row:
         fields = given.shape.fields
-        values = {fields[name]: value for name, value in given.written.items()}
-        statement = insert(given.shape.table).values(values).returning(*table.selected)
-        returned = (await self._connection.execute(statement)).one_or_none()
+        statement = self._statements[table].create(given)
+        returned = (await self._connection.execute(*statement)).one_or_none()
         if returned is None:
             raise SetFault(
                 f"{given.name} was not created, and the database said nothing",
@@ -201,15 +204,16 @@ class Upserter:
         self, table: KnownTable, given: Given, looked: _Looked, differing: list[str]
     ) -> tuple[RowState, Row, tuple[Change, ...]]:
         """Update the fields that differ, unless a trigger makes of them what is there already."""
-        fields = given.shape.fields
+        fields, statements = given.shape.fields, self._statements[table]
         statement = (
             update(given.shape.table)
-            .where(_has_key(table, given))
+            .where(statements.has_key(given))
             .values({fields[name]: given.written[name] for name in differing})
-            .returning(*table.selected, *self._texts(given))
+            .returning(*table.selected, *statements.texts(given))
         )
         async with self._connection.begin_nested() as savepoint:
-            returned = (await self._connection.execute(statement)).one_or_none()
+            found = await self._connection.execute(statement, statements.key(given))
+            returned = found.one_or_none()
             if returned is None:
                 raise SetFault(
                     f"{given.name} was found, but cannot be updated",
@@ -232,10 +236,6 @@ class Upserter:
             return RowState.UNCHANGED, looked.row, ()
         return RowState.UPDATED, table.row(returned), changes
 
-    def _texts(self, given: Given) -> list[Any]:
-        fields = given.shape.fields
-        return [cast(fields[name], Text).label(None) for name in given.compared]
-
     def _texts_of(
         self, table: KnownTable, given: Given, returned: Returned[Any]
     ) -> dict[str, str | None]:
@@ -246,12 +246,3 @@ class Upserter:
 
 def _cut(text: str | None) -> str | None:
     return text if text is None or len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _has_key(table: KnownTable, given: Given) -> ColumnElement[bool]:
-    conditions = []
-    for name in given.key:
-        of, value = given.shape.fields[name], given.written[name]
-        is_value = of == compare.stored(value, of, table.columns[of.name])
-        conditions.append(of.is_(None) if value is None else is_value)
-    return and_(*conditions)
