@@ -133,6 +133,17 @@ def test_a_mark_counts_in_whichever_schema_it_is(database_url: str) -> None:
     assert refusal(run(database_url, "--dev"))["code"] == "seed_guard"
 
 
+@pytest.mark.parametrize("made", ["as select 1 as x", "as select 'perhaps' as verdict"])
+def test_a_mark_that_cannot_be_understood_is_refused(database_url: str, made: str) -> None:
+    execute(database_url, f"create table dbctl_seed_marker {made}")
+    before = dump_of(database_url)
+    for arguments in (["--dev"], ["forbid"], ["allow", "--name", name_of(database_url)]):
+        error = refusal(run(database_url, *arguments))
+        assert error["code"] == "seed_guard"
+        assert '"public"."dbctl_seed_marker" holds what is no mark' in error["message"]
+    assert dump_of(database_url) == before
+
+
 def test_production_is_refused_before_anything_connects(database_url: str) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     for arguments in (["--dev"], ["allow", "--name", "nothing"], ["forbid", "--revoke"]):

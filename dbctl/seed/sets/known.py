@@ -15,6 +15,9 @@ from dbctl.db.queries import query
 from dbctl.seed.sets.faults import other_schema
 from dbctl.seed.sets.rows import Shape
 
+# Their text does not depend on the settings of a session.
+_STEADY = {"bool", "int2", "int4", "int8", "uuid", "text", "varchar", "bpchar"}
+
 type RowKey = tuple[str, ...]  # of a primary key, as PostgreSQL writes it
 
 
@@ -48,6 +51,20 @@ class TableKey:
         arrays = ", ".join(f"cast(:key{number} as text[])" for number in numbers)
         # A colon in a name would make a parameter of what follows it.
         return text(condition.replace(":", r"\:") + f"{arrays}) as u ({names}))")
+
+    def rewritten(self, types: Mapping[str, str]) -> TextClause:
+        """Return what selects the keys in these arrays, in order, as this session writes them."""
+        numbers = range(len(self.columns))
+        texts = ", ".join(
+            f"cast(cast(u.k{number} as {types[column]}) as text)"
+            for number, column in enumerate(self.columns)
+        )
+        names = ", ".join(f"k{number}" for number in numbers)
+        arrays = ", ".join(f"cast(:key{number} as text[])" for number in numbers)
+        return text(
+            f"select {texts} from unnest({arrays})"  # noqa: S608 - types
+            f" with ordinality as u ({names}, n) order by n"
+        )
 
     def arrays(self, keys: Sequence[RowKey]) -> dict[str, list[str]]:
         """Return the parameters of `among`."""
@@ -90,6 +107,29 @@ class Written:
     def keys_of(self, table: TableKey) -> list[RowKey]:
         """Return the keys of the rows in `table`."""
         return [key for one, key in [*self.created, *self.found] if one == table]
+
+
+async def as_written_here(connection: AsyncConnection, written: Written) -> Written:
+    """Return `written` with its keys as this session writes them, whose TimeZone may be another."""
+    texts: dict[tuple[TableKey, RowKey], tuple[TableKey, RowKey]] = {}
+    for table in dict.fromkeys(table for table, _ in [*written.created, *written.found]):
+        relation = await find_table(connection, table.name, table.schema)
+        if relation is None:
+            continue
+        columns = {column.name: column for column in await columns_of(connection, relation)}
+        if not columns.keys() >= {*table.columns}:
+            continue
+        if {columns[name].base_name for name in table.columns} <= _STEADY:
+            continue
+        keys = written.keys_of(table)
+        types = {name: columns[name].type for name in table.columns}
+        found = await connection.execute(table.rewritten(types), table.arrays(keys))
+        for key, row in zip(keys, found, strict=True):
+            texts[table, key] = (table, tuple(row))
+    return Written(
+        [texts.get(identity, identity) for identity in written.created],
+        [texts.get(identity, identity) for identity in written.found],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,9 @@ def load(settings: Settings, entry: Entry) -> SeedSet:
     except PROJECT_CODE_ERRORS as error:
         raise ConfigurationError(
             f"{entry.origin}: importing {path} failed: {described(error, settings.project)}",
-            hint="It is imported from the project's folder; name the module as Python would.",
+            hint="It is imported from the project's folder; name the module as Python would."
+            if isinstance(error, ModuleNotFoundError)
+            else "Correct what its code does on import.",
         ) from error
     function = getattr(module, function_name or _FUNCTION, None)
     if not callable(function):

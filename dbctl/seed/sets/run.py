@@ -28,7 +28,7 @@ from dbctl.seed.bulk.sequences import resync
 from dbctl.seed.bulk.transaction import transaction
 from dbctl.seed.sets import reset as resetting
 from dbctl.seed.sets.faults import SAVEPOINT, SetFault, is_aborted, lacks_schema, other_schema
-from dbctl.seed.sets.known import Written
+from dbctl.seed.sets.known import Written, as_written_here
 from dbctl.seed.sets.registry import SeedSet, described, place
 from dbctl.seed.sets.results import RowState, SetResult
 from dbctl.seed.sets.session import SeedSession, handed_out
@@ -45,6 +45,12 @@ _LOCK = text("""
     select pg_catalog.pg_advisory_xact_lock(
         pg_catalog.hashtextextended('dbctl seed ' || cast(:name as text), 0)
     )
+""")
+# The ledger has keys as text, which every session has to read alike.
+_STYLES = text("""
+    select pg_catalog.set_config('DateStyle', 'ISO', true),
+           pg_catalog.set_config('IntervalStyle', 'postgres', true),
+           pg_catalog.set_config('extra_float_digits', '1', true)
 """)
 _END = object()
 _WAITED = text("select pg_catalog.set_config('lock_timeout', :before, true)")
@@ -85,7 +91,9 @@ async def run_set(
                 f"the schema of {manager.label} {status.state.sentence}", hint=status.state.remedy
             )
         await _take_turn(connection, name)
-        before = Written.of(await ledger.read_state(connection, "set", name))
+        await connection.execute(_STYLES)
+        kept = Written.of(await ledger.read_state(connection, "set", name))
+        before = await as_written_here(connection, kept)
         gone = None
         if terms.reset:
             gone = await resetting.reset(connection, before, cascade=terms.cascade)
