@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +31,6 @@ _SESSION_ATTRS = ("any", "primary", "standby", "prefer-standby", "read-write", "
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 _POOLER = re.compile(r"-pooler(?=\.)", re.IGNORECASE)
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|(?:0*:)+0*1", re.IGNORECASE)
 
 
 class SslMode(StrEnum):
@@ -59,7 +59,7 @@ class Address:
     @property
     def is_local(self) -> bool:
         """Tell whether the server is on this machine: a unix socket or a loopback address."""
-        return self.host is None or self.is_unix or bool(_LOOPBACK.fullmatch(self.host))
+        return self.host is None or self.is_unix or _is_loopback(self.host)
 
     @property
     def is_pooler(self) -> bool:
@@ -74,6 +74,14 @@ class Address:
     def __str__(self) -> str:
         host = "localhost" if self.host is None else self.host
         return f"{f'[{host}]' if ':' in host and not self.is_unix else host}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether `host` means this machine wherever it is resolved."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

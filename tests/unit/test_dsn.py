@@ -363,6 +363,8 @@ def test_server_settings_come_from_options_and_names(query: str, expected: dict[
         ("postgresql://db.example.com/app", SslMode.REQUIRE),
         ("postgresql://localhost.example.com/app", SslMode.REQUIRE),
         ("postgresql://127.0.0.1.example.com/app", SslMode.REQUIRE),
+        ("postgresql://127.999.0.1/app", SslMode.REQUIRE),
+        ("postgresql://127.0.0.\u0661/app", SslMode.REQUIRE),
         ("postgresql://10.0.0.1/app", SslMode.REQUIRE),
         ("postgresql://[2001:db8::1]/app", SslMode.REQUIRE),
         ("postgresql://localhost,db.example.com/app", SslMode.REQUIRE),
