@@ -19,7 +19,7 @@ COMMANDS = [
     ["migrate"],
     *(["migrate", name] for name in ["up", "down", "status", "history", "new", "check", "stamp"]),
     ["seed"],
-    *(["seed", name] for name in ["allow", "forbid"]),
+    *(["seed", name] for name in ["allow", "forbid", "generate", "load"]),
     ["health"],
     ["inspect"],
     *(["inspect", name] for name in ["tables", "table", "rows", "row", "pool"]),

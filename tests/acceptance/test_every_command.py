@@ -15,6 +15,7 @@ from tests.support.cli import ROOT, invoke, run_dbctl
 from tests.support.databases import TestServer
 
 USER = "16194304-04d3-548b-9807-7b9509d3302b"
+USERS = str(ROOT / "tests" / "acceptance" / "users.csv")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,8 @@ def seeded_url(server: TestServer) -> Iterator[str]:
         (["seed"], None, None),
         (["seed", "--dev"], "set", "dev"),
         (["seed", "--dev", "--reset", "--plan"], "deleted", 6),
+        (["seed", "generate", "tasks=10", "--plan"], "plan", True),
+        (["seed", "load", USERS, "--into", "users", "--plan"], "rows", 1),
         (["seed", "allow", "--revoke"], "changed", False),
         (["health"], "status", "pass"),
         (["inspect", "tables"], None, None),
