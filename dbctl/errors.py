@@ -41,6 +41,7 @@ class ErrorCode(StrEnum):
     POOLED_ENDPOINT = "pooled_endpoint"
     PRODUCTION_GUARD = "production_guard"
     QUERY_FAILED = "query_failed"
+    ROWS_INVALID = "rows_invalid"
     SCHEMA_BEHIND = "schema_behind"
     SEED_GUARD = "seed_guard"
     SERVER_IN_USE = "server_in_use"

@@ -279,3 +279,59 @@ def test_a_text_with_nul_is_a_fault(database_url: str, tmp_path: Path) -> None:
         assert done.exit_code == 4, name
         assert "column email" in done.stderr
         assert "holds the character NUL" in done.stderr
+
+
+def test_the_reject_file_is_none_of_those_that_are_read(strict_url: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "x.ndjson", '{"id": "x"}\n')
+    for target in (file, tmp_path):
+        done = load(strict_url, file, "--reject", target, "--json", into="strict")
+        assert done.exit_code == 2, target
+        assert done.json["error"]["code"] == "usage"
+    assert file.read_text() == '{"id": "x"}\n'
+
+
+def test_what_only_the_server_can_tell_is_rejected_with_the_rest(
+    empty_url: str, tmp_path: Path
+) -> None:
+    execute(
+        empty_url,
+        "create domain positive as int check (value > 0)",
+        "create table t (id int primary key, n positive[], r int8range)",
+    )
+    rows = [
+        '{"id": 1, "n": [1]}',
+        '{"id": 2, "n": [-1]}',
+        '{"id": 3, "r": "(9223372036854775807,)"}',
+        '{"id": "x"}',
+        '{"id": 5}',
+    ]
+    file, reject = write(tmp_path / "x.ndjson", "\n".join(rows)), tmp_path / "bad.ndjson"
+    for mode in ("fail", "update"):
+        done = load(empty_url, file, "--on-conflict", mode, "--json", into="t")
+        assert done.exit_code == 4
+        assert done.json["error"]["code"] == "rows_invalid"
+    done = load(empty_url, file, "--reject", reject, "--json", into="t")
+    assert (done.exit_code, done.json["inserted"], done.json["rejected"]) == (1, 2, 3)
+    assert [json.loads(line)["id"] for line in reject.read_text().splitlines()] == [2, 3, "x"]
+    assert fetch(empty_url, "select id from t order by id") == [1, 5]
+
+
+def test_a_file_of_nothing_but_broken_rows_is_rejected_whole(
+    empty_url: str, tmp_path: Path
+) -> None:
+    execute(empty_url, "create table t (id int primary key)")
+    file = write(tmp_path / "x.ndjson", '{"id": NaN}\n')
+    done = load(empty_url, file, "--reject", tmp_path / "bad.ndjson", "--json", into="t")
+    assert (done.exit_code, done.json["inserted"], done.json["rejected"]) == (1, 0, 1)
+
+
+def test_half_of_a_surrogate_pair_is_a_fault(empty_url: str, tmp_path: Path) -> None:
+    execute(empty_url, "create table t (id int, j jsonb)")
+    files = {
+        "x.csv": 'id,j\n1,"""\\ud800"""\n',
+        "x.ndjson": '{"id": 1, "j": "\\ud800"}\n',
+    }
+    for name, content in files.items():
+        done = load(empty_url, write(tmp_path / name, content), "--json", into="t")
+        assert done.exit_code == 4, name
+        assert "half of a surrogate pair" in done.json["error"]["message"]

@@ -371,3 +371,55 @@ def test_production_is_refused(database_url: str, tmp_path: Path) -> None:
     )
     assert done.exit_code == 5
     assert emails(database_url) == []
+
+
+def test_a_default_is_the_server_s_own_value_to_the_last_part(
+    empty_url: str, tmp_path: Path
+) -> None:
+    execute(
+        empty_url,
+        "create table t (id int, i interval default '1 mon', "
+        "at timestamptz default 'infinity', ad timestamp default '0044-03-15 BC')",
+    )
+    first = '{"id": 1, "i": "1 day", "at": "2026-01-01T00:00:00Z", "ad": "2026-01-01"}'
+    done = load(empty_url, write(tmp_path / "x.ndjson", f'{first}\n{{"id": 2}}\n'), into="t")
+    assert done.exit_code == 0, done.stderr
+    assert fetch(empty_url, "select t::text from t where id = 2") == [
+        '(2,"1 mon",infinity,"0044-03-15 00:00:00 BC")'
+    ]
+
+
+def test_only_rows_that_were_written_are_counted(empty_url: str, tmp_path: Path) -> None:
+    execute(
+        empty_url,
+        "create table t (id int)",
+        "create function odd() returns trigger language plpgsql as "
+        "$$begin return case when new.id % 2 = 1 then new end; end$$",
+        "create trigger odd before insert on t for each row execute function odd()",
+    )
+    file = write(tmp_path / "x.csv", "id\n1\n2\n3\n")
+    done = load(empty_url, file, file, "--json", into="t")
+    assert (done.json["inserted"], done.json["rows"]) == (4, 6)
+    assert [found["rows"] for found in done.json["files"]] == [3, 3]
+
+
+def test_a_table_with_policies_is_loaded_by_a_role_that_they_bind(
+    empty_url: str, tmp_path: Path
+) -> None:
+    execute(
+        empty_url,
+        "create table t (id int)",
+        "alter table t enable row level security",
+        "alter table t force row level security",
+        "create policy small on t using (true) with check (id < 10)",
+        "create role bound_by_policy login",
+        "grant all on t to bound_by_policy",
+    )
+    try:
+        url = empty_url.replace("postgres@", "bound_by_policy@", 1)
+        done = load(url, write(tmp_path / "x.csv", "id\n1\n2\n"), into="t")
+        assert done.exit_code == 0, done.stderr
+        assert load(url, write(tmp_path / "y.csv", "id\n10\n"), into="t").exit_code == 4
+        assert fetch(empty_url, "select id from t order by id") == [1, 2]
+    finally:
+        execute(empty_url, "drop owned by bound_by_policy", "drop role bound_by_policy")

@@ -41,6 +41,9 @@ _LISTS = (list, tuple)
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - a timestamp has no time zone
 _EPOCH_UTC = datetime(2000, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(2000, 1, 1).toordinal()
+# Python has no such moments; they come by their names.
+_INFINITE_DAYS = {"infinity": 2**31 - 1, "-infinity": -(2**31)}
+_INFINITE_TIMES = {"infinity": 2**63 - 1, "-infinity": -(2**63)}
 _DAY = 86_400_000_000
 
 _length = struct.Struct("!i").pack
@@ -61,7 +64,8 @@ def takes_text(column: Column) -> bool:
 def encoder(column: Column, element: int | None = None) -> Encoder:
     """Return what encodes values of `column`; `element` is the oid of what it is an array of.
 
-    The values are those that the driver takes for the type, text where `takes_text` says so.
+    The values are those that the driver takes for the type, text where `takes_text` says so; dates
+    and timestamps may also be `infinity` and `-infinity`.
     """
     leaf = _leaf(column)
     if leaf is None:
@@ -150,13 +154,22 @@ def _uuids(values: Sequence[Any]) -> list[bytes]:
 
 def _dates(values: Sequence[Any]) -> list[bytes]:
     pack = struct.Struct("!ii").pack
-    return [_NULL if value is None else pack(4, value.toordinal() - _EPOCH_DAY) for value in values]
+    return [
+        _NULL
+        if value is None
+        else pack(4, _INFINITE_DAYS[value])
+        if isinstance(value, str)
+        else pack(4, value.toordinal() - _EPOCH_DAY)
+        for value in values
+    ]
 
 
 def _timestamps(epoch: datetime, values: Sequence[Any]) -> list[bytes]:
     return [
         _NULL
         if value is None
+        else _int8(8, _INFINITE_TIMES[value])
+        if isinstance(value, str)
         else _int8(
             8,
             (since := value - epoch).days * _DAY + since.seconds * 1_000_000 + since.microseconds,
@@ -232,7 +245,14 @@ def _each(encode: Callable[[Any], bytes]) -> Encoder:
 
 
 def _arrays(element: int, encode: Encoder, values: Sequence[Any]) -> list[bytes]:
-    """Encode arrays, the items of all of them at once."""
+    """Encode arrays; a list that comes again and again, as those of tags may, only once."""
+    lists = {id(value): value for value in values}
+    encoded = dict(zip(lists, _lists_of(element, encode, list(lists.values())), strict=True))
+    return [encoded[id(value)] for value in values]
+
+
+def _lists_of(element: int, encode: Encoder, values: Sequence[Any]) -> list[bytes]:
+    """Encode lists, the items of all of them at once."""
     flat: list[Any] = []
     shapes = [None if value is None else _flatten(value, flat) for value in values]
     items = encode(flat)

@@ -15,7 +15,7 @@ NOTHING_WRITTEN = "Nothing was written."
 
 _NUMBER = re.compile(r"\d+")
 _HINTS = {
-    "0A000": "COPY cannot write there; name the table that the rows end in.",
+    "0A000": "Name the table that the rows end in, and connect as a role that no policy binds.",
     "23502": "The column takes no null.",
     "23503": "The row that it refers to has to be there first.",
     "23505": "A row with this key is there already, or comes twice.",

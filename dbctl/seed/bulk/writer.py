@@ -106,19 +106,19 @@ class Writer:
         batches: Batches,
         on_rows: Callable[[int], None],
     ) -> int:
-        """Write the records of `batches`, values of `columns`, and return how many they are.
+        """Write the records of `batches`, values of `columns`, and return how many were written.
 
-        `on_rows` gets the number of rows sent so far. Raises CopyRefused.
+        A trigger may keep some of them out. `on_rows` gets the number of rows sent so far. Raises
+        CopyRefused.
         """
         if any(encoding.takes_text(table.column(name)) for name in columns):
-            stage, rows = await self._stage(table, columns, batches, on_rows)
-            await self._execute(unload(stage, table), table)
+            stage = await self.stage(table, columns, batches, on_rows)
+            written = await self._execute(unload(stage, table), table)
             await self._execute(f"drop table {stage.sql}", table)
-            return rows
+            return _count(written)
         encoders = await self._encoders(table, columns)
         feed = Feed(table, columns, encoders, batches, on_rows)
-        await self._send(feed, table, table.relation.schema, table.relation.name, columns)
-        return feed.rows
+        return await self._send(feed, table, table.relation.schema, table.relation.name, columns)
 
     async def stage(
         self,
@@ -132,7 +132,12 @@ class Writer:
         Only the types are those of the table, without the checks, lengths and precisions of theirs.
         A column that `takes_text` is one of text. Raises CopyRefused.
         """
-        stage, _ = await self._stage(table, columns, batches, on_rows)
+        self._stages += 1
+        stage = Stage(f"dbctl_stage_{self._stages}", tuple(columns))
+        await self._execute(definition(stage, table), table, hints={"42501": _NO_TEMPORARY})
+        encoders = [*await self._encoders(table, columns), encoding.NUMBER]
+        feed = Feed(table, columns, encoders, batches, on_rows, numbered=True)
+        await self._send(feed, table, "pg_temp", stage.name, [*columns, ROW])
         return stage
 
     async def finish(self, tables: Sequence[Table]) -> Finished:
@@ -172,21 +177,6 @@ class Writer:
             self._driver.remove_log_listener(hear)
         return warnings
 
-    async def _stage(
-        self,
-        table: Table,
-        columns: Sequence[str],
-        batches: Batches,
-        on_rows: Callable[[int], None],
-    ) -> tuple[Stage, int]:
-        self._stages += 1
-        stage = Stage(f"dbctl_stage_{self._stages}", tuple(columns))
-        await self._execute(definition(stage, table), table, hints={"42501": _NO_TEMPORARY})
-        encoders = [*await self._encoders(table, columns), encoding.NUMBER]
-        feed = Feed(table, columns, encoders, batches, on_rows, numbered=True)
-        await self._send(feed, table, "pg_temp", stage.name, [*columns, ROW])
-        return stage, feed.rows
-
     async def _encoders(self, table: Table, names: Sequence[str]) -> list[encoding.Encoder]:
         encoders = []
         for column in map(table.column, names):
@@ -198,18 +188,19 @@ class Writer:
 
     async def _execute(
         self, statement: str, table: Table, *, hints: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> str:
         try:
-            await self._driver.execute(statement)
+            status: str = await self._driver.execute(statement)
         except asyncpg.PostgresError as error:
             if ends_session(error):
                 raise
             raise refused(error, table, hints=hints) from error
+        return status
 
     async def _send(
         self, feed: Feed, table: Table, schema: str, name: str, columns: Sequence[str]
-    ) -> None:
-        """Run the COPY that `feed` is for."""
+    ) -> int:
+        """Run the COPY that `feed` is for, and return how many rows were written."""
         copy = self._driver.copy_to_table(
             name,
             schema_name=schema,
@@ -218,14 +209,19 @@ class Writer:
             format="binary",
         )
         try:
-            await _until_lost(self._driver, copy)
+            return _count(await _until_lost(self._driver, copy))
         except asyncpg.PostgresError as error:
             if error is feed.fault or ends_session(error):
                 raise
             raise refused(error, table, relation=name) from error
 
 
-async def _until_lost(driver: asyncpg.Connection[Any], copy: Coroutine[Any, Any, str]) -> None:
+def _count(status: str) -> int:
+    """Return the number of rows that the server's word for a command ends with."""
+    return int(status.rpartition(" ")[2])
+
+
+async def _until_lost(driver: asyncpg.Connection[Any], copy: Coroutine[Any, Any, str]) -> str:
     """Run `copy`, which would wait for ever to send more where the connection is lost meanwhile."""
     task = asyncio.ensure_future(copy)
 
@@ -237,7 +233,7 @@ async def _until_lost(driver: asyncpg.Connection[Any], copy: Coroutine[Any, Any,
         await asyncio.wait({task})
         if task.cancelled() or (driver.is_closed() and task.exception() is None):
             raise asyncpg.ConnectionDoesNotExistError("the connection was lost")
-        task.result()
+        return task.result()
     finally:
         driver.remove_termination_listener(give_up)
         if not task.done():

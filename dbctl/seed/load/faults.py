@@ -65,5 +65,10 @@ def shown(value: object) -> str:
     """Return a value of a file as it is shown to people, shortened."""
     from dbctl.seed.load.exact import dumps
 
-    text = dumps(value)
+    try:
+        text = dumps(value)
+    except RecursionError:
+        return "…"
+    # What JSON may have as `\ud800` is no character, which could be written anywhere.
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

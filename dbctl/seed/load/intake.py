@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -26,6 +27,10 @@ from dbctl.settings import Settings
 
 # Types whose numbers must keep every digit that JSON has.
 _EXACT = frozenset({"numeric", "json", "jsonb"})
+# Of an interval the driver turns months into days; it has no BC, no infinity and no 24:00.
+_INEXACT = frozenset({"interval", "date", "time", "timetz", "timestamp"})
+# What it takes `infinity` for, which now() never is.
+_ENDS = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
 _CALL = re.compile(r'(?:"((?:[^"]|"")+)"|([a-z_][a-z0-9_$]*))\s*\(')
 
 
@@ -128,19 +133,21 @@ async def defaults(
     """Return what stands in for each of `columns` where a row lacks it.
 
     That is null, or the default where every row gets the same in one transaction; MISSING where
-    the server makes a new value for each row. Columns that must be given are left out.
+    the server makes a new value for each row, or one that Python has no equal for. Columns that
+    must be given are left out.
     """
     found: dict[str, Callable[[], Any]] = {}
     for name in columns:
         column = table.column(name)
         if column.identity is not None or (
-            column.expression is not None and await _is_volatile(connection, column.expression)
+            column.expression is not None
+            and (_is_inexact(column) or await _is_volatile(connection, column.expression))
         ):
             found[name] = _constantly(MISSING)
         elif column.expression is not None:
             sql = _escaped(f"({column.expression}){_cast(column)}")
             value = await connection.scalar(text(f"select {sql}"))
-            found[name] = _constantly(value)
+            found[name] = _constantly(MISSING if value in _ENDS else value)
         elif column.nullable:
             found[name] = _constantly(None)
     return found
@@ -152,6 +159,11 @@ async def _is_volatile(connection: AsyncConnection, expression: str) -> bool:
     if not names:
         return False
     return bool(await connection.scalar(text(query("seed.load", "volatile")), {"names": names}))
+
+
+def _is_inexact(column: Column) -> bool:
+    """Tell whether the driver may make another value of a default than the server has."""
+    return column.subtype is not None or column.leaf in _INEXACT
 
 
 def _cast(column: Column) -> str:

@@ -8,7 +8,15 @@ from decimal import Decimal
 
 from dbctl.seed.load.exact import dumps
 
-_ELEMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}]*))\s*', re.DOTALL)
+# Blanks are those of ASCII only: others are part of an element.
+_BLANK = " \t\n\r\v\f"
+_BLANKS = re.compile(r"\s*", re.ASCII)
+_BARE = r'(?:[^\s",{}\\]|\\.)+'
+_ELEMENT = re.compile(
+    rf'"((?:[^"\\]|\\.)*)"|({_BARE}(?:\s+{_BARE})*)',
+    re.DOTALL | re.ASCII,
+)
+_DIMENSIONS = 6
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _BOUND = r'(?:"((?:[^"\\]|\\.|"")*)"|((?:[^",()\[\]\\]|\\.)*))'
 _RANGE = re.compile(rf"\s*([\[(]){_BOUND},{_BOUND}([\])])\s*", re.DOTALL)
@@ -54,7 +62,18 @@ _UNITS: dict[str, Interval] = {
     "millisecond": Interval(0, 0, 1_000),
     "microsecond": Interval(0, 0, 1),
 }
-_PLURALS = {"millennia": "millennium", "centuries": "century", "mons": "mon", "y": "year"}
+_OTHERWISE = {
+    "millennia": "millennium",
+    "centuries": "century",
+    "y": "year",
+    "w": "week",
+    "d": "day",
+    "h": "hour",
+    "m": "minute",
+    "s": "second",
+    "ms": "millisecond",
+    "us": "microsecond",
+}
 _QUANTITY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([a-z]+)")
 _CLOCK = re.compile(r"\s*([+-]?)(\d+):(\d\d)(?::(\d\d)(\.\d{1,6})?)?\s*")
 _ISO = re.compile(
@@ -72,48 +91,53 @@ def array(text: str) -> list[object]:
         if not (text.startswith("{") and text.endswith("}")):
             raise ValueError("is no array: write {a,b} or a JSON list")
         inner = text[1:-1]
-        if not inner.strip():
+        if not inner.strip(_BLANK):
             return []
-        parts = [item.strip() for item in inner.split(",")]
+        parts = [item.strip(_BLANK) for item in inner.split(",")]
         if "" in parts or "}" in inner:
             raise ValueError("is no array: an element is empty and has no quotes")
         return [None if item.upper() == "NULL" else item for item in parts]
-    stripped = text.strip()
-    items, end = _array(stripped, 0)
+    stripped = text.strip(_BLANK)
+    items, end = _array(stripped, 0, _DIMENSIONS)
     if end != len(stripped):
         raise ValueError("is no array: there is more after it")
     return items
 
 
-def _array(text: str, start: int) -> tuple[list[object], int]:
+def _array(text: str, start: int, dimensions: int) -> tuple[list[object], int]:
     if not text.startswith("{", start):
         raise ValueError("is no array: write {a,b} or a JSON list")
+    if not dimensions:
+        raise ValueError(f"is an array of more than {_DIMENSIONS} dimensions")
     items: list[object] = []
-    place = start + 1
-    if rest := re.compile(r"\s*}").match(text, place):
-        return items, rest.end()
+    place = _past_blanks(text, start + 1)
+    if text.startswith("}", place):
+        return items, place + 1
     while True:
         item: object
-        blank = re.compile(r"\s*").match(text, place)
-        place = blank.end() if blank else place
         if text.startswith("{", place):
-            item, place = _array(text, place)
+            item, place = _array(text, place, dimensions - 1)
         else:
             found = _ELEMENT.match(text, place)
-            if found is None or (found[1] is None and not found[2].strip()):
+            if found is None:
                 raise ValueError("is no array: an element is empty and has no quotes")
             place = found.end()
-            if found[1] is not None:
-                item = _ESCAPED.sub(r"\1", found[1])
+            if found[2] is not None and found[2].upper() == "NULL":
+                item = None
             else:
-                bare = _ESCAPED.sub(r"\1", found[2].strip())
-                item = None if found[2].strip().upper() == "NULL" else bare
+                item = _ESCAPED.sub(r"\1", found[1] if found[2] is None else found[2])
         items.append(item)
+        place = _past_blanks(text, place)
         if text.startswith("}", place):
             return items, place + 1
         if not text.startswith(",", place):
             raise ValueError("is no array: a comma or a brace is missing")
-        place += 1
+        place = _past_blanks(text, place + 1)
+
+
+def _past_blanks(text: str, place: int) -> int:
+    found = _BLANKS.match(text, place)
+    return found.end() if found is not None else place
 
 
 def written(items: list[object]) -> str:
@@ -198,7 +222,7 @@ def _clock(found: re.Match[str]) -> int:
 
 
 def _quantity(number: str, unit: str) -> Interval:
-    name = _PLURALS.get(unit, unit)
+    name = _OTHERWISE.get(unit, unit)
     one = _UNITS.get(name) or _UNITS.get(name.removesuffix("s"))
     if one is None:
         raise ValueError(f"is no interval: {unit} is no unit")
@@ -210,4 +234,4 @@ def _quantity(number: str, unit: str) -> Interval:
 
 
 def _scaled(number: str, factor: int) -> int:
-    return int(Decimal(number) * factor)
+    return round(Decimal(number) * factor)

@@ -158,9 +158,9 @@ def check_header(matcher: Matcher, file: str, fields: Sequence[str]) -> tuple[st
 def require(file: str, table: Table, lacking: Iterable[Column]) -> None:
     """Raise UsageError where columns are `lacking` in a file that it has to have."""
     if names := [typed(column.name) for column in lacking]:
-        takes = "takes" if len(names) == 1 else "take"
+        takes, have = ("takes", "has") if len(names) == 1 else ("take", "have")
         raise UsageError(
-            f"{file} lacks {listed(names)}, which {takes} no null and have no default "
+            f"{file} lacks {listed(names)}, which {takes} no null and {have} no default "
             f"in {table.label}",
             hint="Add it to the file, or name the field that has it: --map field=column.",
         )

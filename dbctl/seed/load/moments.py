@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from typing import Any
 
 _UTC_NAMED = re.compile(r"(.*\d)\s*(?:UTC|GMT|Z)", re.IGNORECASE)
-# An offset as PostgreSQL may write it, of hours only or with seconds, is read by Python too.
-_INFINITY = {"infinity": datetime.max, "-infinity": datetime.min}  # noqa: DTZ901 - the driver's
+# What has more digits is rounded, as the server does; Python would cut them off.
+_FINE = re.compile(r":\d\d([.,]\d{7,})")
+# Where the seventh digit stands in 2026-01-31T12:00:00.1234567, which saves a search of the rest.
+_SEVENTH = slice(26, 27)
+_INFINITIES = frozenset({"infinity", "-infinity"})
 
 
-def timestamptz(value: object, *, assume_utc: bool = False) -> datetime:
+def timestamptz(value: Any, *, assume_utc: bool = False) -> datetime | str:
     """Read a timestamp with its zone; one without counts as UTC only where that is asked for.
 
     Raises ValueError.
     """
     try:
-        found = datetime.fromisoformat(value)  # type: ignore[arg-type]
+        found = datetime.fromisoformat(value)
+        if value[_SEVENTH].isdigit():
+            found = _rounded(found, value)
     except (TypeError, ValueError):
-        if isinstance(value, str) and value.strip().lower() in _INFINITY:
-            return _INFINITY[value.strip().lower()]
+        if (infinity := _infinity(value)) is not None:
+            return infinity
         found = _spelled(value)
     if found.tzinfo is not None:
         return found
@@ -30,14 +36,18 @@ def timestamptz(value: object, *, assume_utc: bool = False) -> datetime:
     raise ValueError("has no time zone: write it, as in 2026-01-31T12:00:00Z, or give --assume-utc")
 
 
-def timestamp(value: object, *, assume_utc: bool = False) -> datetime:
+def timestamp(value: Any, *, assume_utc: bool = False) -> datetime | str:
     """Read a timestamp without a zone; one in UTC loses it, another one where that is asked for.
 
     Raises ValueError.
     """
     try:
-        found = datetime.fromisoformat(value)  # type: ignore[arg-type]
+        found = datetime.fromisoformat(value)
+        if value[_SEVENTH].isdigit():
+            found = _rounded(found, value)
     except (TypeError, ValueError):
+        if (infinity := _infinity(value)) is not None:
+            return infinity
         found = _spelled(value)
     offset = found.utcoffset()
     if offset is None:
@@ -46,10 +56,13 @@ def timestamp(value: object, *, assume_utc: bool = False) -> datetime:
         raise ValueError(
             "has a time zone, and the column has none: write it in UTC, or give --assume-utc"
         )
-    return found.astimezone(UTC).replace(tzinfo=None)
+    try:
+        return found.replace(tzinfo=None) - offset
+    except OverflowError:
+        raise ValueError("is out of range in UTC") from None
 
 
-def day(value: object) -> date:
+def day(value: object) -> date | str:
     """Read a date, or a timestamp at midnight.
 
     Raises ValueError.
@@ -57,6 +70,8 @@ def day(value: object) -> date:
     try:
         return date.fromisoformat(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
+        if (infinity := _infinity(value)) is not None:
+            return infinity
         found = _spelled(value)
     if found.time() != time():
         raise ValueError("has a time of day, and the column has none")
@@ -87,9 +102,32 @@ def clock(value: object) -> time:
 
 def _time(value: object) -> time:
     try:
-        return time.fromisoformat(value)  # type: ignore[arg-type]
+        found = time.fromisoformat(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise ValueError("is no time of day: write it as 12:30:00") from None
+    midnight = datetime.combine(date.min, found)
+    rounded = _rounded(midnight, str(value))
+    if rounded.date() != midnight.date():
+        raise ValueError("is rounded to the next day, with no more than 6 decimal places")
+    return rounded.timetz()
+
+
+def _infinity(value: object) -> str | None:
+    """Return the name that stands for what comes before, or after, all moments."""
+    text = value.strip().lower() if isinstance(value, str) else ""
+    return text if text in _INFINITIES else None
+
+
+def _rounded(found: datetime, text: str) -> datetime:
+    """Round to microseconds what was read from `text`; raises ValueError where that is too late."""
+    fine = _FINE.search(text)
+    if fine is None:
+        return found
+    fraction = timedelta(microseconds=round(float(f"0.{fine[1][1:]}") * 1_000_000))
+    try:
+        return found.replace(microsecond=0) + fraction
+    except OverflowError:
+        raise ValueError("is out of range") from None
 
 
 def _spelled(value: object) -> datetime:
@@ -99,7 +137,7 @@ def _spelled(value: object) -> datetime:
         if named := _UTC_NAMED.fullmatch(text):
             text = f"{named[1]}+00:00"
         try:
-            return datetime.fromisoformat(text)
+            return _rounded(datetime.fromisoformat(text), text)
         except ValueError:
             pass
     raise ValueError("is no date or time: write it as ISO 8601, such as 2026-01-31T12:00:00Z")

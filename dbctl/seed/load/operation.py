@@ -14,22 +14,29 @@ from dbctl.db.failures import statement_failed
 from dbctl.errors import OperationFailed
 from dbctl.seed.bulk.progress import Report, Waiting, counted
 from dbctl.seed.bulk.refusals import CopyRefused
+from dbctl.seed.bulk.stage import Stage
 from dbctl.seed.bulk.writer import Writer, writing
 from dbctl.seed.load import layout
 from dbctl.seed.load.blame import fault_of, faults_of_stage, rejected_by_stage
 from dbctl.seed.load.checking import NewColumn
 from dbctl.seed.load.conflicts import conflict_key
+from dbctl.seed.load.faults import Fault
+from dbctl.seed.load.files import File
 from dbctl.seed.load.intake import Intake, defaults, take_in
 from dbctl.seed.load.outcome import Outcome
-from dbctl.seed.load.rejects import RejectFile
+from dbctl.seed.load.rejects import RejectFile, refuse_target
 from dbctl.seed.load.request import OnConflict, Request
 from dbctl.seed.load.results import LoadResult
 from dbctl.seed.load.sources import Source
 from dbctl.seed.load.staging import Counts, Staging
-from dbctl.seed.load.stream import Faulty, Stream
+from dbctl.seed.load.stream import Faulty, Refused, Stream
 from dbctl.settings import Settings
 
 _INTEGRITY = "23"
+# What COPY cannot write to, and INSERT may: a table with policies for its rows.
+_UNSUPPORTED = "0A000"
+# Rows that only the server can tell to be bad, and each of which costs another look at the files.
+_REFUSALS = 100
 # What can be wrong with a row: its data, a constraint, a WITH CHECK OPTION, what a trigger says.
 _OF_ROWS = ("22", _INTEGRITY, "44", "P0")
 
@@ -47,6 +54,8 @@ async def load(
     outcome: Outcome | None = None
     with ExitStack() as stack:
         sources = _sources(request, stack)
+        if request.reject is not None:
+            refuse_target(request.reject, request.files)
         try:
             purpose = f"dbctl seed load {request.into}"
             async with writing(manager, settings, purpose=purpose) as writer:
@@ -162,7 +171,7 @@ class _Run:
                 file, number = stream.places.of(error.row)
                 stream.faults.add([fault_of(error, file, number, self._intake)])
                 raise Faulty from error
-            if repeatable and error.sqlstate.startswith(_INTEGRITY):
+            if repeatable and error.sqlstate.startswith((_INTEGRITY, _UNSUPPORTED)):
                 return False
             raise
         self._outcome.counts = Counts(inserted=rows)
@@ -176,12 +185,7 @@ class _Run:
         if self._outcome.rejects is not None:
             self._outcome.rejects.restart()
         await self._writer.lock([table])
-        checker, staged = layout.staged(self._intake, request)
-        stream = self._stream(checker)
-        with counted(self._report, table.label, share=stream.share) as on_rows:
-            stage = await self._writer.stage(
-                staged.table, staged.names, staged.marked(stream.batches()), on_rows
-            )
+        staged, stream, stage = await self._staged()
         self._report(Waiting(f"moving the rows into {table.label}"))
         staging = Staging(table, stage, staged, key)
         await staging.analyze(self._connection)
@@ -204,9 +208,45 @@ class _Run:
         counts.superseded = self._outcome.counts.superseded
         self._outcome.counts = counts
 
-    def _stream(self, checker: Any) -> Stream:
+    async def _staged(self) -> tuple[layout.StagedLayout, Stream, Stage]:
+        """Copy the rows into a stage; what the server does not take of them is rejected.
+
+        It tells of one row at a time, after which the files are read anew. Raises Faulty where
+        nothing is rejected, and CopyRefused where there are too many such rows or no second look.
+        """
+        rejects = self._outcome.rejects
+        repeatable = all(file.source.is_repeatable for file in self._intake.files)
+        refused: dict[File, dict[int, Fault]] = {}
+        for _ in range(_REFUSALS):
+            checker, staged = layout.staged(self._intake, self._request)
+            stream = self._stream(checker, refused)
+            await self._connection.exec_driver_sql("savepoint dbctl_load")
+            try:
+                with counted(self._report, self._intake.table.label, share=stream.share) as on_rows:
+                    stage = await self._writer.stage(
+                        staged.table, staged.names, staged.marked(stream.batches()), on_rows
+                    )
+            except CopyRefused as error:
+                if error.row is None or not error.sqlstate.startswith(_OF_ROWS):
+                    raise
+                if rejects is not None and not repeatable:
+                    raise
+                await self._back()
+                file, number = stream.places.of(error.row)
+                fault = fault_of(error, file, number, self._intake)
+                if rejects is None:
+                    stream.faults.add([fault])
+                    raise Faulty from error
+                refused.setdefault(file, {})[number] = fault
+                rejects.restart()
+                last = error
+            else:
+                return staged, stream, stage
+        raise last
+
+    def _stream(self, checker: Any, refused: Refused | None = None) -> Stream:
         self._outcome.stream = Stream(
-            self._intake.files, checker, self._intake.matcher, self._outcome.rejects
+            self._intake.files, checker, self._intake.matcher, self._outcome.rejects, refused
         )
         return self._outcome.stream
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dbctl.errors import OperationFailed
+from dbctl.errors import ErrorCode, OperationFailed
 from dbctl.results import ErrorBody
 from dbctl.seed.bulk.writer import Finished
 from dbctl.seed.load.faults import Fault, Faults
@@ -40,16 +40,14 @@ class Outcome:
             database=self.database,
             plan=self.is_plan,
             files=tuple(
-                LoadedFile(
-                    name=file.label, form=file.source.form, rows=self.stream.rows[file.label]
-                )
-                for file in self.intake.files
+                LoadedFile(name=file.label, form=file.source.form, rows=rows)
+                for file, rows in zip(self.intake.files, self.stream.rows, strict=True)
             ),
             mapping=tuple(
                 MappedField(field=name, column=column)
                 for name, column in self.intake.fields.items()
             ),
-            rows=sum(self.stream.rows.values()),
+            rows=sum(self.stream.rows),
             inserted=counts.inserted,
             updated=counts.updated,
             unchanged=counts.unchanged,
@@ -79,6 +77,7 @@ class Outcome:
             else f"a row cannot be loaded into {label}: {first.sentence}",
             hint=f"{nothing}Mend the files, or give --reject FILE to have such rows written "
             "there and the others loaded.",
+            code=ErrorCode.ROWS_INVALID,
         )
 
 

@@ -16,6 +16,17 @@ from dbctl.seed.load.faults import Fault
 from dbctl.seed.load.mapping import REASON
 
 
+def refuse_target(path: Path, files: Sequence[str]) -> None:
+    """Raise UsageError where `path` is one of the `files` that are read, or no file at all."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no file to write rows to", hint="Give --reject a file's name.")
+    if any(path.exists() and Path(file).exists() and path.samefile(file) for file in files):
+        raise UsageError(
+            f"{path} is one of the files to load, which --reject would replace",
+            hint="Name another file for the rows that are not loaded.",
+        )
+
+
 class RejectFile:
     """Write rejected rows as NDJSON, whole or not at all.
 
@@ -36,7 +47,7 @@ class RejectFile:
                 hint="Name a file in a folder that is there and may be written to.",
             ) from error
         self._temporary = Path(name)
-        self._stream: IO[str] = os.fdopen(handle, "w", encoding="utf-8")
+        self._stream: IO[str] = os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace")
 
     def __enter__(self) -> Self:
         return self

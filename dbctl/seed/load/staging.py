@@ -147,7 +147,7 @@ class Staging:
         return {name for name in self.layout.made if self.layout.lacks_everywhere(name)}
 
     def _insert(self, condition: str = "true") -> str:
-        names = self.layout.present
+        names = self.layout.present or [self.table.writable[0].name]
         targets = ", ".join(map(quote, names))
         values = ", ".join(map(self.value, names))
         overriding = (

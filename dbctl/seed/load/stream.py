@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,10 @@ from dbctl.seed.load.rows import Batch, Broken
 # How far the rest of the files is searched for faults once nothing is loaded any more.
 _SEARCHED_ROWS = 200_000
 _SEARCHED_FAULTS = 1_000
+
+
+# The faults of rows by their numbers, of each file.
+type Refused = Mapping[File, Mapping[int, Fault]]
 
 
 class Rejects(Protocol):
@@ -54,20 +58,27 @@ class Stream:
     """Read, map and check the rows of `files`.
 
     With `rejects` the rows at fault go there and the others on; without, the first one at fault
-    ends the records, and the next rows are searched for more faults.
+    ends the records, and the next rows are searched for more faults. `refused` are rows that the
+    server has not taken, whatever they look like.
     """
 
     def __init__(
-        self, files: Sequence[File], checker: Checker, matcher: Matcher, rejects: Rejects | None
+        self,
+        files: Sequence[File],
+        checker: Checker,
+        matcher: Matcher,
+        rejects: Rejects | None,
+        refused: Refused | None = None,
     ) -> None:
         self.faults = Faults()
         self.places = Places()
-        self.rows: dict[str, int] = {file.label: 0 for file in files}
+        self.rows = [0] * len(files)
         self.records = 0
         self._files = files
         self._checker = checker
         self._matcher = matcher
         self._rejects = rejects
+        self._refused = refused or {}
         self._sizes = [file.source.size for file in files]
 
     def share(self) -> float | None:
@@ -83,12 +94,12 @@ class Stream:
         Raises Faulty at the end where rows are at fault and do not go elsewhere.
         """
         searched = 0
-        for file in self._files:
+        for place, file in enumerate(self._files):
             check = self._check_of(file)
             for batch in file.read():
-                result = check(file.label, batch)
+                result = self._without_refused(file, batch, check(file.label, batch))
                 read = len(batch.rows) + len(batch.broken)
-                self.rows[file.label] += read
+                self.rows[place] += read
                 self._take(file, batch, result)
                 if self.faults.count and self._rejects is None:
                     searched += read
@@ -100,6 +111,23 @@ class Stream:
                     yield result.records
         if self.faults.count and self._rejects is None:
             raise Faulty
+
+    def _without_refused(self, file: File, batch: Batch, result: Checked) -> Checked:
+        """Put the rows that the server has refused before among those at fault."""
+        refused = self._refused.get(file)
+        if not refused or refused.keys().isdisjoint(result.numbers):
+            return result
+        kept = [index for index, number in enumerate(result.numbers) if number not in refused]
+        faults = {
+            index: [refused[number]]
+            for index, number in enumerate(batch.numbers)
+            if number in refused
+        }
+        return Checked(
+            [result.records[index] for index in kept],
+            [result.numbers[index] for index in kept],
+            {**result.faults, **faults},
+        )
 
     def _check_of(self, file: File) -> Callable[[str, Batch], Checked]:
         if file.header is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +41,14 @@ _MOMENTS = frozenset({"date", "time", "timetz", "timestamp", "timestamptz"})
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name"})
 # Arrays of which the value is remembered, and not read again.
 _REMEMBERED = 4096
+# What a real takes at most, and half of what it takes at least: the server rounds neither away.
 _FLOAT4 = 3.4028235677973366e38
+_FLOAT4_LEAST = 7.006492321624085e-46
+# What PostgreSQL keeps of a numeric: digits before the decimal point, and after it.
+_WHOLE_DIGITS, _DECIMAL_PLACES = 131_072, 16_383
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_TOO_DEEP = "is nested too deeply"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _KINDS = {
     "bool": "true or false",
     "float4": "a number",
@@ -104,7 +112,7 @@ def _element(column: Column, *, from_text: bool, assume_utc: bool) -> CoreSchema
         low, high = _INTEGERS[leaf]
         return _number(core_schema.int_schema(ge=low, le=high), from_text=from_text)
     if leaf == "float8":
-        return _number(core_schema.float_schema(), from_text=from_text)
+        return _number(_FLOAT8, from_text=from_text)
     if leaf in _MOMENTS:
         reader = moments.reader(leaf, assume_utc=assume_utc)
         return core_schema.no_info_plain_validator_function(reader)
@@ -164,6 +172,10 @@ def _numeric(precision: int | None, scale: int | None, value: Any) -> Decimal:
         raise ValueError("is no number") from None
     if number.is_snan():
         raise ValueError("is no number")
+    if number.is_finite() and (
+        number.adjusted() >= _WHOLE_DIGITS or -int(number.as_tuple().exponent) > _DECIMAL_PLACES
+    ):
+        raise ValueError("has more digits than a numeric takes")
     if precision is None or scale is None or number.is_nan():
         return number
     if number.is_infinite():
@@ -182,29 +194,64 @@ def _numeric(precision: int | None, scale: int | None, value: Any) -> Decimal:
 def _float4(value: Any) -> float:
     if isinstance(value, bool | list | dict):
         raise ValueError("is no number")  # noqa: TRY004 - pydantic's protocol
-    number = float(value)
-    if abs(number) > _FLOAT4 and abs(number) != float("inf"):
+    try:
+        number = _within_range(float(value), value)
+    except OverflowError:
+        raise ValueError("is too large for a real") from None
+    if abs(number) > _FLOAT4 and not math.isinf(number):
         raise ValueError("is too large for a real")
+    if number and abs(number) <= _FLOAT4_LEAST:
+        raise ValueError("is too small for a real")
     return number
 
 
+def _within_range(number: float, written: Any) -> float:
+    """Refuse what became zero or infinite only because it is too small or too large."""
+    if not number and re.search("[1-9]", str(written).lower().partition("e")[0]):
+        raise ValueError("is too small for a float")
+    if math.isinf(number) and re.search(r"\d", str(written)):
+        raise ValueError("is too large for a float")
+    return number
+
+
+def _float8(value: Any, number: core_schema.ValidatorFunctionWrapHandler) -> float:
+    found: float = number(value)
+    return found if found and not math.isinf(found) else _within_range(found, value)
+
+
+_FLOAT8 = core_schema.no_info_wrap_validator_function(_float8, core_schema.float_schema())
+
+
 def _json_text(value: Any) -> str:
-    return _json_for_server(value, lambda: exact.loads(value))
+    if not isinstance(value, str):  # an element of an array that is written in JSON
+        return _json_value(value)
+    return _json_for_server(value, partial(_parse, value))
+
+
+def _parse(text: str) -> None:
+    parsed = exact.loads(text)
+    if _SURROGATE.search(text):
+        exact.dumps(parsed).encode()
 
 
 def _json_value(value: Any) -> str:
-    text = exact.dumps(value)
-    return _json_for_server(text, lambda: None)
+    try:
+        text = exact.dumps(value)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    return _json_for_server(text, text.encode)
 
 
 def _json_for_server(text: str, parse: Callable[[], object]) -> str:
     try:
         parse()
     except RecursionError:
-        raise ValueError("is nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair, which is no character") from None
     except ValueError as error:
         raise ValueError(f"is no JSON: {str(error).partition(': line 1 ')[0]}") from None
-    if "\\u0000" in text:
+    if "\\u0000" in text and _NUL.search(text):
         raise ValueError("holds the character NUL, which PostgreSQL has not")
     return text
 
@@ -228,7 +275,8 @@ def _interval(value: Any) -> literals.Interval:
 
 def _address(parse: Callable[[str], Any], kind: str, value: Any) -> Any:
     try:
-        if isinstance(value, str):
+        # Python takes more than the server does: masks, and the names of interfaces.
+        if isinstance(value, str) and "%" not in value and "." not in value.partition("/")[2]:
             return parse(value)
     except ValueError:
         pass
@@ -259,14 +307,16 @@ def _array(elements: SchemaValidator, kind: str, value: Any) -> list[Any]:
         items = value
     if not isinstance(items, list):
         raise ValueError("is no array: write {a,b} or a JSON list")  # noqa: TRY004
-    return _checked(elements, kind, items)
+    try:
+        return _checked(elements, kind, items)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
 
 
 def _checked(elements: SchemaValidator, kind: str, items: list[Any]) -> list[Any]:
-    nested = [isinstance(item, list) for item in items]
-    if any(nested):
-        if not all(nested) or len({len(item) for item in items}) > 1:
-            raise ValueError("is an array whose rows are not of one length")
+    if any(isinstance(item, list) for item in items):
+        if 0 in _shape(items):
+            raise ValueError("is an array of empty arrays")
         return [_checked(elements, kind, item) for item in items]
     try:
         return elements.validate_python(items)  # type: ignore[no-any-return]
@@ -277,11 +327,30 @@ def _checked(elements: SchemaValidator, kind: str, items: list[Any]) -> list[Any
         raise ValueError(f"has an element, number {place}, that {said}") from None
 
 
+def _shape(item: Any) -> tuple[int, ...]:
+    """Return the lengths of the dimensions of an array."""
+    if not isinstance(item, list):
+        return ()
+    inner = {_shape(part) for part in item} or {()}
+    if len(inner) > 1:
+        raise ValueError("is an array whose rows are not of one length")
+    return (len(item), *inner.pop())
+
+
 def _json_list(text: str) -> Any:
     try:
         return exact.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("is no array: write {a,b} or a JSON list") from None
+
+
+def _is_above(low: Any, high: Any) -> bool:
+    """Compare bounds as the server does: NaN is above all numbers, `infinity` above all moments."""
+    if isinstance(low, Decimal) and (low.is_nan() or high.is_nan()):
+        return bool(low.is_nan() and not high.is_nan())
+    if isinstance(low, str) or isinstance(high, str):
+        return bool(low != high and (low == "infinity" or high == "-infinity"))
+    return bool(low > high)
 
 
 def _range(column: Column, *, from_text: bool, assume_utc: bool) -> CoreSchema:
@@ -312,4 +381,6 @@ def _ranged(bounds: SchemaValidator, value: Any) -> PgRange:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(f"has a bound, {exact.dumps(first['input'])}, that is none") from None
+    if low is not None and high is not None and _is_above(low, high):
+        raise ValueError("has a lower bound above its upper one")
     return PgRange(low, high, lower_inc=found[2][0] == "[", upper_inc=found[2][1] == "]")
