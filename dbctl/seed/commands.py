@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dbctl.errors import ExitCode, RefusedError, UsageError
+from dbctl.errors import ConnectionFailed, ExitCode, OperationFailed, RefusedError, UsageError
 from dbctl.options import YesOption, command, confirm, confirm_by_name, with_settings
 from dbctl.output import emit, notice
 from dbctl.runtime import Target
@@ -16,6 +16,7 @@ from dbctl.seed.load.commands import load
 
 if TYPE_CHECKING:
     from dbctl.migrate.scripts import Checkout
+    from dbctl.seed.sets.listing import LastRuns
     from dbctl.seed.sets.registry import Entry
     from dbctl.seed.sets.results import SetResult
     from dbctl.seed.sets.run import Terms
@@ -150,11 +151,23 @@ def _confirm_name(database: Target, name: str | None, purpose: str) -> None:
 
 
 def _list(settings: "Settings", known: "dict[str, Entry]") -> ExitCode:
-    from dbctl.seed.sets import views
-    from dbctl.seed.sets.listing import list_sets
+    from dbctl.seed.sets import listing, views
 
-    database = Target(settings, migrations=True)
-    return emit(database.run(lambda manager: list_sets(manager, settings, known)), views.listing)
+    return emit(listing.list_sets(settings, known, _last_runs(settings)), views.listing)
+
+
+def _last_runs(settings: "Settings") -> "LastRuns":
+    """Ask the database when sets were run; where it does not answer, say why, and know nothing."""
+    from dbctl.seed.sets.listing import LastRuns, read_last_runs, why_not_to_ask
+
+    reason = why_not_to_ask(settings)
+    if reason is None:
+        try:
+            return Target(settings, migrations=True).run(read_last_runs)
+        except (ConnectionFailed, OperationFailed) as error:
+            reason = error.message
+    notice(f"When the sets were last run is unknown: {reason}")
+    return LastRuns()
 
 
 def _write(settings: "Settings", entry: "Entry", terms: "Terms", *, yes: bool) -> ExitCode:

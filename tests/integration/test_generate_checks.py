@@ -27,7 +27,7 @@ create type level as enum ('low', 'mid', 'high');
 create table t (
     a integer, b integer not null, n numeric(10,2), f double precision, s text, v varchar(10),
     ok boolean, e level, d date, d2 date not null, at timestamptz, tags text[], r int4range,
-    u uuid
+    u uuid, c char(3), ts timestamp, till timestamptz, iv interval
 )
 """
 ATOMS = (
@@ -90,6 +90,27 @@ ATOMS = (
     "a is distinct from b",
     "a is not distinct from 3",
     "u is not null",
+    "c = 'ab'",
+    "c in ('ab', 'abc')",
+    "c = upper(c)",
+    "c ~ '^[a-c]+$'",
+    "c like '%c'",
+    "length(c) < 3",
+    "extract(dow from d) <> 0",
+    "extract(isodow from d2) in (6, 7)",
+    "extract(quarter from ts) = 1",
+    "extract(doy from d) > 20",
+    "extract(week from d) <= 2",
+    "d2 - d < 10",
+    "d + 7 > d2",
+    "till - at <= interval '12 hours'",
+    "till - at < interval '1 mon -3 days'",
+    "at + interval '1 day 02:00:00' > till",
+    "iv between interval '1 hour' and interval '2 days'",
+    "case when ok then a > 1 when a > 3 then s is null else b > 1 end",
+    "case v when 'B' then a is null when 'abc' then n > 1 end",
+    "n = round(b * 0.125, 2)",
+    "round(n, 1) > 0.3",
 )
 
 
@@ -114,6 +135,10 @@ def row(chooser: random.Random) -> tuple[object, ...]:
         maybe(["x"] * chooser.randrange(4)),
         maybe(asyncpg.Range(low, low + chooser.randrange(7))),
         None,
+        maybe(chooser.choice(["ab", "abc", "AB ", "", "cc"])),
+        maybe(datetime(2020, 1, 1) + timedelta(days=chooser.randrange(200))),  # noqa: DTZ001
+        maybe(datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=chooser.randrange(100))),
+        maybe(timedelta(minutes=chooser.randrange(5000))),
     )
 
 
@@ -255,7 +280,8 @@ def test_limits_that_hold_all_of_a_check_let_nothing_through_that_fails_it(
         "s < 'b'",
         "md5(s) <> ''",
         "d > current_date",
-        "case when ok then a > 1 else b > 1 end",
+        "case when ok then s < 'b' else b > 1 end",
+        "at + interval '1 mon' > till",
         "n / 3 > 0.1",
         "at > '2020-01-01'::date",
         "s ~ '[[:alpha:]]'",

@@ -152,6 +152,23 @@ def test_the_sets_are_listed_with_what_they_are_and_when_they_were_run(shop: See
     assert csv[0] == "name,source,description,fault,last_run,last_run_by,rows"
 
 
+def test_the_sets_are_listed_where_the_database_cannot_be_asked(
+    shop: Seeds, state_dir: Path
+) -> None:
+    shop.seed("demo")
+    nowhere = {"DATABASE_URL": "postgresql://u@127.0.0.1:1/x", "DB_CONNECT_DEADLINE": "0.1"}
+    unset = {"DATABASE_URL": "", "DBCTL_STATE_DIR": str(state_dir)}
+    for env, words in ((nowhere, "cannot connect"), (unset, "does not run")):
+        done = shop.run("--json", **env)
+        assert done.exit_code == 0
+        assert done.json["database"] is None
+        assert [(one["name"], one["last_run"]) for one in done.json["sets"]] == [("demo", None)]
+        assert "When the sets were last run is unknown" in done.stderr
+        assert words in done.stderr
+        assert "unknown" in shop.run(**env).stdout
+    assert list(state_dir.iterdir()) == []  # no server was created
+
+
 def test_without_a_set_there_is_a_hint_how_to_name_one(shop: Seeds) -> None:
     shop.declare("")
     assert "[tool.dbctl.seeds]" in shop.run().stdout
@@ -385,6 +402,14 @@ def test_an_explicit_key_moves_its_sequence_on(shop: Seeds) -> None:
             'yield Team(name="x")\nawait run(session, "-- all\\n/* of it */ ;commit")',
             "it calls COMMIT",
         ),
+        *[
+            (f'yield Team(name="x")\nawait run(session, {statement!r})', f"it calls {word}")
+            for statement, word in [
+                ("/* /* */ */ commit", "COMMIT"),
+                ("/* /* a */ /* b */ /**/ */-- c\rrollback and chain", "ROLLBACK"),
+                ("prepare /**/ transaction 'x'", "PREPARE"),
+            ]
+        ],
         (
             'yield Team(name="x")\ntry:\n    await session.commit()\nexcept Exception:\n    pass',
             "it calls session.commit()",
@@ -414,6 +439,20 @@ def test_a_set_that_cannot_be_written_is_told_by_its_place_and_leaves_nothing(
     assert error["message"].startswith("the set demo")
     assert f"{path}:" in told or " of a Team " in words or "adds" in words
     assert shop.rows() == before
+
+
+DRIVERS = """
+connection = await (await session.connection()).get_raw_connection()
+await connection.driver_connection.execute("rollback")
+"""
+
+
+def test_a_set_that_ends_the_transaction_behind_our_back_does_not_go_on(shop: Seeds) -> None:
+    before = shop.rows()
+    for body in (f'yield Team(name="x")\n{DRIVERS}\nyield Team(name="y")', f"yield\n{DRIVERS}"):
+        shop.write("demo", body.replace("yield\n", 'yield Team(name="x")\n'))
+        assert "has ended the transaction" in shop.fault("demo")["message"]
+        assert shop.rows() == before
 
 
 SWALLOWED = """
@@ -523,6 +562,39 @@ def test_a_project_without_revisions_can_be_seeded(shop: Seeds) -> None:
     shop.execute("drop table alembic_version, dbctl_ledger")
     (shop.project.root / "alembic.ini").unlink()
     assert shop.counts("demo") == (3, 0, 0)
+    shop.execute("drop table player cascade")
+    error = shop.fault("demo", code=1)
+    assert (error["code"], "no revisions" in error["hint"]) == ("schema_behind", True)
+    assert "migrate" not in error["hint"]
+
+
+def test_two_rows_that_refer_to_each_other_are_yielded_in_three_steps(shop: Seeds) -> None:
+    body = """
+        red = Team(name="Red")
+        yield red
+        ann = Player(team_id=red.id, name="Ann")
+        yield ann
+        bob = Player(team_id=red.id, name="Bob", coach_id=ann.id)
+        yield bob
+        ann.coach_id = bob.id
+        yield ann
+        """
+    shop.write("demo", body)
+    assert shop.counts("demo") == (3, 0, 0)
+    coaches = "select p.name || c.name from player p join player c on c.id = p.coach_id order by 1"
+    assert shop.fetch(coaches) == ["AnnBob", "BobAnn"]
+    before = versions(shop)
+    assert shop.counts("demo") == (0, 0, 3)
+    assert versions(shop) == before
+    shop.execute("update player set coach_id = null where name = 'Ann'")
+    result = shop.seed("demo")
+    assert [row["state"] for row in result["rows"]] == ["unchanged", "updated", "unchanged"]
+    assert [change["column"] for change in result["rows"][1]["changes"]] == ["coach_id"]
+    assert shop.seed("demo", "--reset", "--yes")["deleted"] == 3
+    shop.write("demo", body.replace('name="Ann")', 'name="Ann", coach_id=None)'))
+    error = shop.fault("demo")
+    assert "is yielded twice, with another coach_id" in error["message"]
+    assert "yield one without the reference" in error["hint"]
 
 
 def test_a_reset_deletes_what_the_set_created_and_nothing_else(shop: Seeds) -> None:
@@ -537,6 +609,108 @@ def test_a_reset_deletes_what_the_set_created_and_nothing_else(shop: Seeds) -> N
     assert shop.fetch("select name from player order by 1") == ["Ann", "Bob", "Eve"]
     shop.execute("delete from player where name in ('Ann', 'Bob')")
     assert shop.seed("demo", "--reset", "--yes")["deleted"] == 0
+
+
+RESTARTED = "truncate team, player, perk, team_perk restart identity cascade"
+
+
+def test_a_reset_keeps_rows_of_others_under_the_keys_that_the_server_made_again(
+    shop: Seeds,
+) -> None:
+    shop.seed("demo")
+    own = shop.fetch("select id from team") + shop.fetch("select id from player order by 1")
+    shop.execute(
+        RESTARTED,
+        f"select setval(pg_get_serial_sequence('team', 'id'), {own[0]}, false)",
+        f"select setval(pg_get_serial_sequence('player', 'id'), {own[1]}, false)",
+        "insert into team (name) values ('Mine')",
+        "insert into player (team_id, name) select id, 'Eve' from team",
+    )
+    before = versions(shop)
+    planned = shop.seed("demo", "--reset", "--plan")
+    table = shop.run("--set", "demo", "--reset", "--plan", COLUMNS="120").stdout
+    assert "2 kept (changed since, or somebody else's)" in table
+    result = shop.seed("demo", "--reset", "--yes")
+    for one in (planned, result):
+        assert (one["deleted"], one["kept"], one["created"]) == (0, 2, 3)
+        kept = [row for row in one["rows"] if row["state"] == "kept"]
+        assert kept[0]["key"] == f"id={own[0]}"
+        assert kept[0]["changes"] == [{"column": "name", "old": "Red", "new": "Mine"}]
+        assert [change["new"] for change in kept[1]["changes"]] == ["Eve"]
+    assert set(before) < set(versions(shop))
+    result = shop.seed("demo", "--reset", "--yes")
+    assert (result["deleted"], result["kept"]) == (3, 0)
+    assert set(before) < set(versions(shop))
+
+
+def test_a_reset_keeps_rows_that_link_such_rows(shop: Seeds) -> None:
+    shop.write(
+        "demo",
+        """
+        red, fast = Team(name="Red"), Perk(name="Fast")
+        yield red
+        yield fast
+        yield TeamPerk(team_id=red.id, perk_id=fast.id)
+        """,
+    )
+    shop.seed("demo")
+    links = "select row(team_id, perk_id)::text from team_perk order by 1"
+    before = shop.fetch(links)
+    team, perk = shop.fetch("select id from team") + shop.fetch("select id from perk")
+    shop.execute(
+        RESTARTED,
+        f"select setval(pg_get_serial_sequence('team', 'id'), {team}, false)",
+        f"select setval(pg_get_serial_sequence('perk', 'id'), {perk}, false)",
+        "insert into team (name) values ('Mine')",
+        "insert into perk (name) values ('Fast')",
+        "insert into team_perk select team.id, perk.id from team, perk",
+    )
+    assert shop.fetch(links) == before
+    error = shop.fault("demo", "--reset", "--yes")  # the perk might be the set's
+    assert "1 row of public.team_perk" in error["message"]
+    shop.execute("update perk set name = 'Slow'")
+    result = shop.seed("demo", "--reset", "--yes")
+    assert (result["deleted"], result["kept"], result["created"]) == (0, 3, 3)
+    assert set(before) < set(shop.fetch(links))
+
+
+def test_a_rerun_forgets_a_row_that_is_another_now(shop: Seeds) -> None:
+    shop.write("demo", 'yield Team(name="Red")')
+    shop.seed("demo")
+    shop.execute("update team set name = 'Crimson'")
+    assert shop.counts("demo") == (1, 0, 0)
+    result = shop.seed("demo", "--reset", "--yes")
+    assert (result["deleted"], result["kept"]) == (1, 0)
+    assert shop.fetch("select name from team order by 1") == ["Crimson", "Red"]
+
+
+def test_a_row_that_the_set_itself_renames_stays_the_sets(shop: Seeds) -> None:
+    shop.write("demo", 'yield Team(name="A", code="x")')
+    shop.seed("demo")
+    shop.write("demo", 'yield keyed(Team(name="B", code="x"), "code")')
+    assert shop.counts("demo") == (0, 1, 0)
+    shop.write(
+        "demo",
+        """
+        team = (await session.exec(select(Team))).one()
+        team.code = "y"
+        yield team
+        """,
+    )
+    assert shop.counts("demo") == (0, 1, 0)
+    shop.write("demo", "return\nyield")
+    result = shop.seed("demo", "--reset", "--yes")
+    assert (result["deleted"], result["kept"]) == (1, 0)
+
+
+def test_a_reset_keeps_rows_whose_natural_key_has_lost_its_column(shop: Seeds) -> None:
+    shop.write("demo", 'yield keyed(Team(name="A", code="x"), "code")')
+    shop.seed("demo")
+    shop.execute("alter table team rename code to tag")
+    shop.write("demo", 'await run(session, "select")\nreturn\nyield')
+    result = shop.seed("demo", "--reset", "--yes")
+    assert (result["deleted"], result["kept"]) == (0, 1)
+    assert shop.fetch("select name from team") == ["A"]
 
 
 def test_a_reset_deletes_what_the_set_no_longer_yields(shop: Seeds) -> None:
@@ -655,7 +829,7 @@ def test_a_large_set_is_written_again_by_a_handful_of_statements(shop: Seeds) ->
     assert shop.counts("demo") == (400, 0, 0)
     with statements() as sent:
         assert shop.counts("demo") == (0, 0, 400)
-    assert len(sent) < 30, sent
+    assert len(sent) < 35, sent
     shop.execute("update player set rank = 2 where id = (select min(id) from player)")
     table = shop.run("--set", "demo", COLUMNS="80").stdout
     assert "rank: 2 → 1" in table
@@ -712,6 +886,30 @@ def test_a_run_that_ends_midway_leaves_nothing(
     assert shop.rows() == before
     shop.write("demo", DEMO)
     assert shop.counts("demo") == (3, 0, 0)
+
+
+@pytest.mark.parametrize("then", ['yield Team(name="B")', "return"])
+def test_an_interrupted_set_that_goes_on_writes_nothing(shop: Seeds, then: str) -> None:
+    shop.write(
+        "demo",
+        f"""
+        import asyncio
+        yield Team(name="A")
+        try:
+            await run(session, "select 1 as waiting")
+            await asyncio.sleep(60)
+        except BaseException:
+            pass
+        {then}
+        """,
+    )
+    before = shop.rows()
+    run = Running("seed", "--set", "demo", env=shop.project.environment, cwd=shop.project.root)
+    waiting = "query = 'select 1 as waiting' and state = 'idle in transaction'"
+    wait_for(shop.project.url, f"exists (select from pg_stat_activity where {waiting})")
+    run.send_signal(signal.SIGINT)
+    assert run.finish().exit_code == 130
+    assert shop.rows() == before
 
 
 def test_a_set_is_written_through_a_pooler(shop: Seeds, pgbouncer: Pgbouncer) -> None:

@@ -81,6 +81,7 @@ def result(rows: list[SetRow], *, plan: bool = False) -> SetResult:
         database="here",
         plan=plan,
         deleted=states.count(RowState.DELETED),
+        kept=states.count(RowState.KEPT),
         created=states.count(RowState.CREATED),
         updated=states.count(RowState.UPDATED),
         unchanged=states.count(RowState.UNCHANGED),

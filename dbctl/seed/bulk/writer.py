@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import first_line
 from dbctl.db.names import listed
 from dbctl.db.queries import query
 from dbctl.db.tables import Table
@@ -26,6 +25,10 @@ from dbctl.seed.bulk.transaction import transaction
 from dbctl.settings import Settings
 
 _NO_TEMPORARY = "GRANT TEMPORARY on the database to this role, or connect as the owner."
+_NO_LOCK = (
+    "The lock that keeps others out of it takes UPDATE or DELETE on the table beside INSERT: "
+    "GRANT it to this role, or connect as the owner."
+)
 _ELEMENT = "select typelem::int8 from pg_catalog.pg_type where oid = $1::text::pg_catalog.regtype"
 
 
@@ -96,7 +99,7 @@ class Writer:
         except asyncpg.PostgresError as error:
             if ends_session(error):
                 raise
-            raise refused(error, table) from error
+            raise refused(error, table, hints={"42501": _NO_LOCK}) from error
         return None
 
     async def copy(
@@ -167,7 +170,7 @@ class Writer:
 
         def hear(_driver: object, message: asyncpg.PostgresLogMessage) -> None:
             if message.severity_en == "WARNING":
-                warnings.append(first_line(message))
+                warnings.append(message.message)
 
         self._driver.add_log_listener(hear)
         try:

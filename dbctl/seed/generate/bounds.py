@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from dbctl.db.catalog import Column
-from dbctl.seed.generate.evaluation import literal_of
+from dbctl.seed.generate.constants import literal_of
 from dbctl.seed.generate.expressions import Node, Opaque, conjuncts
 from dbctl.seed.generate.limits import Kind, Limits, kind_of
 from dbctl.seed.generate.sqllogic import is_portable, like
@@ -81,7 +81,7 @@ def _changes(node: Node, column: Column) -> dict[str, Any] | None:
             return {"excluded": _values(array, kind)}
         case Node("or", None, parts):
             return _alternatives(parts, column)
-        case Node("operator", "~", (left, pattern)) if _is(left, column):
+        case Node("operator", "~" | "~*", (left, pattern)) if _is(left, column):
             text = literal_of(pattern, Kind.TEXT)
             return {"pattern": text} if is_portable(text) else None
         case Node("operator", "~~", (left, pattern)) if _is(left, column):

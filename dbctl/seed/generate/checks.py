@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from dbctl.db.catalog import Column
 from dbctl.db.tables import Table
 from dbctl.errors import OperationFailed
 from dbctl.seed.generate.bounds import narrowed
-from dbctl.seed.generate.evaluation import compiled, ordered_columns
-from dbctl.seed.generate.expressions import Node, Opaque, parse, parse_definition
-from dbctl.seed.generate.limits import Limits, limits_of
+from dbctl.seed.generate.evaluation import compiled, computed, ordered_columns
+from dbctl.seed.generate.expressions import Node, Opaque, conjuncts, parse, parse_definition
+from dbctl.seed.generate.limits import Kind, Limits, kind_of, limits_of
 from dbctl.seed.generate.randomness import Batch
 
 _ROUNDS = 16
@@ -45,17 +46,28 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Formula:
+    """What a check says that a column is: `values` takes the columns and returns its values."""
+
+    expression: str
+    columns: tuple[str, ...]
+    values: Callable[[Sequence[Any]], list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Checks:
     """All that the checks of a table come down to.
 
     `tests` are to be evaluated for every row, `of_column` to choose the rule of a column: they are
-    those of one column alone, also where the limits say it all.
+    those of one column alone, also where the limits say it all. `equal` are the columns that have
+    to be what a formula over others gives.
     """
 
     limits: Mapping[str, Limits]
     tests: tuple[Test, ...]
     of_column: Mapping[str, tuple[Test, ...]]
     unknown: tuple[Unknown, ...]
+    equal: Mapping[str, Formula]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,6 +82,7 @@ def read_checks(table: Table) -> Checks:
     tests: list[Test] = []
     single: dict[str, list[Test]] = {}
     unknown: list[Unknown] = []
+    equal: dict[str, Formula] = {}
 
     def take(name: str, text: str, reads: tuple[str, ...], read: Callable[[], Node]) -> None:
         complete = False
@@ -85,6 +98,7 @@ def read_checks(table: Table) -> Checks:
             return
         if not complete:
             tests.append(test)
+            equal.update(_formulas(node, text, columns, equal))
         for column in only:
             single.setdefault(column, []).append(test)
 
@@ -106,12 +120,74 @@ def read_checks(table: Table) -> Checks:
             check.columns,
             lambda check=check: parse(check.expression),  # type: ignore[misc]
         )
+    # What a formula gives keeps no limits by itself.
+    tests += [test for name in equal for test in single.get(name, ()) if test not in tests]
     return Checks(
         limits,
         tuple(tests),
         {name: tuple(found) for name, found in single.items()},
         tuple(unknown),
+        equal,
     )
+
+
+def _formulas(
+    node: Node, text: str, columns: Mapping[str, Column], known: Mapping[str, Formula]
+) -> dict[str, Formula]:
+    """Return the columns that a check calculates from others, which are not calculated."""
+    found: dict[str, Formula] = {}
+    for part in conjuncts(node):
+        if part.kind != "compare" or part.value != "=":
+            continue
+        for target, other in (part.arguments, part.arguments[::-1]):
+            reads = set(other.columns())
+            taken = {**known, **found}
+            used = {name for formula in taken.values() for name in formula.columns}
+            if (
+                target.kind != "column"
+                or other.kind not in _CALCULATED
+                or not reads
+                or reads & {target.value, *taken}
+                or target.value in {*taken, *used}
+                or any(columns[name].generated is not None for name in (target.value, *reads))
+            ):
+                continue
+            formula = _formula(other, text, columns[target.value], columns)
+            if formula is not None:
+                found[target.value] = formula
+                break
+    return found
+
+
+_CALCULATED = frozenset({"operator", "call"})
+
+
+def _formula(
+    node: Node, text: str, column: Column, columns: Mapping[str, Column]
+) -> Formula | None:
+    try:
+        values, kind, nullable = computed(node, columns)
+    except Opaque:
+        return None
+    wanted = kind_of(column)
+    if column.is_array or (nullable and not column.nullable):
+        return None
+    if wanted is Kind.NUMERIC and kind in {Kind.INTEGER, Kind.NUMERIC}:
+        scale = column.scale
+
+        def rounded(made: Sequence[Any]) -> list[Any]:
+            exact = (None if value is None else Decimal(value) for value in values(made))
+            if scale is None:
+                return list(exact)
+            step = Decimal(1).scaleb(-scale)
+            return [
+                None if value is None else value.quantize(step, ROUND_HALF_UP) for value in exact
+            ]
+
+        return Formula(text, ordered_columns(node), rounded)
+    if wanted is not kind or wanted is Kind.BOOL:
+        return None
+    return Formula(text, ordered_columns(node), values)
 
 
 class Repair:

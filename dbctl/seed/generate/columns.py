@@ -14,7 +14,7 @@ from dbctl.seed.generate.meaning import words_of
 from dbctl.seed.generate.overrides import Override
 from dbctl.seed.generate.plan import TablePlan
 from dbctl.seed.generate.randomness import Batch
-from dbctl.seed.generate.rules import Choice, Constant, Integers, Rule, SometimesNull
+from dbctl.seed.generate.rules import Calculated, Choice, Constant, Integers, Rule, SometimesNull
 from dbctl.seed.generate.told import limited, told_rule
 from dbctl.seed.generate.unique_values import distinct_for
 from dbctl.seed.generate.values import rule_for
@@ -50,6 +50,15 @@ def make_column(plan: TablePlan, column: Column, overrides: Overrides) -> None:
         plan.server[column.name] = reason
         return
     limits = plan.checks.limits[column.name]
+    formula = plan.checks.equal.get(column.name)
+    if said is None and formula is not None and _is_made(plan, formula.columns, overrides):
+        plan.add(
+            Single(
+                column.name,
+                Calculated(f"calculated: {formula.expression}", formula.columns, formula.values),
+            )
+        )
+        return
     told = None
     if said is not None:
         limits = limited(said, column, limits, where(plan, column))
@@ -130,7 +139,9 @@ def too_few(plan: TablePlan, why: str, possible: int) -> OperationFailed:
     left = max(possible - plan.start, 0)
     return OperationFailed(
         f"{why} of {plan.table.label} allows {left} more rows, and {plan.count} are asked for",
-        hint=f"Ask for {left} at most, or widen what it is about.",
+        hint=f"Ask for {left} at most, or widen what it is about."
+        if left
+        else "All that is possible is there, or `--start` is too great.",
     )
 
 
@@ -276,6 +287,16 @@ def _null_share(plan: TablePlan, column: Column, limits: Limits, said: Override 
     if words & _RARE:
         return 0.95
     return 0.3 if words & _SOMETIMES else 0.1
+
+
+def _is_made(plan: TablePlan, columns: Iterable[str], overrides: Overrides) -> bool:
+    """Tell whether these columns are made here, whatever is made first."""
+    skipped = {
+        name
+        for name in columns
+        if (said := overrides.get((plan.table.label, name))) is not None and said.skip
+    }
+    return not skipped and all(plan.table.column(name).generated is None for name in columns)
 
 
 def _requires(test: Test, column: Column) -> bool:

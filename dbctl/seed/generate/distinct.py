@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Protocol, runtime_checkable
 
@@ -110,11 +110,11 @@ class Uuids:
         return [UUID(whole[at : at + 16]) for at in range(0, len(whole), 16)]
 
 
-class NumberedText:
-    """Words that a number makes different: `make` gets a word of each pool, and the number.
+_GREAT = 999_999_999
 
-    The number is in base ten, or where that would be too long, all there is of a shorter text.
-    """
+
+class NumberedText:
+    """Words that a number makes different: `make` gets a word of each pool, and the number."""
 
     needs: tuple[str, ...] = ()
 
@@ -124,13 +124,11 @@ class NumberedText:
         pools: Sequence[Sequence[str]],
         make: Callable[..., str],
         *,
-        limit: int | None = None,
         parts: Sequence[object] = (),
     ) -> None:
         self.summary = summary
         self._pools = pools
         self._make = make
-        self._limit = limit
         self._salts = [key(place, *parts) | 1 for place in range(len(pools))]
         self.capacity: int | None = None
 
@@ -144,6 +142,15 @@ class NumberedText:
             )
         ]
         return list(map(make, *words, numbers))
+
+    def forms(self) -> Iterator[str]:
+        """Yield a text with each word, with a small number and a great one."""
+        first = [pool[0] for pool in self._pools]
+        for place, pool in enumerate(self._pools):
+            for word in pool:
+                words = [*first[:place], word, *first[place + 1 :]]
+                yield self._make(*words, 0)
+                yield self._make(*words, _GREAT)
 
     def draw(self, batch: Batch, column: str) -> list[object]:  # noqa: ARG002
         """Return a text for each row of the batch."""

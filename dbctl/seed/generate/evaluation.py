@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from dbctl.db.catalog import Column
+from dbctl.seed.generate.constants import cast_kind, converted, literal_of
 from dbctl.seed.generate.expressions import Node, Opaque
 from dbctl.seed.generate.limits import Kind, kind_of, leaf_kind
 from dbctl.seed.generate.sqllogic import HELPERS, is_portable, like
@@ -20,29 +19,19 @@ type Typed = tuple[str, str | None, bool]
 _NUMBERS = {Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT}
 _ORDERED = {*_NUMBERS, Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.INTERVAL}
 _EQUAL = {*_ORDERED, Kind.TEXT, Kind.ENUM, Kind.BOOL, Kind.UUID}
-_CASTS = {
-    "text": Kind.TEXT,
-    "character varying": Kind.TEXT,
-    "character": Kind.TEXT,
-    "bpchar": Kind.TEXT,
-    "varchar": Kind.TEXT,
-    "citext": Kind.TEXT,
-    "integer": Kind.INTEGER,
-    "smallint": Kind.INTEGER,
-    "bigint": Kind.INTEGER,
-    "numeric": Kind.NUMERIC,
-    "double precision": Kind.FLOAT,
-    "real": Kind.FLOAT,
-    "boolean": Kind.BOOL,
-    "date": Kind.DATE,
-    "timestamp without time zone": Kind.TIMESTAMP,
-    "timestamp with time zone": Kind.TIMESTAMPTZ,
-    "time without time zone": Kind.TIME,
-    "uuid": Kind.UUID,
-}
 _LENGTHS = {"length", "char_length", "character_length"}
 _TEXTS = {"lower": "lower", "upper": "upper"}
-_FIELDS = {"year", "month", "day", "hour", "minute"}
+_FIELDS = {
+    "year": "{}.year",
+    "month": "{}.month",
+    "day": "{}.day",
+    "quarter": "(({}.month + 2) // 3)",
+    "dow": "({}.isoweekday() % 7)",
+    "isodow": "{}.isoweekday()",
+    "doy": "(({0} - {0}.replace(month=1, day=1)).days + 1)",
+    "week": "{}.isocalendar()[1]",
+}
+_TIME_FIELDS = {"hour": "{}.hour", "minute": "{}.minute"}
 
 
 def compiled(node: Node, columns: Mapping[str, Column]) -> Callable[[Sequence[Any]], list[int]]:
@@ -51,18 +40,33 @@ def compiled(node: Node, columns: Mapping[str, Column]) -> Callable[[Sequence[An
     The columns are lists of the same length, in the order of `ordered_columns`. Raises Opaque
     where the server alone can tell.
     """
-    names = ordered_columns(node)
-    compiler = _Compiler({name: (f"c{place}", columns[name]) for place, name in enumerate(names)})
-    source, kind, _ = compiler.expression(node)
+    compiler, variables, (source, kind, _) = _written(node, columns)
     if kind != Kind.BOOL:
         raise Opaque(source)
-    variables = ", ".join(f"c{place}" for place in range(len(names)))
-    text = f"lambda made: [n for n, ({variables},) in enumerate(zip(*made)) if ({source}) is False]"
-    # What is evaluated was written by the compiler; literals are constants of their own.
-    function: Callable[[Sequence[Any]], list[int]] = eval(  # noqa: S307
-        text, compiler.constants | HELPERS
+    function: Callable[[Sequence[Any]], list[int]] = compiler.function(
+        f"lambda made: [n for n, ({variables}) in enumerate(zip(*made)) if ({source}) is False]"
     )
     return function
+
+
+def computed(
+    node: Node, columns: Mapping[str, Column]
+) -> tuple[Callable[[Sequence[Any]], list[Any]], str | None, bool]:
+    """Return what takes the columns that `node` reads and returns its values, their kind, and
+    whether some may be None.
+
+    Raises Opaque where the server alone can tell.
+    """
+    compiler, variables, (source, kind, nullable) = _written(node, columns)
+    function = compiler.function(f"lambda made: [{source} for {variables} in zip(*made)]")
+    return function, kind, nullable
+
+
+def _written(node: Node, columns: Mapping[str, Column]) -> tuple[_Compiler, str, Typed]:
+    names = ordered_columns(node)
+    compiler = _Compiler({name: (f"c{place}", columns[name]) for place, name in enumerate(names)})
+    variables = "".join(f"c{place}, " for place in range(len(names)))
+    return compiler, variables, compiler.expression(node)
 
 
 def ordered_columns(node: Node) -> tuple[str, ...]:
@@ -70,56 +74,11 @@ def ordered_columns(node: Node) -> tuple[str, ...]:
     return tuple(sorted(set(node.columns())))
 
 
-def literal_of(node: Node, kind: str | None) -> Any:
-    """Return the Python value of a constant that is compared with values of `kind`.
-
-    Raises Opaque where it is none.
-    """
+def _has_months(node: Node) -> bool:
+    """Tell whether an interval's length depends on the day, or may do so."""
     while node.kind == "cast":
-        target = cast_kind(node.value)
-        if target is not None and node.arguments[0].kind == "literal" and kind is None:
-            kind = target
         node = node.arguments[0]
-    if node.kind == "operator" and node.value == "0-":
-        return -literal_of(node.arguments[0], kind)
-    if node.kind != "literal":
-        raise Opaque
-    return _converted(node.value, kind)
-
-
-def cast_kind(name: str) -> Kind | None:
-    """Return the kind of a type as a cast names it; None for one that is not known."""
-    return _CASTS.get(name)
-
-
-def _converted(value: Any, kind: str | None) -> Any:
-    if not isinstance(value, str) or kind in {None, Kind.TEXT, Kind.ENUM}:
-        return value
-    try:
-        match kind:
-            case Kind.INTEGER:
-                return int(value)
-            case Kind.NUMERIC:
-                return Decimal(value)
-            case Kind.FLOAT:
-                return float(value)
-            case Kind.BOOL:
-                return {"t": True, "true": True, "f": False, "false": False}[value]
-            case Kind.DATE:
-                return date.fromisoformat(value)
-            case Kind.TIME:
-                return time.fromisoformat(value)
-            case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
-                moment = datetime.fromisoformat(value)
-                if (moment.tzinfo is None) != (kind == Kind.TIMESTAMP):
-                    raise Opaque(value)
-                return moment
-            case Kind.UUID:
-                return UUID(value)
-            case _:
-                raise Opaque(value)
-    except (ValueError, KeyError, InvalidOperation):
-        raise Opaque(value) from None
+    return node.kind != "literal" or re.search("mon|year", str(node.value)) is not None
 
 
 class _Compiler:
@@ -145,8 +104,7 @@ class _Compiler:
                 self._require(kind == Kind.BOOL)
                 return self._strict([(source, kind, nullable)], lambda a: f"(not {a})", Kind.BOOL)
             case "is null":
-                source, _, _ = self.expression(node.arguments[0])
-                return f"({source} is None)", Kind.BOOL, False
+                return f"({self._present(node.arguments[0])} is None)", Kind.BOOL, False
             case "is true" | "is false":
                 source, kind, _ = self.expression(node.arguments[0])
                 self._require(kind == Kind.BOOL)
@@ -161,10 +119,16 @@ class _Compiler:
                 return self._quantified(node)
             case "operator":
                 return self._operator(node)
+            case "case":
+                return self._case(node)
             case "call":
                 return self._call(node)
             case _:
                 raise Opaque(node.kind)
+
+    def function(self, text: str) -> Any:
+        """Return the function that `text`, which this compiler has written, is of."""
+        return eval(text, self.constants | HELPERS)  # noqa: S307 - literals are constants
 
     def _require(self, condition: bool) -> None:
         if not condition:
@@ -192,13 +156,21 @@ class _Compiler:
         condition = " or ".join(tests)
         return f"(None if {condition} else {body})", kind, True
 
+    def _present(self, node: Node) -> str:
+        """Write what is None where a part is NULL, also for a column that cannot be compared."""
+        if node.kind == "column" and node.value in self._columns:
+            return self._columns[node.value][0]
+        return self.expression(node)[0]
+
     def _column(self, name: str) -> Typed:
         if name not in self._columns:
             raise Opaque(name)
         variable, column = self._columns[name]
         kind: str = kind_of(column)
-        if kind == Kind.TEXT and (column.base_name == "citext" or column.leaf == "bpchar"):
+        if kind == Kind.TEXT and column.base_name == "citext":
             raise Opaque(name)  # equality is another one
+        if column.leaf == "bpchar" and not column.is_array:
+            return f"unpadded({variable})", kind, column.nullable
         if column.leaf == "float4" or kind == Kind.JSON:
             kind = Kind.FLOAT if column.leaf == "float4" else Kind.JSON
         if kind == Kind.RANGE and not column.is_array:
@@ -218,7 +190,7 @@ class _Compiler:
         if inner.kind == "literal" and isinstance(inner.value, str):
             if target is None:
                 return self._enum_literal(node.value, inner)
-            return self._constant(_converted(inner.value, target)), target, False
+            return self._constant(converted(inner.value, target)), target, False
         if node.value.endswith("[]"):
             source, kind, nullable = self.expression(inner)
             return source, kind, nullable
@@ -277,7 +249,7 @@ class _Compiler:
     def _retyped(self, node: Node, kind: str) -> Typed:
         if node.value is None:
             return "None", kind, True
-        return self._constant(_converted(node.value, kind)), kind, False
+        return self._constant(converted(node.value, kind)), kind, False
 
     def _compare(self, node: Node) -> Typed:
         left, right = self._pair(node)
@@ -316,6 +288,8 @@ class _Compiler:
             return self._strict([part], lambda a: f"(-{a})", part[1])
         if operator in {"~", "!~", "~*", "!~*", "~~", "!~~"}:
             return self._match(node)
+        if (calculated := self._times(node)) is not None:
+            return calculated
         left, right = self._pair(node)
         kind = left[1] if left[1] == right[1] else Kind.NUMERIC
         if operator == "||":
@@ -329,9 +303,43 @@ class _Compiler:
             return self._strict([left, right], lambda a, b: f"{helper}({a}, {b})", kind)
         raise Opaque(operator)
 
+    def _times(self, node: Node) -> Typed | None:
+        """Write the sum or the difference of dates and times; None where it is none."""
+        left, right = (self.expression(argument) for argument in node.arguments)
+        match left[1], node.value, right[1]:
+            case Kind.DATE, "-", Kind.DATE:
+                return self._strict([left, right], lambda a, b: f"({a} - {b}).days", Kind.INTEGER)
+            case ((Kind.TIMESTAMP | Kind.TIMESTAMPTZ), "-", other) if other == left[1]:
+                return self._strict([left, right], lambda a, b: f"({a} - {b})", Kind.INTERVAL)
+            case Kind.DATE, ("+" | "-") as sign, Kind.INTEGER:
+                return self._strict(
+                    [left, right], lambda a, b: f"({a} {sign} timedelta({b}))", Kind.DATE
+                )
+            case (Kind.TIMESTAMP | Kind.TIMESTAMPTZ) as kind, ("+" | "-") as sign, Kind.INTERVAL:
+                self._require(not _has_months(node.arguments[1]))
+                return self._strict([left, right], lambda a, b: f"({a} {sign} {b})", kind)
+            case _:
+                return None
+
+    def _case(self, node: Node) -> Typed:
+        """Write a CASE, whose results are all of one type."""
+        *parts, rest = [self.expression(argument) for argument in node.arguments]
+        kinds = {kind for _, kind, _ in (*parts[1::2], rest)} - {None}
+        self._require(len(kinds) == 1 and all(kind == Kind.BOOL for _, kind, _ in parts[::2]))
+        source = rest[0]
+        for (condition, _, _), (result, _, _) in reversed(
+            list(zip(parts[::2], parts[1::2], strict=True))
+        ):
+            source = f"({result} if ({condition}) is True else {source})"
+        return source, kinds.pop(), any(nullable for _, _, nullable in (*parts[1::2], rest))
+
     def _match(self, node: Node) -> Typed:
         part = self.expression(node.arguments[0])
         self._require(part[1] == Kind.TEXT)
+        if node.arguments[0].kind == "column":
+            variable, column = self._columns[node.arguments[0].value]
+            if column.leaf == "bpchar":
+                part = f"padded({variable}, {column.length or 1})", Kind.TEXT, column.nullable
         pattern = literal_of(node.arguments[1], Kind.TEXT)
         if node.value.endswith("~~"):
             source = like(pattern)
@@ -350,9 +358,9 @@ class _Compiler:
     def _call(self, node: Node) -> Typed:
         name = node.value
         if name in {"num_nonnulls", "num_nulls"}:
-            parts = [self.expression(argument) for argument in node.arguments]
+            sources = map(self._present, node.arguments)
             test = "is not None" if name == "num_nonnulls" else "is None"
-            total = " + ".join(f"({source} {test})" for source, _, _ in parts)
+            total = " + ".join(f"({source} {test})" for source in sources)
             return f"({total})", Kind.INTEGER, False
         if name == "coalesce" and len(node.arguments) == 2:
             left, right = self._pair(node)
@@ -390,8 +398,12 @@ class _Compiler:
                 return self._strict(parts, lambda a: f"is_void({a})", Kind.BOOL)
             case "date_part", [_, kind] if kind in {Kind.DATE, Kind.TIMESTAMP}:
                 field = literal_of(node.arguments[0], Kind.TEXT)
-                self._require(field in _FIELDS and (kind != Kind.DATE or len(field) < 6))
-                self._require(kind != Kind.DATE or field in {"year", "month", "day"})
-                return self._strict(parts[1:], lambda a: f"{a}.{field}", Kind.INTEGER)
+                known = _FIELDS if kind == Kind.DATE else _FIELDS | _TIME_FIELDS
+                self._require(field in known)
+                return self._strict(parts[1:], known[field].format, Kind.INTEGER)
+            case "round", [Kind.NUMERIC, *_] if node.arguments[1:]:
+                places = literal_of(node.arguments[1], Kind.INTEGER)
+                self._require(isinstance(places, int))
+                return self._strict(parts[:1], lambda a: f"rounded({a}, {places})", Kind.NUMERIC)
             case _:
                 raise Opaque(name)

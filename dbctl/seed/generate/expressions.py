@@ -44,7 +44,8 @@ class Opaque(Exception):
 class Node:
     """A part of an expression: `literal` and `column` have a value, the others arguments.
 
-    `cast` has the type as its value, `call` and the operators their name.
+    `cast` has the type as its value, `call` and the operators their name; `case` has conditions and
+    results in turn, and the result of the rest.
     """
 
     kind: str
@@ -235,10 +236,30 @@ class _Parser:
                 return node
             case "VALUE" if self._value is not None:
                 return Node("column", self._value)
-            case "CASE" | "ROW" | "ARRAY" | "EXTRACT":
+            case "CASE":
+                return self._case()
+            case "ROW" | "ARRAY" | "EXTRACT":
                 raise Opaque(text)
             case _:
                 return self._named(text)
+
+    def _case(self) -> Node:
+        """Read the rest of a CASE: conditions and results in turn, what is left is the last."""
+        subject = None if self._takes("WHEN") else self._or()
+        if subject is not None:
+            self._expect("WHEN")
+        parts: list[Node] = []
+        while True:
+            condition = self._or()
+            if subject is not None:
+                condition = Node("compare", "=", (subject, condition))
+            self._expect("THEN")
+            parts += [condition, self._or()]
+            if not self._takes("WHEN"):
+                break
+        parts.append(self._or() if self._takes("ELSE") else Node("literal", None))
+        self._expect("END")
+        return Node("case", None, tuple(parts))
 
     def _named(self, name: str) -> Node:
         if self._peek() == ("mark", "."):

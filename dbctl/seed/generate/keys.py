@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from dbctl.db.catalog import Column
+from dbctl.db.names import listed
 from dbctl.db.tables import Exclusion, ForeignKey, Unique
 from dbctl.seed.generate.checks import Unknown
 from dbctl.seed.generate.columns import Overrides, capacity_of, make_distinct, too_few
@@ -14,10 +15,11 @@ from dbctl.seed.generate.expressions import Opaque, parse
 from dbctl.seed.generate.limits import Kind, kind_of
 from dbctl.seed.generate.links import Links
 from dbctl.seed.generate.makers import OneToOne, Single
-from dbctl.seed.generate.pairs import CountPart, Pairs, ParentPart, Part, ValuePart
-from dbctl.seed.generate.parents import Parents
+from dbctl.seed.generate.pairs import CountPart, JointPart, Pairs, ParentPart, Part, ValuePart
+from dbctl.seed.generate.parents import Parents, rows_of
 from dbctl.seed.generate.plan import TablePlan
 from dbctl.seed.generate.unique_values import distinct_for
+from dbctl.seed.generate.values import FEW
 
 # What is best made different in every row, the best first.
 _RANK = (
@@ -116,6 +118,13 @@ def _columns(plan: TablePlan, unique: Unique) -> list[str] | None:
     return found
 
 
+def _is_label(plan: TablePlan, column: Column) -> bool:
+    """Tell whether a text is one of a few, such as the type of what a row points at."""
+    if kind_of(column) is not Kind.TEXT or column.is_array:
+        return False
+    return len(plan.scene.text_meaning(column).values()) <= FEW
+
+
 def _is_distinct(plan: TablePlan, name: str) -> bool:
     maker = plan.makers.get(name)
     if isinstance(maker, Single):
@@ -136,7 +145,7 @@ async def _make_unique(
         for name in names
         if name not in links.columns and name not in plan.makers
     ]
-    free.sort(key=lambda column: _RANK.index(kind_of(column)))
+    free.sort(key=lambda column: (_is_label(plan, column), _RANK.index(kind_of(column))))
     inside = links.among(set(names) - plan.makers.keys())
     # The lines of an order, the versions of a document: counted anew for each parent.
     is_counted = bool(inside) and len(free) == 1 and kind_of(free[0]) is Kind.INTEGER
@@ -176,6 +185,9 @@ async def _pair(
         if (parents := await links.parents(key)) is not None:
             pointed.append((key, parents))
             taken |= set(key.columns)
+    joined = [key for key in keys if set(key.columns) & taken and set(key.columns) - taken]
+    if joined and len(pointed) == 1:
+        return await _join(plan, links, unique, [pointed[0][0], *joined], parts)
     # The one with most rows comes first: it is the one that is spread unevenly.
     pointed.sort(key=lambda pair: -pair[1].count)
     fresh = any(parents.is_fresh for _, parents in pointed)
@@ -214,6 +226,78 @@ async def _pair(
         )
     )
     return True
+
+
+async def _join(
+    plan: TablePlan,
+    links: Links,
+    unique: Unique,
+    keys: Sequence[ForeignKey],
+    parts: Sequence[Part],
+) -> bool:
+    """Combine foreign keys that share columns, such as the tenant of both sides of a link."""
+    first, *others = keys
+    shared = [name for name in first.columns if all(name in key.columns for key in others)]
+    columns = [*first.columns]
+    for key in others:
+        own = [name for name in key.columns if name not in shared]
+        if set(own) & set(columns):
+            return False
+        columns += own
+    found = [await links.parents(key) for key in keys]
+    parents = [one for one in found if one is not None]
+    if len(parents) < len(keys) or not shared:
+        return False
+    fresh = any(one.is_fresh for one in parents)
+    if not fresh:
+        childless = await links.childless(first)
+        alone = _joint(keys, shared, columns, [childless, *parents[1:]])
+        if (alone.count or 0) >= plan.count:
+            parents[0], fresh = childless, True
+    joint = _joint(keys, shared, columns, parents)
+    every: list[Part] = [joint, *parts]
+    offset = plan.start if fresh else 0
+    possible = prod(part.count or 0 for part in every)
+    if possible < plan.end - offset:
+        raise too_few(plan, unique.name, possible + offset)
+    described = [links.describe(key, one) for key, one in zip(keys, parents, strict=True)]
+    plan.add(
+        Pairs(
+            every,
+            plan.end - offset,
+            offset,
+            1000,
+            f"each combination once ({unique.name}): {', '.join(described)}, "
+            f"of the same {listed(shared)}",
+            plan.scene.seed,
+            plan.table.label,
+            unique.name,
+        )
+    )
+    return True
+
+
+def _joint(
+    keys: Sequence[ForeignKey],
+    shared: Sequence[str],
+    columns: Sequence[str],
+    parents: Sequence[Parents],
+) -> JointPart:
+    """Put the parents together that have the same values where the foreign keys share columns."""
+    sides: list[dict[tuple[object, ...], list[tuple[object, ...]]]] = []
+    for which, (key, one) in enumerate(zip(keys, parents, strict=True)):
+        own = [name for name in key.columns if which == 0 or name not in shared]
+        side: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
+        for row in rows_of(one):
+            values = dict(zip(key.columns, row, strict=True))
+            side.setdefault(tuple(values[name] for name in shared), []).append(
+                tuple(values[name] for name in own)
+            )
+        sides.append(side)
+    return JointPart(
+        columns,
+        [[side[value] for side in sides] for value in sides[0] if all(value in s for s in sides)],
+    )
 
 
 def _counting(plan: TablePlan, column: Column) -> Part:

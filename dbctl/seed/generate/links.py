@@ -13,7 +13,7 @@ from dbctl.seed.generate.makers import Fitted, Matched, OneToOne, Reference, Sin
 from dbctl.seed.generate.order import may_be_null
 from dbctl.seed.generate.overrides import Override
 from dbctl.seed.generate.pairs import Pairs
-from dbctl.seed.generate.parents import KEPT, Known, Made, Parents
+from dbctl.seed.generate.parents import Known, Made, Parents, rows_of
 from dbctl.seed.generate.plan import TablePlan
 from dbctl.seed.generate.rules import Constant
 from dbctl.seed.generate.survey import SAMPLE, keys_of, target_of
@@ -219,6 +219,7 @@ class Links:
                     key.target_columns,
                     shared,
                     f"an earlier row of the same {listed([key.columns[n] for n in shared])}",
+                    plan.start,
                     nullable=nullable,
                 )
             )
@@ -241,7 +242,7 @@ class Links:
         if not free:
             return
         fitting: dict[object, list[tuple[object, ...]]] = {}
-        for row in _rows(parents):
+        for row in rows_of(parents):
             values = dict(zip(key.columns, row, strict=True))
             fitting.setdefault(tuple(values[name] for name in shared), []).append(
                 tuple(values[name] for name in free)
@@ -260,14 +261,14 @@ class Links:
         """Plan foreign keys that share columns: draw the widest, and let the others fit it."""
         (driver, parents), *rest = found
         plan = self._plan
-        rows = _rows(parents)
+        rows = rows_of(parents)
         have = list(driver.columns)
         others = []
         for key, other in rest:
             shared = [name for name in key.columns if name in have]
             fitting: dict[object, list[tuple[object, ...]]] = {}
             free = [name for name in key.columns if name not in have]
-            for row in _rows(other):
+            for row in rows_of(other):
                 values = dict(zip(key.columns, row, strict=True))
                 fitting.setdefault(tuple(values[name] for name in shared), []).append(
                     tuple(values[name] for name in free)
@@ -318,9 +319,3 @@ class Links:
             for name in key.columns
             if (said := self._overrides.get((self._plan.table.label, name))) is not None
         )
-
-
-def _rows(parents: Parents) -> list[tuple[object, ...]]:
-    """Return the first of the keys, as rows."""
-    places = range(min(parents.count, KEPT))
-    return list(zip(*parents.keys(places), strict=True))

@@ -43,6 +43,30 @@ _PEOPLE = frozenset(
         "subscribers",
         "profile",
         "profiles",
+        "guest",
+        "guests",
+        "passenger",
+        "passengers",
+        "participant",
+        "participants",
+        "attendee",
+        "attendees",
+        "recipient",
+        "sender",
+        "buyer",
+        "seller",
+        "driver",
+        "drivers",
+        "doctor",
+        "doctors",
+        "teacher",
+        "teachers",
+        "speaker",
+        "speakers",
+        "billing",
+        "shipping",
+        "manager",
+        "managers",
     ]
 )
 _FIRMS = frozenset(
@@ -122,6 +146,7 @@ _NUMBERS: tuple[tuple[frozenset[str], NumberMeaning], ...] = tuple(
         ("month", "a month", 1, 12, False),
         ("day", "a day", 1, 28, False),
         ("hour", "an hour", 0, 23, False),
+        ("floor storey", "a floor", 0, 20, True),
         ("port", "a port", 1024, 65535, False),
         ("position rank sort order priority level version attempt attempts",
          "a small number", 1, 10, True),
@@ -161,7 +186,11 @@ _NAMES = tuple(
         ("e?mail|email_address|mail_address", "email"),
         ("first_name|given_name|forename|firstname", "first_name"),
         ("last_name|family_name|surname|lastname", "last_name"),
-        ("full_name|fullname|author|contact|assignee|reviewer", "full_name"),
+        (
+            "full_name|fullname|author|contact|assignee|reviewer|employee|guest|customer|manager"
+            "|owner|driver|sender|recipient|participant|attendee|buyer|seller",
+            "full_name",
+        ),
         ("username|user_name|login|handle|nickname|nick|screen_name", "username"),
         ("password|passwd|password_hash|pwd|pass_hash|hashed_password|password_digest", "password"),
         ("token|secret|api_key|hash|digest|checksum|sha256|md5|fingerprint|etag", "hex"),
@@ -171,12 +200,13 @@ _NAMES = tuple(
         ("country_code|country_iso|iso2?", "country_code"),
         ("state|province|region|county", "state"),
         ("zip|zip_code|zipcode|postal_code|postcode|post_code", "postcode"),
+        ("house_number|building_number|street_number", "house_number"),
         ("street|address|address_line\\d?|address1|street_address|line1", "address"),
         ("address2|line2", "address2"),
         ("url|uri|link|website|homepage|webpage|href", "url"),
         ("avatar|image|photo|picture|thumbnail|image_url|avatar_url|photo_url|logo", "image"),
         ("domain|hostname|host|fqdn", "domain"),
-        ("slug|permalink", "slug"),
+        ("slug|permalink|subdomain|codename", "slug"),
         ("ip|ip_address|ipv4|remote_addr|client_ip", "ip"),
         ("user_agent|useragent|browser", "user_agent"),
         ("company|organi[sz]ation|employer|company_name|vendor|supplier|manufacturer", "company"),
@@ -195,8 +225,21 @@ _NAMES = tuple(
         ("mime|mime_type|content_type|media_type", "mime"),
         ("file|filename|file_name|attachment", "file"),
         ("path|filepath|file_path", "path"),
-        ("sku|code|reference|ref|serial|serial_number|barcode|number|no|external_id|key", "code"),
+        ("last4|last_four|last_4", "digits"),
+        (
+            "sku|code|reference|ref|serial|serial_number|barcode|number|no|external_id|key|iban|bic"
+            "|swift|vat|vat_id|tax_id|ean|isbn|gtin|upc|plate",
+            "code",
+        ),
+        ("version|firmware|release", "version"),
         ("gender|sex", "gender"),
+        ("status", "status"),
+        ("type|kind", "type"),
+        ("role", "role"),
+        ("level|severity", "level"),
+        ("priority|urgency", "priority"),
+        ("plan|tier", "tier"),
+        ("env|environment", "environment"),
     )
 )
 
@@ -322,6 +365,20 @@ def _hexes(width: int, prefix: str = "") -> Callable[[Pools], Sequence[str]]:
     return values
 
 
+def _hex(pools: Pools) -> TextMeaning:
+    values = _hexes(40)
+    return TextMeaning(
+        "hexadecimal digits",
+        lambda: values(pools),
+        lambda: [values(pools)],
+        lambda word, number: f"{word[:28]}{number + 1:012x}",
+    )
+
+
+def _few(summary: str, values: str) -> Callable[[Pools], TextMeaning]:
+    return _plain(f"{summary}, one of {len(values.split())}", lambda _pools: values.split())
+
+
 _MEANINGS: dict[str, Callable[[Pools], TextMeaning]] = {
     "email": _email,
     "first_name": _from("a first name", "person.first_name", _with_number),
@@ -330,7 +387,7 @@ _MEANINGS: dict[str, Callable[[Pools], TextMeaning]] = {
     "username": _username,
     # No password has it as its hash.
     "password": _plain("a password hash that fits no password", _hexes(40, "!unusable$")),
-    "hex": _plain("hexadecimal digits", _hexes(40)),
+    "hex": _hex,
     "phone": _plain(
         "a phone number (reserved range)",
         lambda _pools: [
@@ -360,15 +417,27 @@ _MEANINGS: dict[str, Callable[[Pools], TextMeaning]] = {
     "title": _plain("a short phrase", lambda pools: pools.phrases()),
     "text": _plain("one sentence or several", lambda pools: pools.texts()),
     "color": _from("a colour", "text.color", _with_number),
-    "currency": _from("a currency code", "finance.currency_iso_code", _with_number),
-    "locale": _plain("a language code", lambda _pools: ("en", "de", "fr", "es", "it", "pt", "ja")),
+    "currency": _few("a currency code", "USD EUR GBP JPY CHF CAD AUD SEK"),
+    "locale": _few("a language code", "en de fr es it pt ja"),
     "timezone": _from("a time zone", "datetime.timezone", _with_number),
     "tag": _plain("a word", lambda pools: pools.words()[:200]),
     "mime": _from("a MIME type", "file.mime_type", _with_number),
     "file": _site("a file name", "{}.pdf"),
     "path": _site("a path", "/srv/files/{}.pdf"),
     "code": _code,
-    "gender": _plain("a gender", lambda _pools: ("female", "male", "other")),
+    "gender": _few("a gender", "female male other"),
+    "status": _few("a status", "active pending inactive archived"),
+    "type": _few("a type", "standard basic special internal other"),
+    "role": _few("a role", "member viewer editor admin"),
+    "level": _few("a level", "info warning error debug"),
+    "priority": _few("a priority", "medium high low urgent"),
+    "tier": _few("a plan", "free basic pro enterprise"),
+    "environment": _few("an environment", "production staging development"),
+    "house_number": _plain("a number", lambda _pools: [str(n) for n in range(1, 200)]),
+    "digits": _plain("four digits", lambda _pools: [f"{n * 7919 % 10_000:04}" for n in range(500)]),
+    "version": _plain(
+        "a version", lambda _pools: [f"{n % 4 + 1}.{n * 7 % 13}.{n % 10}" for n in range(260)]
+    ),
     "name": _plain(
         "two words",
         lambda pools: [

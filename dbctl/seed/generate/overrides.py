@@ -15,7 +15,7 @@ from dbctl.settings import Settings, project_table
 
 _WHERE = "[tool.dbctl.generate]"
 _DBCTL_INFO = "generate"
-_REMEDY = "The README says what a column may be told."
+_REMEDY = "docs/seed.md says what a column may be told."
 
 
 class Override(BaseModel):
@@ -56,7 +56,7 @@ class Override(BaseModel):
 
 
 def read_overrides(
-    settings: Settings, metadata: MetaData | None, tables: Sequence[Table]
+    settings: Settings, metadata: MetaData, tables: Sequence[Table]
 ) -> dict[tuple[str, str], Override]:
     """Return what the project says about columns of `tables`, by (label, column).
 
@@ -99,9 +99,7 @@ def load_function(name: str, where: str) -> Any:
     return found
 
 
-def _of_model(metadata: MetaData | None, table: Table) -> Iterator[tuple[str, Override]]:
-    if metadata is None:
-        return
+def _of_model(metadata: MetaData, table: Table) -> Iterator[tuple[str, Override]]:
     relation = table.relation
     for model in metadata.tables.values():
         schema = model.schema or metadata.schema or "public"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
+from math import prod
 from typing import Protocol
 
 from dbctl.seed.generate.parents import Parents
@@ -28,6 +30,35 @@ class ParentPart:
         self.columns = tuple(columns)
         self.count: int | None = parents.count
         self.values = parents.keys
+
+
+class JointPart:
+    """The parents of several foreign keys that share columns: all combinations that fit.
+
+    `groups` have, for each value of what is shared, the choices of each foreign key, as rows. The
+    columns of a row of the first one come first, those of the others without what is shared follow.
+    """
+
+    def __init__(
+        self, columns: Sequence[str], groups: Sequence[Sequence[Sequence[tuple[object, ...]]]]
+    ) -> None:
+        self.columns = tuple(columns)
+        self._groups = groups
+        self._ends = list(accumulate(prod(map(len, group)) for group in groups))
+        self.count: int | None = self._ends[-1] if groups else 0
+
+    def values(self, places: Sequence[int]) -> list[Sequence[object]]:
+        """Return the columns of the combinations at these places."""
+        return list(zip(*map(self._at, places), strict=True))
+
+    def _at(self, place: int) -> tuple[object, ...]:
+        which = bisect_right(self._ends, place)
+        left = place - (self._ends[which - 1] if which else 0)
+        row: tuple[object, ...] = ()
+        for choices in self._groups[which]:
+            left, chosen = divmod(left, len(choices))
+            row += choices[chosen]
+        return row
 
 
 class ValuePart:

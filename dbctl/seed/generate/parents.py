@@ -62,3 +62,9 @@ class Made:
         if self._kept is None:
             self._kept = self._compute(range(self.start, self.start + self.count))
         return [[column[place] for place in places] for column in self._kept]
+
+
+def rows_of(parents: Parents) -> list[tuple[object, ...]]:
+    """Return the first of the keys, as rows."""
+    places = range(min(parents.count, KEPT))
+    return list(zip(*parents.keys(places), strict=True))

@@ -18,6 +18,7 @@ from dbctl.seed.generate.checks import read_checks
 from dbctl.seed.generate.columns import make_column
 from dbctl.seed.generate.distinct import Numbered
 from dbctl.seed.generate.keys import plan_uniques
+from dbctl.seed.generate.limits import INTEGERS
 from dbctl.seed.generate.links import Links
 from dbctl.seed.generate.makers import Single
 from dbctl.seed.generate.order import Ordered, in_order
@@ -59,7 +60,7 @@ async def find_tables(connection: AsyncConnection, terms: Terms) -> dict[int, tu
 async def plan_tables(
     connection: AsyncConnection,
     settings: Settings,
-    metadata: MetaData | None,
+    metadata: MetaData,
     found: Mapping[int, tuple[Table, int]],
     terms: Terms,
 ) -> Blueprint:
@@ -182,6 +183,16 @@ async def _predict(
             f"FROM {plan.table.label};",
         )
     start, first, step = plan.start, at.next, at.increment
+    last = first + (plan.count - 1) * step
+    low, high = INTEGERS.get(column.leaf, (first, last))
+    low, high = max(low, at.low), min(high, at.high)
+    if not low <= last <= high:
+        left = max(((high - first) // step if step > 0 else (first - low) // -step) + 1, 0)
+        raise OperationFailed(
+            f"{plan.table.label}.{column.name} ({column.type}) has {left} more numbers, and "
+            f"{plan.count} rows are asked for",
+            hint=f"Ask for {left} at most, or make the column and its sequence wider.",
+        )
     rule = Numbered("numbers of its sequence", lambda n: first + (n - start) * step)
     plan.add(Single(column.name, rule, fixed=True))
     plan.server[column.name] = f"{'identity' if column.identity else 'its sequence'}"

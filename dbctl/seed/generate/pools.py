@@ -30,6 +30,36 @@ _ACTIONS = (
 )
 
 
+# Words of mimesis's lists that nobody wants to show to a customer.
+_UNSEEMLY = frozenset(
+    [
+        "breast",
+        "breasts",
+        "casino",
+        "casinos",
+        "dildos",
+        "fetish",
+        "interracial",
+        "kill",
+        "killed",
+        "killer",
+        "killing",
+        "lingerie",
+        "murder",
+        "naked",
+        "pantyhose",
+        "phentermine",
+        "strip",
+        "suicide",
+        "terror",
+        "terrorism",
+        "terrorist",
+        "thongs",
+        "tramadol",
+    ]
+)
+
+
 class Pools:
     """The values of mimesis's providers by name, such as `person.email`; each is made once."""
 
@@ -67,7 +97,7 @@ class Pools:
     def words(self) -> tuple[str, ...]:
         """Return single words in lower case."""
         if "words" not in self._made:
-            found = self.of("text.word")
+            found = tuple(word for word in self.of("text.word") if word not in _UNSEEMLY)
             self._made["words"] = tuple(filter(str.isalpha, found)) or found
         return self._made["words"]
 

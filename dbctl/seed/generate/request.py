@@ -12,6 +12,8 @@ from dbctl.errors import UsageError
 
 _COUNT = re.compile(r"(\d[\d_]*(?:\.\d+)?)([kKmMgG]?)")
 _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+# Values lie around it, a lifetime and more.
+_YEARS = (1900, 2900)
 # Values around the present of whoever runs this release: the clock would make every run another.
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -72,5 +74,9 @@ def parse_now(text: str) -> datetime:
         raise UsageError(
             f"{text!r} is no date or time", hint="Write it like 2026-11-01 or 2026-11-01T12:00:00Z."
         ) from None
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise UsageError(
+            f"{text!r} is too far away", hint="Name a year from {} to {}.".format(*_YEARS)
+        )
     moment = moment.replace(microsecond=0)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

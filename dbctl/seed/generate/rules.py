@@ -185,6 +185,19 @@ class Later:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Calculated:
+    """What a formula makes of other columns of the row; `function` takes them as lists."""
+
+    summary: str
+    needs: tuple[str, ...]
+    function: Callable[[Sequence[Sequence[object]]], list[object]]
+
+    def draw(self, batch: Batch, column: str) -> list[object]:  # noqa: ARG002
+        """Return the formula's value for each row."""
+        return self.function([batch.made[name] for name in self.needs])
+
+
 class SometimesNull:
     """Another rule's values, NULL in a share of the rows."""
 

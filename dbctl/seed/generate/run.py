@@ -23,23 +23,21 @@ from dbctl.seed.generate.trial import try_here, try_there, unknowns
 from dbctl.settings import Settings
 
 
-def project_metadata(settings: Settings) -> MetaData | None:
-    """Return the metadata whose `info` may tell of columns; None where there are no own models.
+def project_metadata(settings: Settings) -> MetaData:
+    """Return the metadata whose `info` may tell of columns.
 
     Raises ConfigurationError where the models cannot be imported.
     """
     root = str(settings.project)
     if root not in sys.path:  # functions that are named are the project's
         sys.path.insert(0, root)
-    if not settings.has_own_models:
-        return None
     from dbctl.migrate.scripts import load_metadata
 
     return load_metadata(settings)
 
 
 async def plan_only(
-    manager: DatabaseSessionManager, settings: Settings, metadata: MetaData | None, terms: Terms
+    manager: DatabaseSessionManager, settings: Settings, metadata: MetaData, terms: Terms
 ) -> Generated:
     """Return how rows would be made; nothing is written.
 
@@ -48,7 +46,11 @@ async def plan_only(
     async with manager.connect() as connection:
         found = await find_tables(connection, terms)
         blueprint = await plan_tables(connection, settings, metadata, found, terms)
+        standby = await connection.scalar(text("select pg_catalog.pg_is_in_recovery()"))
     try_here(blueprint.plans)
+    if standby:
+        notice = "not tried on the server: it is a standby"
+        return _result(manager, blueprint, {}, plan=True, notices=(notice,))
     notices: tuple[str, ...] = ()
     try:
         async with writing(manager, settings, purpose="dbctl seed generate --plan") as writer:
@@ -61,7 +63,7 @@ async def plan_only(
 async def generate(
     manager: DatabaseSessionManager,
     settings: Settings,
-    metadata: MetaData | None,
+    metadata: MetaData,
     terms: Terms,
     report: Report,
 ) -> Generated:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any
 
@@ -58,6 +59,48 @@ def _step(bound: Any) -> Any:
     return 1 if isinstance(bound, int) else 0
 
 
+def _unpadded(value: str | None) -> str | None:
+    """Return a character(n) as it is compared: its padding does not count."""
+    return None if value is None else value.rstrip(" ")
+
+
+def _padded(value: str | None, width: int) -> str | None:
+    """Return a character(n) as patterns see it."""
+    return None if value is None else value.ljust(width)
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+_PART_OF_INTERVAL = re.compile(
+    r"(?P<count>[-+]?\d+) (?P<unit>year|mon|day)s?|"
+    r"(?P<sign>[-+]?)(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d)"
+)
+
+
+def interval(text: str) -> timedelta:
+    """Read an interval as PostgreSQL writes and compares it: a month is 30 days, a year 12 months.
+
+    Raises ValueError.
+    """
+    total, at = timedelta(), 0
+    while at < len(text):
+        part = _PART_OF_INTERVAL.match(text, at)
+        if part is None:
+            raise ValueError(text)
+        if part["unit"]:
+            total += int(part["count"]) * timedelta(_DAYS[part["unit"]])
+        else:
+            hours, minutes, seconds = (int(part[name]) for name in ("hours", "minutes", "seconds"))
+            time = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+            total += -time if part["sign"] == "-" else time
+        at = part.end() + (text[part.end() : part.end() + 1] == " ")
+    return total
+
+
+_DAYS = {"year": 360, "mon": 30, "day": 1}
+
 HELPERS: dict[str, Any] = {
     "is_void": _is_void,
     "lower_of": _lower_of,
@@ -66,6 +109,10 @@ HELPERS: dict[str, Any] = {
     "or3": _or3,
     "quotient": _quotient,
     "remainder": _remainder,
+    "unpadded": _unpadded,
+    "padded": _padded,
+    "rounded": _rounded,
+    "timedelta": timedelta,
     "len": len,
     "abs": abs,
     "float": float,

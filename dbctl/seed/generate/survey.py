@@ -18,10 +18,12 @@ SAMPLE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Sequence_:  # noqa: N801 - the database's, not Python's
-    """Where a sequence is: the value that it gives next, and its step."""
+    """Where a sequence is: the value that it gives next, its step, and between what it stays."""
 
     next: int
     increment: int
+    low: int
+    high: int
 
 
 async def rows_in(connection: AsyncConnection, table: Table) -> int:
@@ -62,7 +64,8 @@ async def sequence_at(connection: AsyncConnection, name: str) -> Sequence_:
     (state,) = await fetch(connection, "seed.generate", "sequence", sequence=name)
     row = (await connection.execute(text(f"select last_value, is_called from {name}"))).one()  # noqa: S608
     step = int(state["increment"])
-    return Sequence_(row.last_value + step if row.is_called else row.last_value, step)
+    at = row.last_value + step if row.is_called else row.last_value
+    return Sequence_(at, step, int(state["low"]), int(state["high"]))
 
 
 async def taken_from(

@@ -63,6 +63,7 @@ class NearTree:
         own: Sequence[str],
         shared: Sequence[int],
         summary: str,
+        start: int,
         *,
         nullable: bool,
     ) -> None:
@@ -72,6 +73,7 @@ class NearTree:
         self._own = tuple(own)
         self._shared = tuple(columns[place] for place in shared)
         self._free = tuple(own[place] for place in range(len(own)) if place not in shared)
+        self._start = start
         self._nullable = nullable
 
     def make(self, batch: Batch) -> None:
@@ -83,10 +85,11 @@ class NearTree:
         nothing = (None,) * len(self.columns)
         rows = []
         bits = batch.bits16(self.columns[0])
-        for group, own, draw in zip(shared, keys, bits, strict=True):
+        for number, group, own, draw in zip(batch.numbers, shared, keys, bits, strict=True):
             before = latest.get(group)
             rows.append(before or (nothing if self._nullable else own))
-            if before is None or draw < 1 << 14:
+            # What comes before the first row is in the block, but not in the table.
+            if number >= self._start and (before is None or draw < 1 << 14):
                 latest[group] = own
         for column, values in zip(self.columns, zip(*rows, strict=True), strict=True):
             made[column] = list(values)

@@ -19,7 +19,9 @@ from dbctl.seed.generate.randomness import BLOCK
 
 _ROWS = 1000
 _STAGE = "dbctl_trial"
-_TELL = "Say how to make the column in [tool.dbctl.generate]; the README says what it may be told."
+_TELL = (
+    "Say how to make the column in [tool.dbctl.generate]; docs/seed.md says what it may be told."
+)
 
 
 def try_here(plans: Sequence[TablePlan]) -> None:

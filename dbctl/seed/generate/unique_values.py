@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +29,8 @@ from dbctl.seed.generate.values import Scene, bit_string, span_of, stepped
 
 # What a text of a type without a limit may take.
 _NO_LIMIT = 1 << 30
+# So many texts are looked at whether all of a form match a pattern.
+_FORMS = 1000
 
 
 def distinct_for(scene: Scene, column: Column, limits: Limits) -> Distinct | None:
@@ -117,11 +120,21 @@ def _same(number: int) -> int:
 
 
 def _distinct_text(scene: Scene, column: Column, limits: Limits) -> Distinct:
+    numbered = _numbered_text(scene, column, limits)
+    if limits.pattern is None:
+        return numbered
+    matches = re.compile(limits.pattern, re.DOTALL).search
+    forms = numbered.forms() if isinstance(numbered, NumberedText) else numbered.at(range(_FORMS))
+    if all(matches(str(text)) for text in forms):
+        return numbered
+    found = alphabets_of(limits.pattern, limits, widest=True)
+    if found is None:
+        return numbered
+    return Digits(f"texts like {limits.pattern}", found, *scene.salt(column))
+
+
+def _numbered_text(scene: Scene, column: Column, limits: Limits) -> Distinct:
     salt = scene.salt(column)
-    if limits.pattern is not None:
-        found = alphabets_of(limits.pattern, limits, widest=True)
-        if found is not None:
-            return Digits(f"texts like {limits.pattern}", found, *salt)
     limit = limits.max_length if limits.max_length is not None else _NO_LIMIT
     meaning = scene.text_meaning(column)
     words = [list(dict.fromkeys(words)) for words in meaning.words()]
@@ -175,9 +188,11 @@ def _distinct_ranges(scene: Scene, column: Column, kind: Kind) -> Distinct | Non
         case Kind.NUMERIC:
             make = lambda n: Range(Decimal(n * 8), Decimal(n * 8 + 5))  # noqa: E731
         case Kind.DATE:
-            first = date(1, 1, 1)
-            capacity = (date.max - first).days // 8
-            make = lambda n: Range(first + timedelta(n * 8), first + timedelta(n * 8 + 5))  # noqa: E731
+            # Back from today, and when there is no more of the past, on from today.
+            today = scene.now.date()
+            past = (today - date.min).days // 8
+            capacity = past + (date.max - today).days // 8 - 1
+            make = lambda n: _week(today, -n - 1 if n < past else n - past)  # noqa: E731
         case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
             now = scene.now if subtype is Kind.TIMESTAMPTZ else scene.now.replace(tzinfo=None)
             capacity = 8_000_000
@@ -189,3 +204,8 @@ def _distinct_ranges(scene: Scene, column: Column, kind: Kind) -> Distinct | Non
     return Numbered(
         "ranges that do not overlap", lambda n: [make(n)] if several else make(n), capacity
     )
+
+
+def _week(today: date, number: int) -> Range:
+    start = today + timedelta(number * 8)
+    return Range(start, start + timedelta(5))

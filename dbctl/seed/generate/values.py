@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -34,6 +35,10 @@ from dbctl.seed.generate.rules import (
 )
 
 _TEXT_SAMPLES = 2048
+# So many values of a meaning have to match a pattern for it to be more than chance.
+_ENOUGH = 8
+# Of so few texts the first ones are the frequent ones: they are labels.
+FEW = 8
 # Points, networks and documents as PostgreSQL writes them.
 _WRITTEN: dict[str, Callable[[int], object]] = {
     "point": lambda bits: f"({bits % 1000},{bits // 1000 % 1000})",
@@ -247,15 +252,21 @@ def _shown(steps: int, step: Decimal | int) -> str:
 
 
 def _text(scene: Scene, column: Column, limits: Limits) -> Rule:
-    if limits.pattern is not None and (found := alphabets_of(limits.pattern, limits)) is not None:
-        return Joined(
-            f"texts like {limits.pattern}",
-            [Choice("", tuple(alphabet)) for alphabet in found],
-            lambda *letters: "".join(letters),
-        )
     meaning = scene.text_meaning(column)
-    values = dict.fromkeys(fitted(value, limits) for value in meaning.values())
-    return Choice(meaning.summary, list(values)[:_TEXT_SAMPLES])
+    values = list(dict.fromkeys(fitted(value, limits) for value in meaning.values()))
+    if limits.pattern is not None:
+        matches = re.compile(limits.pattern, re.DOTALL).search
+        matching = [value for value in values if matches(value)]
+        found = alphabets_of(limits.pattern, limits)
+        if len(matching) < min(_ENOUGH, len(values)) and found is not None:
+            return Joined(
+                f"texts like {limits.pattern}",
+                [Choice("", tuple(alphabet)) for alphabet in found],
+                lambda *letters: "".join(letters),
+            )
+        values = matching or values
+    few = weighted(values) if len(values) <= FEW else None
+    return Choice(meaning.summary, values[:_TEXT_SAMPLES], few)
 
 
 def fitted(text: str, limits: Limits) -> str:

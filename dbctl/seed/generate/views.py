@@ -51,6 +51,7 @@ def _plan(result: Generated) -> RenderableType:
             parts.append(_checks(one))
         parts += [Text.assemble("  ", safe(note, "warn")) for note in one.notes]
         parts.append(Text(""))
+    parts += [Text.assemble("  ", safe(notice, "warn")) for notice in result.notices]
     parts.append(
         Text.assemble(
             "nothing was written to ",

@@ -15,6 +15,7 @@ from dbctl.errors import UsageError
 from dbctl.seed.load.faults import FileFault, shown
 from dbctl.seed.load.rows import BATCH_BYTES, BATCH_ROWS, Batch, Dialect
 from dbctl.seed.load.sources import Source
+from dbctl.seed.load.surrogates import Whole
 
 _CHUNK = 64 << 10
 _SLICE = 32
@@ -79,7 +80,8 @@ def batches(source: Source, stream: io.BufferedReader, path: str) -> Iterator[Ba
 
     Raises FileFault where the file is no JSON or breaks off.
     """
-    items = ijson.items(stream, f"{path}.item" if path else "item", buf_size=_CHUNK)
+    whole = Whole(stream, source.label)
+    items = ijson.items(whole, f"{path}.item" if path else "item", buf_size=_CHUNK)
     row = 0
     while True:
         rows: list[Any] = []

@@ -14,6 +14,18 @@ SAVEPOINT = (
 )
 
 
+class OtherSchema(FindingError):
+    """The database lacks what a set fills."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "`dbctl migrate check` shows how the database differs from the models.",
+    ) -> None:
+        super().__init__(message, hint=hint)
+
+
 class SetFault(OperationFailed):
     """A seed set does what it cannot; nothing of it is written."""
 
@@ -35,17 +47,10 @@ def row_refused(error: StatementError, row: str) -> DbctlError:
     detail = f": {driver.detail}" if driver.detail else ""
     message = scrub(f"{row} is refused{constraint}: {failure.message}{detail}")
     if driver.sqlstate in _OTHER_SCHEMA:
-        return other_schema(message)
+        return OtherSchema(message)
     if is_aborted(error):
         return SetFault(f"{row} cannot be written: the set has let an error pass", hint=SAVEPOINT)
     return SetFault(message, hint="Correct the row in the set.", code=ErrorCode.QUERY_FAILED)
-
-
-def other_schema(message: str) -> FindingError:
-    """Say that the database lacks what a set fills."""
-    return FindingError(
-        message, hint="`dbctl migrate check` shows how the database differs from the models."
-    )
 
 
 def lacks_schema(error: DBAPIError) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.catalog import Column, Relation, columns_of
 from dbctl.db.names import quote, typed
 from dbctl.db.queries import query
-from dbctl.seed.sets.faults import other_schema
+from dbctl.seed.sets.faults import OtherSchema
 from dbctl.seed.sets.rows import Shape
 
 # Their text does not depend on the settings of a session.
 _STEADY = {"bool", "int2", "int4", "int8", "uuid", "text", "varchar", "bpchar"}
 
 type RowKey = tuple[str, ...]  # of a primary key, as PostgreSQL writes it
+type Natural = Mapping[str, str | None]  # the columns of a natural key, as PostgreSQL writes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +67,26 @@ class TableKey:
             f" with ordinality as u ({names}, n) order by n"
         )
 
-    def arrays(self, keys: Sequence[RowKey]) -> dict[str, list[str]]:
-        """Return the parameters of `among`."""
+    def arrays[T](self, keys: Sequence[tuple[T, ...]]) -> dict[str, list[T]]:
+        """Return the parameters of `among` and `rewritten`."""
         return {
             f"key{number}": [key[number] for key in keys] for number in range(len(self.columns))
         }
 
 
+type Identity = tuple[TableKey, RowKey]
+
+
 @dataclass(slots=True)
 class Written:
-    """What the runs of a set have left: rows they created, in order, and rows they found."""
+    """What the runs of a set have left: rows they created, in order, and rows they found.
 
-    created: list[tuple[TableKey, RowKey]] = field(default_factory=list)
-    found: list[tuple[TableKey, RowKey]] = field(default_factory=list)
+    `naturals` has the natural keys of those that have another primary key.
+    """
+
+    created: list[Identity] = field(default_factory=list)
+    found: list[Identity] = field(default_factory=list)
+    naturals: dict[Identity, Natural] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: Mapping[str, Any] | None) -> Self:
@@ -86,50 +94,89 @@ class Written:
         if state is None:
             return cls()
         tables = [TableKey(t["schema"], t["name"], tuple(t["key"])) for t in state["tables"]]
+        naturals: dict[Identity, Natural] = {}
 
-        def rows(name: str) -> list[tuple[TableKey, RowKey]]:
-            return [(tables[number], tuple(key)) for number, *key in state[name]]
+        def rows(name: str) -> list[Identity]:
+            identities = []
+            for number, *key in state[name]:
+                natural = key.pop() if isinstance(key[-1], dict) else None
+                identities.append((tables[number], tuple(key)))
+                if natural is not None:
+                    naturals[identities[-1]] = natural
+            return identities
 
-        return cls(rows("created"), rows("found"))
+        return cls(rows("created"), rows("found"), naturals)
 
     def state(self) -> dict[str, Any]:
         """Return it as the ledger keeps it."""
         tables = list(dict.fromkeys(table for table, _ in [*self.created, *self.found]))
         number = {table: index for index, table in enumerate(tables)}
+
+        def row(identity: Identity) -> list[Any]:
+            natural = self.naturals.get(identity)
+            return [number[identity[0]], *identity[1], *([] if natural is None else [natural])]
+
         return {
             "tables": [
                 {"schema": t.schema, "name": t.name, "key": list(t.columns)} for t in tables
             ],
-            "created": [[number[table], *key] for table, key in self.created],
-            "found": [[number[table], *key] for table, key in self.found],
+            "created": [row(identity) for identity in self.created],
+            "found": [row(identity) for identity in self.found],
         }
+
+    def without(self, identities: Collection[Identity]) -> Written:
+        """Return it without these rows."""
+        return Written(
+            [one for one in self.created if one not in identities],
+            [one for one in self.found if one not in identities],
+            {one: natural for one, natural in self.naturals.items() if one not in identities},
+        )
 
     def keys_of(self, table: TableKey) -> list[RowKey]:
         """Return the keys of the rows in `table`."""
         return [key for one, key in [*self.created, *self.found] if one == table]
 
 
-async def as_written_here(connection: AsyncConnection, written: Written) -> Written:
-    """Return `written` with its keys as this session writes them, whose TimeZone may be another."""
-    texts: dict[tuple[TableKey, RowKey], tuple[TableKey, RowKey]] = {}
+type Tables = Mapping[TableKey, Mapping[str, Column]]
+
+
+async def tables_of(connection: AsyncConnection, written: Written) -> Tables:
+    """Return the columns that each table of `written` has now; none where it is not there."""
+    tables: dict[TableKey, Mapping[str, Column]] = {}
     for table in dict.fromkeys(table for table, _ in [*written.created, *written.found]):
         relation = await find_table(connection, table.name, table.schema)
-        if relation is None:
-            continue
-        columns = {column.name: column for column in await columns_of(connection, relation)}
-        if not columns.keys() >= {*table.columns}:
-            continue
-        if {columns[name].base_name for name in table.columns} <= _STEADY:
-            continue
-        keys = written.keys_of(table)
-        types = {name: columns[name].type for name in table.columns}
-        found = await connection.execute(table.rewritten(types), table.arrays(keys))
-        for key, row in zip(keys, found, strict=True):
-            texts[table, key] = (table, tuple(row))
+        columns = await columns_of(connection, relation) if relation else []
+        tables[table] = {column.name: column for column in columns}
+    return tables
+
+
+async def as_written_here(connection: AsyncConnection, written: Written, tables: Tables) -> Written:
+    """Return `written` with its keys as this session writes them, whose TimeZone may be another."""
+    texts: dict[Identity, Identity] = {}
+    for table, columns in tables.items():
+        if columns.keys() >= {*table.columns}:
+            keys = written.keys_of(table)
+            here = await texts_here(connection, table, columns, keys)
+            texts |= {(table, key): (table, one) for key, one in zip(keys, here, strict=True)}
     return Written(
         [texts.get(identity, identity) for identity in written.created],
         [texts.get(identity, identity) for identity in written.found],
+        {texts.get(identity, identity): one for identity, one in written.naturals.items()},
     )
+
+
+async def texts_here[T: str | None](
+    connection: AsyncConnection,
+    table: TableKey,
+    columns: Mapping[str, Column],
+    texts: Sequence[tuple[T, ...]],
+) -> Sequence[tuple[T, ...]]:
+    """Return the values of the columns of `table` as this session writes them."""
+    if {columns[name].base_name for name in table.columns} <= _STEADY:
+        return texts
+    types = {name: columns[name].type for name in table.columns}
+    found = await connection.execute(table.rewritten(types), table.arrays(texts))
+    return [tuple(row) for row in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +221,11 @@ class KnownTable:
         """
         relation = await find_table(connection, shape.table.name, shape.table.schema)
         if relation is None:
-            raise other_schema(f"there is no table {shape.label}, which the set fills")
+            raise OtherSchema(f"there is no table {shape.label}, which the set fills")
         columns = await columns_of(connection, relation)
         lacking = {column.name for column in shape.fields.values()} - {c.name for c in columns}
         if lacking:
-            raise other_schema(
+            raise OtherSchema(
                 f"{relation.label} has no column {', '.join(sorted(lacking))}, which "
                 f"{shape.name} describes"
             )

@@ -1,9 +1,12 @@
 """List the seed sets of a project, and when each was last run on a database."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from dbctl.db.embedded import ServerState
+from dbctl.db.endpoints import configured, embedded_server
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.errors import DbctlError
+from dbctl.errors import ConfigurationError, DbctlError
 from dbctl.seed import ledger
 from dbctl.seed.ledger import LastRun
 from dbctl.seed.sets.registry import Entry, load
@@ -11,14 +14,43 @@ from dbctl.seed.sets.results import SetInfo, SetList
 from dbctl.settings import Settings
 
 
-async def list_sets(
-    manager: DatabaseSessionManager, settings: Settings, known: Mapping[str, Entry]
-) -> SetList:
-    """Return the sets with what the database has of each; one that cannot be imported, too."""
+@dataclass(frozen=True, slots=True)
+class LastRuns:
+    """What a database says of the sets, by name; `database` is None where none was asked."""
+
+    database: str | None = None
+    runs: Mapping[str, LastRun] = field(default_factory=dict)
+
+
+def why_not_to_ask(settings: Settings) -> str | None:
+    """Return why there is no database that could be asked without starting one; None if there is.
+
+    Raises ConfigurationError for a connection string that cannot be used.
+    """
+    if configured(settings) is not None:
+        return None
+    try:
+        state = embedded_server(settings).status().state
+    except ConfigurationError as error:
+        return error.message
+    if state is ServerState.RUNNING:
+        return None
+    return "no DATABASE_URL is set, and the project's embedded PostgreSQL does not run"
+
+
+async def read_last_runs(manager: DatabaseSessionManager) -> LastRuns:
+    """Return what the database says.
+
+    Raises OperationFailed where the role may not read it.
+    """
     async with manager.connect() as connection:
-        runs = await ledger.read_sets(connection)
-    sets = [_info(settings, entry, runs.get(entry.name)) for entry in known.values()]
-    return SetList(database=manager.label, sets=tuple(sets))
+        return LastRuns(manager.label, await ledger.read_sets(connection))
+
+
+def list_sets(settings: Settings, known: Mapping[str, Entry], last: LastRuns) -> SetList:
+    """Return the sets, those that cannot be imported, too."""
+    sets = [_info(settings, entry, last.runs.get(entry.name)) for entry in known.values()]
+    return SetList(database=last.database, sets=tuple(sets))
 
 
 def _info(settings: Settings, entry: Entry, run: LastRun | None) -> SetInfo:

@@ -12,9 +12,10 @@ from dbctl.db.catalog import Column, columns_of, fetch
 from dbctl.db.names import listed, quote
 from dbctl.db.queries import query
 from dbctl.errors import OperationFailed, RefusedError
-from dbctl.seed.sets.faults import other_schema
+from dbctl.seed.sets.faults import OtherSchema
 from dbctl.seed.sets.known import RowKey, TableKey, Written, find_table
-from dbctl.seed.sets.results import Affected, RowState, SetRow
+from dbctl.seed.sets.naturals import Stranger
+from dbctl.seed.sets.results import Affected, Change, RowState, SetRow
 from dbctl.seed.sets.rows import LABEL_FIELDS
 
 _TEXTS = {"text", "varchar", "bpchar"}
@@ -65,6 +66,26 @@ async def reset(connection: AsyncConnection, written: Written, *, cascade: bool)
     return Gone(tuple(rows), tuple(affected))
 
 
+def kept(stranger: Stranger) -> SetRow:
+    """Return how a row is told that is not deleted, as it may be somebody else's."""
+    table, key = stranger.identity
+    return SetRow(
+        table=table.label,
+        key=_key_text(table, key),
+        label="",
+        state=RowState.KEPT,
+        changes=tuple(
+            Change(column=name, old=old, new=stranger.now[name])
+            for name, old in stranger.then.items()
+            if old != stranger.now[name]
+        ),
+    )
+
+
+def _key_text(table: TableKey, key: RowKey) -> str:
+    return ", ".join(f"{n}={v}" for n, v in zip(table.columns, key, strict=True))
+
+
 def _told(affected: Iterable[Affected]) -> str:
     return listed(
         [
@@ -84,7 +105,7 @@ async def _doom(
     """Lock the rows that still exist, so that nobody refers to them any more, and note them."""
     types = {column.name: column.type for column in columns}
     if not types.keys() >= {*table.columns}:
-        raise other_schema(f"{table.label} has no column {', '.join(table.columns)} any more")
+        raise OtherSchema(f"{table.label} has no column {', '.join(table.columns)} any more")
     texts = {column.name for column in columns if column.base_name in _TEXTS}
     label = next((name for name in LABEL_FIELDS if name in texts - {*table.columns}), None)
     wanted = ["tableoid", "ctid", *map(quote, table.columns)]
@@ -104,7 +125,7 @@ async def _doom(
     return {
         (table, key): SetRow(
             table=table.label,
-            key=", ".join(f"{n}={v}" for n, v in zip(table.columns, key, strict=True)),
+            key=_key_text(table, key),
             label=called or "",
             state=RowState.DELETED,
         )

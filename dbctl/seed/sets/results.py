@@ -11,9 +11,14 @@ from dbctl.results import Result
 
 
 class RowState(StrEnum):
-    """What a run did with a row, or would do."""
+    """What a run did with a row, or would do.
+
+    A reset has kept what is under the primary key of a row of the set, but has another natural key:
+    it was changed since, or is somebody else's.
+    """
 
     DELETED = "deleted"
+    KEPT = "kept"
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
@@ -60,14 +65,15 @@ class Affected(_Part):
 class SetResult(Result):
     """What a run of a seed set wrote; with `plan`, what it would write.
 
-    The rows are in the order of the set, after those that a reset deleted. `notices` says in a
-    sentence each what could not be done beside them.
+    The rows are in the order of the set, after those that a reset deleted or kept. `notices` says
+    in a sentence each what could not be done beside them.
     """
 
     set_name: str = Field(serialization_alias="set")
     database: str
     plan: bool
     deleted: int
+    kept: int
     created: int
     updated: int
     unchanged: int
@@ -91,7 +97,8 @@ class SetResult(Result):
 class SetInfo(_Part):
     """A set of the project; `fault` tells why it could not be run.
 
-    `last_run` and `rows`, as many as it left there, are None where it was not run here.
+    `last_run` and `rows`, as many as it left there, are None where it was not run here, and where
+    no database could be asked.
     """
 
     name: str
@@ -104,9 +111,9 @@ class SetInfo(_Part):
 
 
 class SetList(Result):
-    """The seed sets of a project, by name."""
+    """The seed sets of a project, by name; `database` is None where none could be asked."""
 
-    database: str
+    database: str | None
     sets: tuple[SetInfo, ...]
 
     def records(self) -> Iterable[Mapping[str, object]]:

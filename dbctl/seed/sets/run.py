@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import Any
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,14 +24,16 @@ from dbctl.errors import (
     FindingError,
     OperationFailed,
 )
+from dbctl.interruption import current
 from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout
 from dbctl.migrate.status import look
 from dbctl.seed import guard, ledger
 from dbctl.seed.bulk.sequences import resync
 from dbctl.seed.bulk.transaction import transaction
 from dbctl.seed.sets import reset as resetting
-from dbctl.seed.sets.faults import SAVEPOINT, SetFault, is_aborted, lacks_schema, other_schema
-from dbctl.seed.sets.known import Written, as_written_here
+from dbctl.seed.sets.faults import SAVEPOINT, OtherSchema, SetFault, is_aborted, lacks_schema
+from dbctl.seed.sets.known import Written, as_written_here, tables_of
+from dbctl.seed.sets.naturals import strangers
 from dbctl.seed.sets.registry import SeedSet, described, place
 from dbctl.seed.sets.results import RowState, SetResult
 from dbctl.seed.sets.session import SeedSession, handed_out
@@ -80,6 +85,30 @@ async def run_set(
     FindingError where the schema is another; SetFault, with nothing written, where the set fails.
     """
     guard.refuse_production(settings)
+    with _without_revisions() if checkout is None else nullcontext():
+        return await _run(manager, checkout, settings, seeds, terms)
+
+
+@contextmanager
+def _without_revisions() -> Iterator[None]:
+    """Say what helps where the database lacks a table, and no revision could make it."""
+    try:
+        yield
+    except OtherSchema as error:
+        raise OtherSchema(
+            error.message,
+            hint="Create what is missing: the project has no revisions (no alembic.ini) that "
+            "dbctl could apply.",
+        ) from error
+
+
+async def _run(
+    manager: DatabaseSessionManager,
+    checkout: Checkout | None,
+    settings: Settings,
+    seeds: SeedSet,
+    terms: Terms,
+) -> SetResult:
     name = seeds.entry.name
     status = await look(manager, checkout) if checkout is not None else None
     async with transaction(manager, settings, purpose=f"dbctl seed --set {name}") as (
@@ -92,14 +121,19 @@ async def run_set(
             )
         await _take_turn(connection, name)
         await connection.execute(_STYLES)
-        kept = Written.of(await ledger.read_state(connection, "set", name))
-        before = await as_written_here(connection, kept)
-        gone = None
+        record = Written.of(await ledger.read_state(connection, "set", name))
+        tables = await tables_of(connection, record)
+        before = await as_written_here(connection, record, tables)
+        others = await strangers(connection, before, tables, to_delete=terms.reset)
+        created = {*before.created}
+        before = before.without({other.identity for other in others})
+        gone, kept = None, []
         if terms.reset:
             gone = await resetting.reset(connection, before, cascade=terms.cascade)
-            before = Written(found=before.found)
-        upserter = await _fill(connection, seeds, before, settings)
-        after = upserter.finish()
+            kept = [resetting.kept(other) for other in others if other.identity in created]
+            before = before.without({*before.created})
+        upserter = await _fill(connection, driver, seeds, before, settings)
+        after = await upserter.finish()
         notices: list[str] = []
         if terms.plan:
             await connection.rollback()
@@ -108,13 +142,14 @@ async def run_set(
             for relation in upserter.explicit:
                 table = await read_table(connection, relation)
                 notices += (await resync(driver, table))[1]
-    rows = (*(gone.rows if gone else ()), *upserter.rows)
+    rows = (*(gone.rows if gone else ()), *kept, *upserter.rows)
     counts = Counter(row.state for row in rows)
     return SetResult(
         set_name=name,
         database=manager.label,
         plan=terms.plan,
         deleted=counts[RowState.DELETED],
+        kept=counts[RowState.KEPT],
         created=counts[RowState.CREATED],
         updated=counts[RowState.UPDATED],
         unchanged=counts[RowState.UNCHANGED],
@@ -141,9 +176,16 @@ async def _take_turn(connection: AsyncConnection, name: str) -> None:
 
 
 async def _fill(
-    connection: AsyncConnection, seeds: SeedSet, before: Written, settings: Settings
+    connection: AsyncConnection,
+    driver: asyncpg.Connection[Any],
+    seeds: SeedSet,
+    before: Written,
+    settings: Settings,
 ) -> Upserter:
-    """Have the set yield its rows, and write each of them before it goes on."""
+    """Have the set yield its rows, and write each of them before it goes on.
+
+    Raises CancelledError where a signal has come that the set has let pass.
+    """
     name = f"the set {seeds.entry.name}"
     line = ""
     upserter = Upserter(connection, before, lambda: f"{name}{line}")
@@ -154,6 +196,8 @@ async def _fill(
             while True:
                 with _worded(session, name, settings):
                     yielded = await anext(generator, _END)
+                _heed_signal()
+                _refuse_ended(driver, name)
                 if yielded is _END:
                     break
                 line = _line(generator)
@@ -168,6 +212,20 @@ async def _fill(
     return upserter
 
 
+def _heed_signal() -> None:
+    if current().signal is not None:
+        raise asyncio.CancelledError
+
+
+def _refuse_ended(driver: asyncpg.Connection[Any], name: str) -> None:
+    """Raise SetFault where the transaction is over, which only the driver itself can have done."""
+    if not driver.is_closed() and not driver.is_in_transaction():
+        raise SetFault(
+            f"{name} has ended the transaction by the driver's own connection",
+            hint="Leave that out. If it has committed, the rows until then are written.",
+        )
+
+
 @contextmanager
 def _worded(session: SeedSession, name: str, settings: Settings) -> Iterator[None]:
     """Turn whatever the code of a set raises into words, and know its statements for its own."""
@@ -175,6 +233,7 @@ def _worded(session: SeedSession, name: str, settings: Settings) -> Iterator[Non
     try:
         yield
     except (*PROJECT_CODE_ERRORS, GeneratorExit) as error:
+        _heed_signal()  # what a set raises after that may come of it
         raise _failed(session.fault or error, name, settings) from error
     finally:
         session.running = False
@@ -195,7 +254,7 @@ def _failed(error: BaseException, name: str, settings: Settings) -> DbctlError:
         if isinstance(failure, ConnectionFailed):
             return failure
         if lacks_schema(error):
-            return other_schema(f"{name}: {failure.message}")
+            return OtherSchema(f"{name}: {failure.message}")
         if is_aborted(error):
             return SetFault(
                 f"{name} lets the error of a statement pass, after which the server takes no other",

@@ -14,13 +14,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl.seed.sets.faults import SetFault
 
+# Told before the server has it: after a COMMIT there is nothing left to undo.
 _ENDS = re.compile(
-    r"(?:[\s;]|--[^\n]*+|/\*(?s:.*?)\*/)*+"  # comments, too
-    r"(commit|end|abort|begin|start\s+transaction|prepare\s+transaction"
+    r"(commit|end|abort|begin|start|prepare(?!\s+(?!transaction\b)[\w\"])"
     r"|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b",
     re.IGNORECASE,
 )
-_READS = re.compile(r"\s*(select|savepoint|release|rollback\s+to)\b", re.IGNORECASE)
+_READS = re.compile(r"(select|savepoint|release|rollback)\b", re.IGNORECASE)
+_GAP = re.compile(r"^(?:[\s;]|--[^\r\n]*+)*+")
+_COMMENT = re.compile(r"/\*|\*/")
 
 
 class SeedSession(AsyncSession):
@@ -83,9 +85,10 @@ async def handed_out(
         session.refuse_pending()
 
     def sent(_connection: Connection, _cursor: object, statement: str, *_arguments: object) -> None:
-        if found := _ENDS.match(statement):
+        bare = _from_first_word(statement)
+        if found := _ENDS.match(bare):
             session.refuse_end(found[1].upper())
-        if session.running and not _READS.match(statement):
+        if session.running and not _READS.match(bare):
             on_write()
 
     def ended(_connection: Connection) -> None:
@@ -106,3 +109,21 @@ async def handed_out(
             event.remove(target, name, listener)
         with suppress(DBAPIError):  # of a connection that is lost
             await session.close()
+
+
+def _from_first_word(statement: str) -> str:
+    """Return a statement without the comments before it."""
+    rest = _GAP.sub("", statement, count=1)
+    while rest.startswith("/*"):
+        rest = _GAP.sub("", rest[_end_of_comment(rest) :], count=1)
+    return rest
+
+
+def _end_of_comment(text: str) -> int:
+    """Return where the comment ends that `text` begins with; in PostgreSQL they nest."""
+    depth = 0
+    for mark in _COMMENT.finditer(text):
+        depth += 1 if mark[0] == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return len(text)

@@ -17,13 +17,25 @@ from dbctl.db.names import listed
 from dbctl.seed.keys import Keyed
 from dbctl.seed.sets import compare
 from dbctl.seed.sets.faults import SetFault, row_refused
-from dbctl.seed.sets.known import KnownTable, Row, RowKey, TableKey, Written
+from dbctl.seed.sets.known import Identity, KnownTable, Row, RowKey, Written
+from dbctl.seed.sets.naturals import naturals_of
 from dbctl.seed.sets.results import Change, RowState, SetRow
 from dbctl.seed.sets.rows import Given, Part, Shape, label, parts, read, shape_of
 from dbctl.seed.sets.statements import Statements
 
 # Characters of a value that a result shows.
 _SHOWN = 1000
+
+
+@dataclass(slots=True)
+class _Done:
+    """A row that is written: what it was yielded as, with which fields, and what that did."""
+
+    instance: object
+    table: KnownTable
+    natural: tuple[str, ...]
+    compared: set[str]
+    row: SetRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +62,15 @@ class Upserter:
         self._tables: dict[type, KnownTable] = {}
         self._statements: dict[KnownTable, Statements] = {}
         self._shapes: dict[type, Shape] = {}
-        self._states: dict[tuple[TableKey, RowKey], RowState] = {}
+        self._done: dict[Identity, _Done] = {}
         self._yielded: dict[int, object] = {}
         self._parts: list[Part] = []
         self.explicit: set[Relation] = set()
-        self.rows: list[SetRow] = []
+
+    @property
+    def rows(self) -> list[SetRow]:
+        """Return what was done, row by row."""
+        return [done.row for done in self._done.values()]
 
     def forget(self) -> None:
         """Forget what rows hold: the set has run a statement of its own that may write."""
@@ -80,28 +96,49 @@ class Upserter:
             ) from fault
         self._keep(given)
         identity = (table.key, row.key)
-        if identity in self._states:
-            if changes:
-                raise SetFault(
-                    f"{self._describe()}: {given.name} is yielded twice, with another "
-                    f"{listed([change.column for change in changes])}",
-                    hint="Yield each row once; every run would write it twice.",
-                )
+        compared = {given.shape.fields[name].name for name in given.compared}
+        if done := self._done.get(identity):
+            self._add(done, given, changes)
+            done.compared |= compared
         else:
-            self._states[identity] = state
-            self.rows.append(
-                SetRow(
-                    table=table.key.label,
-                    key=given.key_text,
-                    label=label(row.values, given.key),
-                    state=state,
-                    changes=changes,
-                )
+            told = SetRow(
+                table=table.key.label,
+                key=given.key_text,
+                label=label(row.values, given.key),
+                state=state,
+                changes=changes,
             )
+            natural = self._natural(identity, given)
+            self._done[identity] = _Done(given.instance, table, natural, compared, told)
         for name, value in row.values.items():
             set_committed_value(given.instance, name, value)
 
-    def finish(self) -> Written:
+    def _add(self, done: _Done, given: Given, changes: tuple[Change, ...]) -> None:
+        """Count the changes of a row that is yielded again as its own; once it is that instance.
+
+        Rows that refer to each other need it: one is yielded before and after the other.
+        """
+        again = [change.column for change in changes if change.column in done.compared]
+        if given.instance is not done.instance:
+            again = [change.column for change in changes]
+        if again:
+            raise SetFault(
+                f"{self._describe()}: {given.name} is yielded twice, with another {listed(again)}",
+                hint="Every run would write it twice. Yield each row once; of rows that refer to "
+                "each other, yield one without the reference, and again when that is set.",
+            )
+        if changes and done.row.state is not RowState.CREATED:
+            done.row = done.row.model_copy(
+                update={"state": RowState.UPDATED, "changes": (*done.row.changes, *changes)}
+            )
+
+    def _natural(self, identity: Identity, given: Given) -> tuple[str, ...]:
+        """Return the columns by which the row is known beside its primary key, if by any."""
+        if given.key != given.shape.primary:
+            return tuple(given.shape.fields[name].name for name in given.key)
+        return tuple(self._before.naturals.get(identity, ()))
+
+    async def finish(self) -> Written:
         """Return what the runs of the set have left now.
 
         Raises SetFault where a row is part of another, and was not itself yielded or does not
@@ -125,13 +162,29 @@ class Upserter:
         after = Written()
         for table, key in self._before.created:
             # Of a table that the set fills no more, nothing is known.
-            if table not in known or known[table].has(key) or (table, key) in self._states:
+            if table not in known or known[table].has(key) or (table, key) in self._done:
                 after.created.append((table, key))
         created = set(after.created)
-        for identity, state in self._states.items():
+        for identity, done in self._done.items():
             if identity not in created:
-                (after.created if state is RowState.CREATED else after.found).append(identity)
-        return after
+                is_new = done.row.state is RowState.CREATED
+                (after.created if is_new else after.found).append(identity)
+        kept = {*after.created, *after.found}
+        after.naturals |= {i: one for i, one in self._before.naturals.items() if i in kept}
+        return await self._named(after)
+
+    async def _named(self, written: Written) -> Written:
+        """Add the natural keys that the rows of this run have now; drop rows that are gone."""
+        groups: dict[tuple[KnownTable, tuple[str, ...]], list[RowKey]] = {}
+        for (_, key), done in self._done.items():
+            if done.natural:
+                groups.setdefault((done.table, done.natural), []).append(key)
+        gone = set()
+        for (table, names), keys in groups.items():
+            now = await naturals_of(self._connection, table.key, table.columns, names, keys)
+            written.naturals |= {(table.key, key): natural for key, natural in now.items()}
+            gone |= {(table.key, key) for key in keys if key not in now}
+        return written.without(gone)
 
     def _keep(self, given: Given) -> None:
         self._yielded[id(given.instance)] = given.instance

@@ -15,9 +15,11 @@ from dbctl.seed.sets.results import RowState, SetList, SetResult, SetRow
 _ALL = 25
 _CHANGED = 40
 _VALUE = 60
+_KEPT = "kept (changed since, or somebody else's)"
 _UUID = re.compile(r"=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _STYLES = {
     RowState.DELETED: "bad",
+    RowState.KEPT: "warn",
     RowState.CREATED: "ok",
     RowState.UPDATED: "warn",
     RowState.UNCHANGED: "muted",
@@ -46,15 +48,15 @@ def listing(result: SetList) -> RenderableType:
             safe(one.source),
             f"{one.last_run.astimezone(UTC):%Y-%m-%d %H:%M}"
             if one.last_run
-            else Text("never", "muted"),
+            else Text("never" if result.database else "unknown", "muted"),
             "" if one.rows is None else f"{one.rows:,}",
         )
     return Group(
         table,
         Text.assemble(
-            "Write one into ",
-            safe(result.database, "bold"),
-            " with ",
+            "Write one ",
+            safe(f"into {result.database} " if result.database else "", "bold"),
+            "with ",
             ("dbctl seed --set NAME", "key"),
             ".",
         ),
@@ -74,8 +76,8 @@ def written(result: SetResult) -> RenderableType:
         parts.append(Text(f"… and {hidden:,} more, which --json has", "muted"))
     counts = [(result.created, "created"), (result.updated, "updated")]
     counts.append((result.unchanged, "unchanged"))
-    if result.deleted:
-        counts.insert(0, (result.deleted, "deleted"))
+    before = [(result.deleted, "deleted"), (result.kept, _KEPT)]
+    counts = [(count, word) for count, word in before if count] + counts
     told = ", ".join(f"{count:,} {word}" for count, word in counts)
     for one in result.affected:
         told += f"; with them {one.rows:,} of {one.table} ({one.action})"
@@ -105,6 +107,8 @@ def doomed(result: SetResult) -> RenderableType:
         )
         for one in result.affected
     ]
+    if result.kept:
+        lines.append(safe(f"{result.kept:,} {_KEPT}."))
     return Group(_totals(gone), *lines)
 
 

@@ -6,6 +6,16 @@ select
     pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname) as target_sql,
     f.confdeltype::text as action,
     (
+        select pg_catalog.array_agg(a.attname::text order by k.n)
+        from unnest(f.conkey) with ordinality as k (num, n)
+        join pg_catalog.pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.num
+    ) as columns,
+    (
+        select pg_catalog.array_agg(a.attname::text order by k.n)
+        from unnest(f.confkey) with ordinality as k (num, n)
+        join pg_catalog.pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.num
+    ) as target_columns,
+    (
         select pg_catalog.string_agg(
             pg_catalog.format('c.%I = p.%I', ca.attname, pa.attname), ' and '
         )

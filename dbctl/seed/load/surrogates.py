@@ -1,0 +1,48 @@
+"""Halves of surrogate pairs in JSON, which a parser of bytes replaces by a question mark."""
+
+import io
+import re
+
+from dbctl.seed.load.faults import FileFault
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+# The longest escape, that of a pair, may be cut in two by the end of what was read.
+_LONGEST = 12
+
+
+class Whole:
+    """Read a stream of JSON and raise FileFault at an escape that is half of a surrogate pair."""
+
+    def __init__(self, stream: io.BufferedReader, label: str) -> None:
+        self._stream = stream
+        self._label = label
+        self._left = b""
+        self._read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, none of them at the end of the stream."""
+        data = self._stream.read(size)
+        text = self._left + data
+        begin = self._read - len(self._left)
+        self._read += len(data)
+        safe = len(text) - _LONGEST if data else len(text)
+        at = 0
+        for escape in _ESCAPE.finditer(text):
+            if escape.start() > safe:
+                at = escape.start()
+                break
+            if half := escape["half"]:
+                raise FileFault(
+                    f"{self._label} has half of a surrogate pair, \\{half.decode()}, at byte "
+                    f"{begin + escape.start() + 1}, which is no character",
+                    hint="Nothing was loaded. Correct it there; what wrote the file cut a "
+                    "character in two.",
+                )
+            at = escape.end()
+        rest = text.find(b"\\", at)
+        self._left = text[rest:] if rest >= 0 else b""
+        return data
