@@ -414,7 +414,16 @@ async def test_what_cannot_be_written_is_told_with_what_to_do(
         await copy(as_clerk, "hidden", "id", [(1,)])
     done = await copy(as_clerk, "p", "id", [(1,)])
     assert done.analyzed == ()
-    assert ["permission denied to analyze" in notice for notice in done.notices] == [True]
+    (notice,) = done.notices
+    assert notice.startswith("public.p: permission denied to analyze")
+
+    async def lock() -> None:
+        async with writer_of(as_clerk) as writer:
+            await writer.lock([await find_table(writer.connection, "p")])
+
+    with pytest.raises(CopyRefused, match="permission denied for table p") as raised:
+        await lock()
+    assert "takes UPDATE or DELETE" in (raised.value.hint or "")
     await execute_async(
         empty_url, f"revoke temporary on database {dsn_name(empty_url)} from public"
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from random import Random
 
-BLOCK = 4096
+BLOCK = 1024
 _MASK = (1 << 64) - 1
 
 

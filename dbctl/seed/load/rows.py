@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# A batch ends with whichever of them is reached first.
-BATCH_ROWS = 4000
-BATCH_BYTES = 2 << 20
+# A batch ends with whichever of them is reached first. Nothing is sent while it is made: what the
+# kernel holds for the server lasts for some 700 rows.
+BATCH_ROWS = 500
+BATCH_BYTES = 512 << 10
 # A row that is longer than that is taken for a mistake, such as a quote that is never closed.
 ROW_LIMIT = 64 << 20
 
