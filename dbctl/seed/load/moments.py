@@ -21,14 +21,9 @@ def timestamptz(value: Any, *, assume_utc: bool = False) -> datetime | str:
 
     Raises ValueError.
     """
-    try:
-        found = datetime.fromisoformat(value)
-        if value[_SEVENTH].isdigit():
-            found = _rounded(found, value)
-    except (TypeError, ValueError):
-        if (infinity := _infinity(value)) is not None:
-            return infinity
-        found = _spelled(value)
+    found = _moment(value)
+    if isinstance(found, str):
+        return found
     if found.tzinfo is not None:
         return found
     if assume_utc:
@@ -41,14 +36,9 @@ def timestamp(value: Any, *, assume_utc: bool = False) -> datetime | str:
 
     Raises ValueError.
     """
-    try:
-        found = datetime.fromisoformat(value)
-        if value[_SEVENTH].isdigit():
-            found = _rounded(found, value)
-    except (TypeError, ValueError):
-        if (infinity := _infinity(value)) is not None:
-            return infinity
-        found = _spelled(value)
+    found = _moment(value)
+    if isinstance(found, str):
+        return found
     offset = found.utcoffset()
     if offset is None:
         return found
@@ -70,9 +60,9 @@ def day(value: object) -> date | str:
     try:
         return date.fromisoformat(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        if (infinity := _infinity(value)) is not None:
-            return infinity
-        found = _spelled(value)
+        found = _infinity(value) or _spelled(value)
+        if isinstance(found, str):
+            return found
     if found.time() != time():
         raise ValueError("has a time of day, and the column has none")
     return found.date()
@@ -110,6 +100,15 @@ def _time(value: object) -> time:
     if rounded.date() != midnight.date():
         raise ValueError("is rounded to the next day, with no more than 6 decimal places")
     return rounded.timetz()
+
+
+def _moment(value: Any) -> datetime | str:
+    """Read a timestamp, or the name that stands for infinity."""
+    try:
+        found = datetime.fromisoformat(value)
+        return _rounded(found, value) if value[_SEVENTH].isdigit() else found
+    except (TypeError, ValueError):
+        return _infinity(value) or _spelled(value)
 
 
 def _infinity(value: object) -> str | None:
