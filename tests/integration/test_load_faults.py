@@ -74,10 +74,21 @@ def test_every_fault_of_the_values_is_named_with_its_place(owned_url: str, tmp_p
 def test_only_the_first_faults_are_shown_and_all_are_counted(
     owned_url: str, tmp_path: Path
 ) -> None:
-    rows = "".join(task(number, status="x") for number in range(5000))
+    rows = "".join(task(number, status="x") for number in range(900))
     done = load(owned_url, write(tmp_path / "x.csv", TASKS + rows), "--json", into="tasks")
     assert done.exit_code == 4
-    assert (done.json["fault_count"], len(done.json["faults"])) == (4000, 20)
+    assert (done.json["fault_count"], len(done.json["faults"])) == (900, 20)
+    assert done.json["all_faults_counted"] is True
+
+
+def test_a_file_that_is_wrong_throughout_is_not_searched_to_its_end(
+    owned_url: str, tmp_path: Path
+) -> None:
+    rows = "".join(task(number, status="x") for number in range(5000))
+    done = load(owned_url, write(tmp_path / "x.csv", TASKS + rows), "--json", into="tasks")
+    assert 1000 < done.json["fault_count"] < 5000
+    assert done.json["all_faults_counted"] is False
+    assert done.json["error"]["message"].startswith("at least 1,")
 
 
 def test_a_field_that_turns_up_late_is_a_fault_of_its_row(owned_url: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate, islice
 
 from dbctl.db.names import listed
@@ -131,7 +132,8 @@ def _lines(source: Source, stream: io.TextIOWrapper, nul: _Nul) -> Iterator[str]
                     hint="Nothing was loaded. Is it text, and is it CSV?",
                 )
     finally:
-        stream.detach()  # it would close what it reads from
+        with suppress(ValueError):  # where that is closed already
+            stream.detach()  # it would close what it reads from
 
 
 def _starts(rows: Sequence[Sequence[str | None]], first: int) -> Callable[[int], int]:

@@ -43,13 +43,17 @@ class FileFault(OperationFailed):
 
 
 class Faults:
-    """Collect faults: all are counted, the first few kept."""
+    """Collect faults: all are counted, the first few kept.
+
+    `are_all` tells whether the files were searched for them to their end.
+    """
 
     KEPT = 20
 
     def __init__(self) -> None:
         self.count = 0
         self.rows = 0
+        self.are_all = True
         self.first: list[Fault] = []
 
     def add(self, found: Iterable[Fault]) -> None:

@@ -56,6 +56,7 @@ class Outcome:
             rejected=rejected,
             reject_file=str(self.rejects.path) if self.rejects is not None and rejected else None,
             fault_count=faults.count,
+            all_faults_counted=faults.are_all,
             faults=tuple(_told(fault) for fault in faults.first),
             sequences=tuple(
                 f"{moved.sequence} = {moved.value}"
@@ -70,9 +71,10 @@ class Outcome:
         first = faults.first[0]
         label = self.intake.table.label
         more = f", and {faults.count - 1:,} more" if faults.count > 1 else ""
+        least = "" if faults.are_all else "at least "
         nothing = "" if self.is_plan else "Nothing was loaded. "
         return OperationFailed(
-            f"{faults.rows:,} rows cannot be loaded into {label}: {first.sentence}{more}"
+            f"{least}{faults.rows:,} rows cannot be loaded into {label}: {first.sentence}{more}"
             if faults.rows > 1
             else f"a row cannot be loaded into {label}: {first.sentence}",
             hint=f"{nothing}Mend the files, or give --reject FILE to have such rows written "

@@ -54,6 +54,7 @@ class LoadResult(FallibleResult):
     rejected: int = 0
     reject_file: str | None = None
     fault_count: int = 0
+    all_faults_counted: bool = True
     faults: tuple[RowFault, ...] = ()
     sequences: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()

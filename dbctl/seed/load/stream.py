@@ -104,6 +104,7 @@ class Stream:
                 if self.faults.count and self._rejects is None:
                     searched += read
                     if searched > _SEARCHED_ROWS or self.faults.count > _SEARCHED_FAULTS:
+                        self.faults.are_all = False
                         raise Faulty
                 elif result.records:
                     self.places.add(self.records, file, result.numbers)
