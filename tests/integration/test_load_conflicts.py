@@ -107,6 +107,17 @@ def test_a_key_of_an_expression_is_named_by_its_index(database_url: str, tmp_pat
     assert fetch(database_url, "select name from users order by name") == ["Anna", "Bo"]
 
 
+def test_rows_are_not_updated_by_a_primary_key_that_the_files_do_not_have(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "x.csv", "email,name\nann@x.io,Ann\n")
+    for plan in ([], ["--plan"]):
+        done = load(database_url, file, "--on-conflict", "update", *plan)
+        assert done.exit_code == 2
+        assert "the files have no id, by which rows of public.users are updated" in done.stderr
+        assert "uq_users_email_lower (lower(email))" in done.stderr
+
+
 def test_a_key_that_is_none_is_a_usage_error(stock_url: str, tmp_path: Path) -> None:
     file = write(tmp_path / "x.csv", "id,name\n1,a\n")
     done = load(stock_url, file, "--on-conflict", "update", "--conflict-key", "n", into="t")

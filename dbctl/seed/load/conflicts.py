@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dbctl.db.catalog import find_column
 from dbctl.db.names import listed, parse_columns
 from dbctl.db.tables import Table, Unique
@@ -9,11 +11,12 @@ from dbctl.errors import UsageError
 from dbctl.seed.load.request import OnConflict, Request
 
 
-def conflict_key(table: Table, request: Request) -> Unique | None:
+def conflict_key(table: Table, request: Request, given: Collection[str]) -> Unique | None:
     """Return the key that was asked for, or else the primary key.
 
-    None where any key counts: for rows to be skipped, without a key that was asked for. Raises
-    UsageError where no unique index is over the columns that were named.
+    None where any key counts: for rows to be skipped, without a key that was asked for. `given`
+    are the columns that the files have. Raises UsageError where no unique index is over the columns
+    that were named, and where the primary key would count and the files do not have it.
     """
     if request.conflict_key is None:
         if request.on_conflict is OnConflict.SKIP:
@@ -22,6 +25,11 @@ def conflict_key(table: Table, request: Request) -> Unique | None:
         if key is None:
             raise UsageError(
                 f"{table.label} has no primary key to find the rows by", hint=_known(table)
+            )
+        if lacking := [name for name in table.primary_key if name not in given]:
+            raise UsageError(
+                f"the files have no {listed(lacking)}, by which rows of {table.label} are updated",
+                hint=_known(table),
             )
         return key
     key = _named(table, request.conflict_key)

@@ -93,7 +93,7 @@ async def plan(
         async with manager.connect() as connection:
             intake = await take_in(connection, settings, request, sources)
             if request.on_conflict is not OnConflict.FAIL:
-                conflict_key(intake.table, request)
+                conflict_key(intake.table, request, intake.given)
         outcome = Outcome(manager.label, request, intake, is_plan=True)
         checker, _ = layout.staged(intake, request)
         stream = outcome.stream = Stream(intake.files, checker, intake.matcher, None)
@@ -181,7 +181,7 @@ class _Run:
         table, request = self._intake.table, self._request
         key = None
         if request.on_conflict is not OnConflict.FAIL:
-            key = conflict_key(table, request)
+            key = conflict_key(table, request, self._intake.given)
         if self._outcome.rejects is not None:
             self._outcome.rejects.restart()
         await self._writer.lock([table])
