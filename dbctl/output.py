@@ -31,6 +31,8 @@ class Output(StrEnum):
 chosen_output: ContextVar[Output] = ContextVar("chosen_output", default=Output.TABLE)
 # The stdout that a command began with, which is for its result alone.
 _reserved: ContextVar[TextIO | None] = ContextVar("reserved", default=None)
+# What draws a board at the moment; only that can write above it.
+_live: ContextVar[Console | None] = ContextVar("live", default=None)
 
 
 def prepare_streams() -> None:
@@ -172,7 +174,8 @@ def notice(text: str) -> None:
     """Tell a person something on stderr, apart from the data on stdout."""
     from dbctl.rendering import console, visible
 
-    console(stderr=True).print(visible(text), style="muted", soft_wrap=True)
+    out = _live.get() or console(stderr=True)
+    out.print(visible(text), style="muted", soft_wrap=True)
 
 
 def show_error(error: DbctlError) -> None:
@@ -211,7 +214,11 @@ def live(board: RenderableType) -> Iterator[Callable[[str, bool], None]]:
         from rich.live import Live
 
         with Live(board, console=out, transient=True, refresh_per_second=8):
-            yield lambda _line, _urgent: None
+            token = _live.set(out)
+            try:
+                yield lambda _line, _urgent: None
+            finally:
+                _live.reset(token)
         return
     from dbctl.rendering import visible
 

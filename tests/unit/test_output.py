@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from dbctl.errors import ExitCode, OperationFailed
 from dbctl.output import Output, chosen_output, emit
 from dbctl.rendering import safe, visible
 from dbctl.results import ErrorBody, FallibleResult, Result
+from tests.support.terminal import Terminal
 
 
 class Fruit(Result):
@@ -102,3 +104,13 @@ def test_visible_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
 )
 def test_safe_text_is_one_line_of_what_is_there(text: str, shown: str) -> None:
     assert safe(text).plain == shown
+
+
+def test_a_notice_stands_above_a_board_that_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("email\na\n")
+    env = {"DATABASE_URL": "postgresql://localhost:1/x", "DB_CONNECT_DEADLINE": "1"}
+    with Terminal("seed", "load", "x.csv", "--into", "t", env=env, cwd=tmp_path) as terminal:
+        assert terminal.finish() == 3
+        notices = [line for line in terminal.screen.split("\n") if "waiting for" in line]
+    # What a board had on its line is wiped out, by a carriage return, before anything else is said.
+    assert [line.rpartition("\r")[2][:11] for line in notices] == ["waiting for"]

@@ -51,8 +51,7 @@ def load(
     run = operation.plan if plan else operation.load
     if not plan:
         refuse_production(settings)
+    database = Target(settings, migrations=True)  # what it says stays above the board
     with shown() as report:
-        result = Target(settings, migrations=True).run(
-            lambda database: run(database, settings, request, report)
-        )
+        result = database.run(lambda manager: run(manager, settings, request, report))
     return emit(result, views.loaded)
