@@ -13,9 +13,9 @@ import ijson  # type: ignore[import-untyped]
 from dbctl.db.names import listed
 from dbctl.errors import UsageError
 from dbctl.seed.load.faults import FileFault, shown
+from dbctl.seed.load.json_bytes import Whole
 from dbctl.seed.load.rows import BATCH_BYTES, BATCH_ROWS, Batch, Dialect
 from dbctl.seed.load.sources import Source
-from dbctl.seed.load.surrogates import Whole
 
 _CHUNK = 64 << 10
 _SLICE = 32
@@ -34,7 +34,7 @@ def find_rows(source: Source, dialect: Dialect, table: str) -> str:
     with source.open() as stream, _worded(source):
         depth = 0  # of arrays: what is within one has no path of its own
         begun: str | None = None
-        for path, event, _ in ijson.parse(stream, buf_size=_CHUNK):
+        for path, event, _ in ijson.parse(Whole(stream, source.label), buf_size=_CHUNK):
             if begun is not None:
                 found[begun], begun = event == "start_map", None
             if event == "start_array":

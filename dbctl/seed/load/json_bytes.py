@@ -1,4 +1,8 @@
-"""Halves of surrogate pairs in JSON, which a parser of bytes replaces by a question mark."""
+"""What the parser of JSON should not be fed with.
+
+It puts a question mark for half of a surrogate pair, and keeps the path of every array within
+arrays: a hundred thousand of them take more memory than there is.
+"""
 
 import io
 import re
@@ -10,12 +14,14 @@ _ESCAPE = re.compile(
     rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+# Arrays and objects that begin within one piece, but for those that end in it.
+_DEEPEST = 1000
 # The longest escape, that of a pair, may be cut in two by the end of what was read.
 _LONGEST = 12
 
 
 class Whole:
-    """Read a stream of JSON and raise FileFault at an escape that is half of a surrogate pair."""
+    """Read a stream of JSON; raise FileFault at half of a surrogate pair, and far down."""
 
     def __init__(self, stream: io.BufferedReader, label: str) -> None:
         self._stream = stream
@@ -26,6 +32,12 @@ class Whole:
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, none of them at the end of the stream."""
         data = self._stream.read(size)
+        if sum(map(data.count, (b"[", b"{"))) - sum(map(data.count, (b"]", b"}"))) > _DEEPEST:
+            raise FileFault(
+                f"{self._label} has more than {_DEEPEST:,} arrays within each other after byte "
+                f"{self._read}",
+                hint="Nothing was loaded. No row needs that; look at what wrote the file.",
+            )
         text = self._left + data
         begin = self._read - len(self._left)
         self._read += len(data)

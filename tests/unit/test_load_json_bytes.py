@@ -1,11 +1,11 @@
-"""Halves of surrogate pairs are found wherever the reading of a file cuts their escapes in two."""
+"""What is no JSON to load is found in its bytes, wherever the reading cuts them in two."""
 
 import io
 
 import pytest
 
 from dbctl.seed.load.faults import FileFault
-from dbctl.seed.load.surrogates import Whole
+from dbctl.seed.load.json_bytes import Whole
 
 
 def read(text: str, size: int) -> bytes:
@@ -34,3 +34,9 @@ def test_a_half_is_told_with_its_place(text: str, byte: int, size: int) -> None:
 )
 def test_pairs_and_what_only_looks_like_an_escape_pass(text: str, size: int) -> None:
     assert read(text, size) == text.encode()
+
+
+def test_arrays_without_end_are_told_before_they_take_the_memory() -> None:
+    with pytest.raises(FileFault, match="more than 1,000 arrays within each other after byte 2000"):
+        read("[1], " * 400 + "[" * 5000, 2000)
+    assert read("[]" * 5000, 4096) == b"[]" * 5000
