@@ -40,3 +40,5 @@ def test_arrays_without_end_are_told_before_they_take_the_memory() -> None:
     with pytest.raises(FileFault, match="more than 1,000 arrays within each other after byte 2000"):
         read("[1], " * 400 + "[" * 5000, 2000)
     assert read("[]" * 5000, 4096) == b"[]" * 5000
+    text = '["' + "{" * 5000 + '\\"[[["]'
+    assert read(text, 65536) == text.encode()

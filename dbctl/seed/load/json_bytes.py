@@ -16,8 +16,14 @@ _ESCAPE = re.compile(
 )
 # Arrays and objects that begin within one piece, but for those that end in it.
 _DEEPEST = 1000
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 # The longest escape, that of a pair, may be cut in two by the end of what was read.
 _LONGEST = 12
+
+
+def _depth(data: bytes) -> int:
+    """Count the arrays and objects that begin in `data`, but for as many as end in it."""
+    return sum(map(data.count, (b"[", b"{"))) - sum(map(data.count, (b"]", b"}")))
 
 
 class Whole:
@@ -32,7 +38,8 @@ class Whole:
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, none of them at the end of the stream."""
         data = self._stream.read(size)
-        if sum(map(data.count, (b"[", b"{"))) - sum(map(data.count, (b"]", b"}"))) > _DEEPEST:
+        # The texts in it may have brackets, too; few pieces need that second look.
+        if _depth(data) > _DEEPEST and _depth(_TEXT.sub(b"", data)) > _DEEPEST:
             raise FileFault(
                 f"{self._label} has more than {_DEEPEST:,} arrays within each other after byte "
                 f"{self._read}",
