@@ -255,15 +255,20 @@ def named(revisions: Iterable[str]) -> str:
     return ", ".join(sorted(revisions)) or "base"
 
 
+def make_importable(settings: Settings) -> None:
+    """Let the modules of the project be imported by the names that they have from its root."""
+    root = str(settings.project)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+
+
 def load_metadata(settings: Settings) -> MetaData:
     """Import the models module and return the metadata that it filled.
 
     That is the module's own `metadata` where it has one, else SQLModel's. Raises
     ConfigurationError, code `models_import`, where the import fails or fills nothing.
     """
-    root = str(settings.project)
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    make_importable(settings)
     try:
         module = import_module(settings.models)
     except PROJECT_CODE_ERRORS as error:

@@ -39,6 +39,7 @@ def generate(
     plan: PlanOption = False,
 ) -> ExitCode:
     """Make rows for tables from the schema alone; all are written, or none."""
+    from dbctl.migrate.scripts import load_metadata
     from dbctl.seed.bulk.showing import shown
     from dbctl.seed.generate import request, run, views
     from dbctl.seed.guard import refuse_production
@@ -53,7 +54,7 @@ def generate(
     )
     if not plan:
         refuse_production(settings)  # before anything is looked for, let alone started
-    metadata = run.project_metadata(settings)
+    metadata = load_metadata(settings)
     database = Target(settings, migrations=True)
     if plan:
         return emit(

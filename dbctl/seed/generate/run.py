@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -21,19 +20,6 @@ from dbctl.seed.generate.request import Terms
 from dbctl.seed.generate.results import CheckPlan, ColumnPlan, Generated, GeneratedTable
 from dbctl.seed.generate.trial import try_here, try_there, unknowns
 from dbctl.settings import Settings
-
-
-def project_metadata(settings: Settings) -> MetaData:
-    """Return the metadata whose `info` may tell of columns.
-
-    Raises ConfigurationError where the models cannot be imported.
-    """
-    root = str(settings.project)
-    if root not in sys.path:  # functions that are named are the project's
-        sys.path.insert(0, root)
-    from dbctl.migrate.scripts import load_metadata
-
-    return load_metadata(settings)
 
 
 async def plan_only(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import sys
 import traceback
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
-from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, load_metadata
+from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, load_metadata, make_importable
 from dbctl.redaction import scrub
 from dbctl.settings import Settings, project_table
 
@@ -102,9 +101,7 @@ def load(settings: Settings, entry: Entry) -> SeedSet:
     Raises ConfigurationError that names its line of pyproject.toml where the module cannot be
     imported or has no such async generator function.
     """
-    root = str(settings.project)
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    make_importable(settings)
     if settings.has_own_models:
         load_metadata(settings)  # all of them: one may refer to another that the set does not need
     path, _, function_name = entry.source.partition(":")
