@@ -1,10 +1,12 @@
 """What the database knows about its relations: names resolved, columns with their types."""
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from sqlalchemy import RowMapping, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
 
 from dbctl.db.names import (
     Name,
@@ -15,8 +17,14 @@ from dbctl.db.names import (
     suggestion,
     typed,
 )
-from dbctl.db.queries import query
+from dbctl.db.queries import positional
 from dbctl.errors import ErrorCode, UsageError
+
+if TYPE_CHECKING:  # what reads with the driver alone starts in half the time
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    # A connection of the engine's, or one of the driver's.
+    type Connection = AsyncConnection | asyncpg.Connection[Any]
 
 KINDS = {
     "r": "table",
@@ -94,21 +102,25 @@ class Column:
 
 
 async def fetch(
-    connection: AsyncConnection, room: str, name: str, /, **parameters: Any
-) -> list[RowMapping]:
+    connection: Connection, room: str, name: str, /, **parameters: Any
+) -> list[Mapping[str, Any]]:
     """Run the catalogue query `name` of `room`."""
-    result = await connection.execute(text(query(room, name)), parameters)
-    return list(result.mappings())
+    statement, names = positional(room, name)
+    values = tuple(parameters[name] for name in names)
+    if isinstance(connection, asyncpg.Connection):
+        return list(await connection.fetch(statement, *values))
+    result = await connection.exec_driver_sql(statement, values)
+    return [dict(row) for row in result.mappings()]
 
 
-def kind_of(row: RowMapping) -> str:
+def kind_of(row: Mapping[str, Any]) -> str:
     """Put the kind of a relation into a word; a partition is one, whatever it is made of."""
     if row["is_partition"] and row["relkind"] in {"r", "p"}:
         return "partition"
     return KINDS[row["relkind"]]
 
 
-async def resolve(connection: AsyncConnection, name: str) -> Relation:
+async def resolve(connection: Connection, name: str) -> Relation:
     """Find the relation that `name` means: as PostgreSQL would, and a little more forgiving.
 
     Unquoted names are folded to lower case; failing that, the only one that differs in case is
@@ -140,7 +152,7 @@ async def resolve(connection: AsyncConnection, name: str) -> Relation:
     return found[0]
 
 
-async def _unknown(connection: AsyncConnection, schema: Name | None, table: Name) -> UsageError:
+async def _unknown(connection: Connection, schema: Name | None, table: Name) -> UsageError:
     rows = await fetch(connection, "db", "relation_names", schema=schema.folded if schema else None)
     labels = []
     for row in rows:
@@ -151,7 +163,7 @@ async def _unknown(connection: AsyncConnection, schema: Name | None, table: Name
     return UsageError(f"there is no table or view {name}", hint=hint, code=ErrorCode.NOT_FOUND)
 
 
-async def columns_of(connection: AsyncConnection, relation: Relation) -> list[Column]:
+async def columns_of(connection: Connection, relation: Relation) -> list[Column]:
     """Return the columns of a relation in their order."""
     rows = await fetch(connection, "db", "columns", relation=relation.oid)
     return [_column(dict(row)) for row in rows]

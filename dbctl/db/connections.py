@@ -1,11 +1,14 @@
 """Count the connections of a whole server: how many there are, and how many it has room for."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from dbctl.db.catalog import fetch
 
-from dbctl.db.queries import query
+if TYPE_CHECKING:
+    from dbctl.db.catalog import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,10 @@ class ServerConnections:
     reserved: int
 
 
-async def count_connections(connection: AsyncConnection) -> ServerConnections:
+async def count_connections(connection: Connection) -> ServerConnections:
     """Count every client of the server, that of `connection` included.
 
     Any role sees the same numbers.
     """
-    used, maximum, reserved = (await connection.execute(text(query("db", "connections")))).one()
-    return ServerConnections(used, maximum, reserved)
+    (counted,) = await fetch(connection, "db", "connections")
+    return ServerConnections(**counted)

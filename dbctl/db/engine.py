@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 POOL_TIMEOUT = 30.0
 # Seconds in which a pooled connection must show that it is alive before it is handed out.
 PING_TIMEOUT = 3.0
-# Seconds in which the server may cancel the statement of work that is cancelled.
-CANCEL_TIMEOUT = 1.0
 
 # In the pool's record of a connection: how often the pool was closed before it was handed out.
 _CLOSES = "dbctl.closes"
@@ -269,34 +267,6 @@ def _pool_class(explain: Callable[[], ConnectionFailed]) -> type[AsyncAdaptedQue
                 raise explain() from error
 
     return Pool
-
-
-async def bounded[T](
-    manager: DatabaseSessionManager, work: Coroutine[Any, Any, T], seconds: float
-) -> T:
-    """Run `work` on connections of `manager` for `seconds` at most and return what it returns.
-
-    Raises ConnectionFailed when it is not done by then, whatever the server does. When this task is
-    cancelled, so is the work: its statement on the server too, where that takes no longer than a
-    moment. Either way every connection of the manager is cut off, so that nothing waits any more.
-    """
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        if task.done():
-            return task.result()
-        manager.terminate()
-        raise ConnectionFailed(
-            f"{manager.label}: it accepts connections but does not answer (waited {seconds:.0f} s)",
-            hint="Look at the server's load and log, and at what stands between it and here.",
-        )
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=CANCEL_TIMEOUT)
-            manager.terminate()
-            # What it ends with is of no interest, but must be fetched.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 @asynccontextmanager

@@ -1,10 +1,26 @@
 """SQL that is longer than a line or two: each query in a file of its own beside what runs it."""
 
+import re
 from functools import cache
 from importlib import resources
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
 @cache
 def query(room: str, name: str) -> str:
     """Return the text of `dbctl/<room>/sql/<name>.sql`."""
     return (resources.files(f"dbctl.{room}") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def positional(room: str, name: str) -> tuple[str, tuple[str, ...]]:
+    """Return a query with `$1` for its first `:name` and so on, and those names in their order."""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            names.append(match[1])
+        return f"${names.index(match[1]) + 1}"
+
+    return _PARAMETER.sub(number, query(room, name)), tuple(names)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import TYPE_CHECKING, Any
 
 from dbctl.db.catalog import Column, Relation, columns_of, fetch, resolve
 from dbctl.db.names import quote
 from dbctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbctl.db.catalog import Connection
 
 _WRITABLE = frozenset({"table", "partitioned table", "partition"})
 
@@ -105,7 +107,7 @@ class Table:
         return next(column for column in self.columns if column.name == name)
 
 
-async def find_table(connection: AsyncConnection, name: str) -> Table:
+async def find_table(connection: Connection, name: str) -> Table:
     """Return the table that `name` means, as `catalog.resolve` finds it.
 
     Raises UsageError where it means none, several, or something that no rows are written into.
@@ -119,11 +121,11 @@ async def find_table(connection: AsyncConnection, name: str) -> Table:
     return await read_table(connection, relation)
 
 
-async def read_table(connection: AsyncConnection, relation: Relation) -> Table:
+async def read_table(connection: Connection, relation: Relation) -> Table:
     """Read the columns and the constraints of `relation`."""
     columns = await columns_of(connection, relation)
     rows = await fetch(connection, "db", "keys", relation=relation.oid)
-    of_kind: dict[str, list[RowMapping]] = {}
+    of_kind: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         of_kind.setdefault(row["kind"], []).append(row)
     return Table(
@@ -142,7 +144,7 @@ async def read_table(connection: AsyncConnection, relation: Relation) -> Table:
     )
 
 
-def _unique(row: RowMapping) -> Unique:
+def _unique(row: Mapping[str, Any]) -> Unique:
     return Unique(
         name=row["name"],
         columns=tuple(row["columns"]),
@@ -154,7 +156,7 @@ def _unique(row: RowMapping) -> Unique:
     )
 
 
-def _foreign_key(row: RowMapping) -> ForeignKey:
+def _foreign_key(row: Mapping[str, Any]) -> ForeignKey:
     return ForeignKey(
         name=row["name"],
         columns=tuple(row["columns"]),

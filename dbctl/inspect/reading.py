@@ -1,10 +1,12 @@
 """The one path of every read: a transaction that cannot write, cannot last and never commits."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+import asyncpg
 
 # Seconds that one statement may take, that it may wait for a lock, and that the transaction may
 # lie idle between two of them.
@@ -12,51 +14,55 @@ STATEMENT_TIMEOUT = 30.0
 LOCK_TIMEOUT = 3.0
 IDLE_TIMEOUT = 60.0
 
-# What the values look like, whatever the server, the role or the database prefer.
+# What the values look like, and how their text is read, whatever the server, the role or the
+# database prefer.
 _FORMAT = {
     "timezone": "UTC",
     "datestyle": "ISO, YMD",
     "intervalstyle": "iso_8601",
     "extra_float_digits": "1",
     "bytea_output": "hex",
+    "standard_conforming_strings": "on",
 }
 
 
 @asynccontextmanager
 async def reading(
-    connection: AsyncConnection, statement_timeout: float = STATEMENT_TIMEOUT
-) -> AsyncIterator[AsyncConnection]:
+    connection: asyncpg.Connection[Any], statement_timeout: float = STATEMENT_TIMEOUT
+) -> AsyncIterator[asyncpg.Connection[Any]]:
     """Yield `connection` in a read-only transaction that is rolled back at the end.
 
-    `statement_timeout` bounds each statement, in seconds. The connection must be in no
-    transaction. Every setting is local to the transaction, so that nothing of it outlives its
-    place behind a transaction pooler.
+    `statement_timeout` bounds each statement, in seconds; 0 is no bound. The connection must be in
+    no transaction. Every setting is local to the transaction, so that nothing of it outlives its
+    place behind a transaction pooler. PostgreSQL lets nobody make it a writing one once a
+    statement has run.
     """
-    transaction = await connection.begin()
+    transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+    await transaction.start()
     try:
         await _restrict(connection, statement_timeout)
         yield connection
     finally:
-        await transaction.rollback()
+        # Cut off, there is nothing left to roll back.
+        if not connection.is_closed():
+            await transaction.rollback()
 
 
-async def _restrict(connection: AsyncConnection, statement_timeout: float) -> None:
-    """Set the limits of this transaction, in one round trip.
-
-    PostgreSQL lets nobody turn `transaction_read_only` off again once a statement has run, so this
-    is as good as BEGIN READ ONLY, and leaves no state behind on the pooled connection object.
-    """
+async def _restrict(connection: asyncpg.Connection[Any], statement_timeout: float) -> None:
+    """Set the limits of this transaction, in one round trip."""
+    lock_timeout = min(LOCK_TIMEOUT, statement_timeout or LOCK_TIMEOUT)
     settings = {
-        "transaction_read_only": "on",
         "statement_timeout": _milliseconds(statement_timeout),
-        "lock_timeout": _milliseconds(min(LOCK_TIMEOUT, statement_timeout)),
+        "lock_timeout": _milliseconds(lock_timeout),
         "idle_in_transaction_session_timeout": _milliseconds(IDLE_TIMEOUT),
         **_FORMAT,
     }
-    calls = ", ".join(f"pg_catalog.set_config('{name}', :{name}, true)" for name in settings)
-    await connection.execute(text(f"SELECT {calls}"), settings)
+    calls = ", ".join(
+        f"pg_catalog.set_config('{name}', ${at}, true)" for at, name in enumerate(settings, start=1)
+    )
+    await connection.fetch(f"SELECT {calls}", *settings.values())
 
 
 def _milliseconds(seconds: float) -> str:
-    # Zero would mean no limit.
-    return f"{max(1, round(seconds * 1000))}ms"
+    # What is rounded to zero would mean no limit.
+    return f"{max(1, round(seconds * 1000))}ms" if seconds else "0"

@@ -22,12 +22,12 @@ from dbctl.db import dsn
 from dbctl.db.engine import (
     DatabaseSessionManager,
     PoolStatus,
-    bounded,
     close_db,
     closing,
     get_db,
     session_manager,
 )
+from dbctl.db.session import bounded
 from dbctl.errors import ConnectionFailed, ErrorCode, ExitCode, OperationFailed
 from dbctl.models import User
 from tests.support.cli import ROOT, environment

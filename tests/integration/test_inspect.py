@@ -9,49 +9,48 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.console import RenderableType
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import DbctlError, ErrorCode, ExitCode, FindingError, UsageError
-from dbctl.inspect import views
-from dbctl.inspect.cells import array_literal
-from dbctl.inspect.pool import show_pool
+from dbctl.inspect.data import views
+from dbctl.inspect.data.literals import array_literal
+from dbctl.inspect.data.results import RowsResult
+from dbctl.inspect.data.rows import find_row, list_rows
+from dbctl.inspect.database import views as database_views
+from dbctl.inspect.database.pool import show_pool
+from dbctl.inspect.database.tables import describe_table, list_tables
 from dbctl.inspect.reading import reading
-from dbctl.inspect.results import RowsResult
-from dbctl.inspect.rows import find_row, list_rows
-from dbctl.inspect.tables import describe_table, list_tables
 from dbctl.output import Output, chosen_output, emit
 from dbctl.rendering import console
 from dbctl.results import Result
 from tests.conftest import MIGRATED
 from tests.support.cli import invoke, run_dbctl
-from tests.support.databases import TestServer
+from tests.support.databases import TestServer, connected
 from tests.support.pgbouncer import Pgbouncer
+
+type Connection = asyncpg.Connection[Any]
 
 
 @pytest.fixture
-async def connection(database: DatabaseSessionManager) -> AsyncIterator[AsyncConnection]:
+async def connection(database_url: str) -> AsyncIterator[Connection]:
     """A connection to a database at the head, in no transaction."""
-    async with database.connect() as connection:
+    async with connected(database_url) as connection:
         yield connection
 
 
-async def execute(connection: AsyncConnection, *statements: str) -> None:
+async def execute(connection: Connection, *statements: str) -> None:
     for statement in statements:
-        await connection.exec_driver_sql(statement)
-    await connection.commit()
+        await connection.execute(statement)
 
 
-async def scalar(connection: AsyncConnection, statement: str) -> Any:
-    value = (await connection.exec_driver_sql(statement)).scalar_one()
-    await connection.rollback()
-    return value
+async def scalar(connection: Connection, statement: str) -> Any:
+    return await connection.fetchval(statement)
 
 
 async def refused(work: Any) -> DbctlError:
@@ -187,18 +186,16 @@ def typed_url(server: TestServer) -> Iterator[str]:
 
 
 @pytest.fixture
-async def typed(typed_url: str) -> AsyncIterator[AsyncConnection]:
+async def typed(typed_url: str) -> AsyncIterator[Connection]:
     """A connection to the database with types of its own, where `t` is free."""
-    manager = DatabaseSessionManager(dsn.parse(typed_url, environ={}))
-    async with manager.connect() as connection:
+    async with connected(typed_url) as connection:
         await execute(connection, "DROP TABLE IF EXISTS t")
         yield connection
-    await manager.close()
 
 
 @pytest.mark.parametrize(("type_", "literal", "expected", "text"), VALUES)
 async def test_a_value_comes_back_as_it_is_and_is_found_by_its_text(
-    typed: AsyncConnection, type_: str, literal: str, expected: object, text: str
+    typed: Connection, type_: str, literal: str, expected: object, text: str
 ) -> None:
     await execute(
         typed,
@@ -218,7 +215,7 @@ async def test_a_value_comes_back_as_it_is_and_is_found_by_its_text(
 
 
 async def test_json_that_is_too_deep_for_its_structure_is_left_as_text(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     deep = "[" * 3000 + "]" * 3000
     await execute(connection, f"CREATE TABLE t AS SELECT '{deep}'::json AS v")
@@ -227,7 +224,7 @@ async def test_json_that_is_too_deep_for_its_structure_is_left_as_text(
 
 
 async def test_the_format_of_values_does_not_depend_on_the_role_or_the_database(
-    connection: AsyncConnection, database_url: str
+    connection: Connection, database_url: str
 ) -> None:
     name = dsn.parse(database_url, environ={}).database
     await execute(
@@ -240,20 +237,16 @@ async def test_the_format_of_values_does_not_depend_on_the_role_or_the_database(
         f"ALTER DATABASE {name} SET extra_float_digits = -15",
         f"ALTER DATABASE {name} SET bytea_output = 'escape'",
     )
-    manager = DatabaseSessionManager(dsn.parse(database_url))
-    try:
-        async with manager.connect() as other:
-            result = await list_rows(other, "t")
-            assert await scalar(other, "SHOW timezone") == "Asia/Kathmandu"
-    finally:
-        await manager.close()
+    async with connected(database_url) as other:
+        result = await list_rows(other, "t")
+        assert await scalar(other, "SHOW timezone") == "Asia/Kathmandu"
     assert result.rows == (
         {"at": "2024-01-01T00:00:00+00:00", "span": "P1D", "r": 0.1, "b": "/w=="},
     )
 
 
 async def test_null_the_empty_string_and_their_look_alikes_can_be_told_apart(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(
         connection,
@@ -280,11 +273,10 @@ async def test_null_the_empty_string_and_their_look_alikes_can_be_told_apart(
     width=st.sampled_from([20, 80, 200]),
 )
 async def test_any_text_comes_back_unchanged_and_puts_no_control_byte_on_the_terminal(
-    connection: AsyncConnection, text: str, width: int
+    connection: Connection, text: str, width: int
 ) -> None:
     await execute(connection, "CREATE TABLE IF NOT EXISTS t (id int, body text)", "DELETE FROM t")
-    await connection.exec_driver_sql("INSERT INTO t VALUES (1, $1)", (text,))
-    await connection.commit()
+    await connection.execute("INSERT INTO t VALUES (1, $1)", text)
 
     word = re.fullmatch("'*(null|NULL)'*", text)
     result = await list_rows(connection, "t", where=[f"body='{text}'" if word else f"body={text}"])
@@ -312,7 +304,7 @@ WEIRD = (
 
 
 async def test_quoted_names_with_odd_characters_work_everywhere(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(connection, *WEIRD)
     result = await list_rows(
@@ -333,7 +325,7 @@ async def test_quoted_names_with_odd_characters_work_everywhere(
 
 
 async def test_names_are_folded_as_in_sql_and_forgiven_where_only_one_is_meant(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(
         connection,
@@ -359,7 +351,7 @@ async def test_names_are_folded_as_in_sql_and_forgiven_where_only_one_is_meant(
 
 
 async def test_a_name_is_looked_up_on_the_search_path_then_in_any_other_schema(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(
         connection,
@@ -381,7 +373,7 @@ async def test_a_name_is_looked_up_on_the_search_path_then_in_any_other_schema(
     assert (await list_rows(connection, "both")).table == "two.both"
 
 
-async def test_system_catalogues_need_their_schema(connection: AsyncConnection) -> None:
+async def test_system_catalogues_need_their_schema(connection: Connection) -> None:
     result = await list_rows(connection, "pg_catalog.pg_class", where=["relname=users"])
     assert [row["relname"] for row in result.rows] == ["users"]
     assert (await describe_table(connection, "pg_catalog.pg_class")).kind == "table"
@@ -399,7 +391,7 @@ async def test_system_catalogues_need_their_schema(connection: AsyncConnection) 
     ],
 )
 async def test_an_unknown_table_is_a_usage_error_with_the_nearest_names(
-    connection: AsyncConnection, name: str, hint: str
+    connection: Connection, name: str, hint: str
 ) -> None:
     for work in (list_rows(connection, name), describe_table(connection, name)):
         error = await refused(work)
@@ -409,7 +401,7 @@ async def test_an_unknown_table_is_a_usage_error_with_the_nearest_names(
 
 @pytest.mark.parametrize("option", ["columns", "where", "order"])
 async def test_an_unknown_column_is_a_usage_error_with_the_nearest_names(
-    connection: AsyncConnection, option: str
+    connection: Connection, option: str
 ) -> None:
     given = "statsu=done" if option == "where" else "statsu"
     error = await refused(list_rows(connection, "tasks", **{option: [given]}))  # type: ignore[arg-type]
@@ -423,7 +415,7 @@ INJECTION = "users; DROP TABLE users; --"
 
 @pytest.mark.parametrize("text", [INJECTION, '"' + INJECTION + '"', "id'--", '"id"" , 1"', "$1"])
 async def test_an_injection_is_only_a_name_that_is_not_there(
-    connection: AsyncConnection, text: str
+    connection: Connection, text: str
 ) -> None:
     for work in (
         list_rows(connection, text),
@@ -443,7 +435,7 @@ async def test_an_injection_is_only_a_name_that_is_not_there(
 
 
 @pytest.fixture
-async def numbers(connection: AsyncConnection) -> AsyncConnection:
+async def numbers(connection: Connection) -> Connection:
     """A connection to a database with a table of a composite key, views of it and its kin."""
     await execute(
         connection,
@@ -460,7 +452,7 @@ async def numbers(connection: AsyncConnection) -> AsyncConnection:
 
 
 async def test_pages_by_primary_key_neither_overlap_nor_miss_a_row(
-    numbers: AsyncConnection,
+    numbers: Connection,
 ) -> None:
     pages = [await list_rows(numbers, "t", limit=7, offset=at) for at in range(0, 30, 7)]
     assert [page.more for page in pages] == [True, True, True, True, False]
@@ -471,7 +463,7 @@ async def test_pages_by_primary_key_neither_overlap_nor_miss_a_row(
     assert pages[0].order == ("b", "a")
 
 
-async def test_order_is_settled_by_the_key_and_goes_both_ways(numbers: AsyncConnection) -> None:
+async def test_order_is_settled_by_the_key_and_goes_both_ways(numbers: Connection) -> None:
     result = await list_rows(numbers, "t", order=["c:desc", "a:DESC"], limit=3)
     assert [(row["c"], row["a"]) for row in result.rows] == [(1, 29), (1, 27), (1, 25)]
     assert result.order == ("c:desc", "a:desc", "b")
@@ -479,7 +471,7 @@ async def test_order_is_settled_by_the_key_and_goes_both_ways(numbers: AsyncConn
     assert [row["a"] for row in ascending.rows] == [2, 4]
 
 
-async def test_order_is_that_of_the_type_and_not_of_its_text(connection: AsyncConnection) -> None:
+async def test_order_is_that_of_the_type_and_not_of_its_text(connection: Connection) -> None:
     await execute(
         connection,
         "CREATE TABLE t (n numeric, at timestamptz, mood task_priority)",
@@ -492,7 +484,7 @@ async def test_order_is_that_of_the_type_and_not_of_its_text(connection: AsyncCo
     assert [row["mood"] for row in by_mood.rows] == ["low", "urgent"]
 
 
-async def test_the_limit_says_exactly_whether_more_rows_exist(numbers: AsyncConnection) -> None:
+async def test_the_limit_says_exactly_whether_more_rows_exist(numbers: Connection) -> None:
     assert (await list_rows(numbers, "t", limit=30)).more is False
     assert (await list_rows(numbers, "t", limit=29)).more is True
     nothing = await list_rows(numbers, "t", limit=0)
@@ -501,35 +493,31 @@ async def test_the_limit_says_exactly_whether_more_rows_exist(numbers: AsyncConn
     assert len((await list_rows(numbers, "t", limit=10**30)).rows) == 30
 
 
-async def test_conditions_must_all_hold(numbers: AsyncConnection) -> None:
+async def test_conditions_must_all_hold(numbers: Connection) -> None:
     result = await list_rows(numbers, "t", where=["b=b1", "c=0", "a=4"])
     assert result.rows == ({"a": 4, "b": "b1", "c": 0},)
     assert (await list_rows(numbers, "t", where=["b=b1", "b=b2"])).rows == ()
 
 
-async def test_columns_come_in_the_order_asked_for_and_once(numbers: AsyncConnection) -> None:
+async def test_columns_come_in_the_order_asked_for_and_once(numbers: Connection) -> None:
     result = await list_rows(numbers, "t", columns=["c,b", "c"], limit=1)
     assert list(result.rows[0]) == ["c", "b"]
 
 
 @pytest.mark.parametrize("name", ["v", "m", "t_rest"])
-async def test_views_and_partitions_can_be_read_like_tables(
-    numbers: AsyncConnection, name: str
-) -> None:
+async def test_views_and_partitions_can_be_read_like_tables(numbers: Connection, name: str) -> None:
     result = await list_rows(numbers, name, columns=["a"], where=["a=7"])
     assert result.rows == ({"a": 7},)
 
 
-async def test_a_table_without_columns_has_empty_rows(numbers: AsyncConnection) -> None:
+async def test_a_table_without_columns_has_empty_rows(numbers: Connection) -> None:
     result = await list_rows(numbers, "bare")
     assert result.rows == ({},)
     assert "1 row" in shown(result, views.rows)
 
 
 @pytest.mark.parametrize("where", ["n=77", "word=77", "at=2024-01-01T00:01:17Z", "n=null"])
-async def test_a_condition_uses_the_index_of_its_column(
-    connection: AsyncConnection, where: str
-) -> None:
+async def test_a_condition_uses_the_index_of_its_column(connection: Connection, where: str) -> None:
     await execute(
         connection,
         "CREATE TABLE t (n int, word varchar(9), at timestamptz)",
@@ -546,7 +534,7 @@ async def test_a_condition_uses_the_index_of_its_column(
     assert await scans(connection) == before
 
 
-async def scans(connection: AsyncConnection) -> int:
+async def scans(connection: Connection) -> int:
     await scalar(connection, "SELECT pg_stat_force_next_flush() IS NULL")
     value = await scalar(connection, "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 't'")
     assert isinstance(value, int)
@@ -571,7 +559,7 @@ async def scans(connection: AsyncConnection) -> int:
     ],
 )
 async def test_a_value_that_the_type_does_not_take_names_column_value_and_type(
-    typed: AsyncConnection, type_: str, value: str, says: str
+    typed: Connection, type_: str, value: str, says: str
 ) -> None:
     await execute(typed, f"CREATE TABLE t (id int, v {type_})")
     error = await refused(list_rows(typed, "t", where=["id=1", f"v={value}"]))
@@ -585,7 +573,7 @@ async def test_a_value_that_the_type_does_not_take_names_column_value_and_type(
     ("column", "text"), [("varchar(3)", "abcdef"), ("bit(2)", "1011"), ('"char"', "abc")]
 )
 async def test_a_value_longer_than_the_column_is_not_cut_to_find_another(
-    connection: AsyncConnection, column: str, text: str
+    connection: Connection, column: str, text: str
 ) -> None:
     await execute(
         connection,
@@ -597,7 +585,7 @@ async def test_a_value_longer_than_the_column_is_not_cut_to_find_another(
 
 
 async def test_sorting_by_a_type_without_an_order_is_a_usage_error(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(connection, "CREATE TABLE t (id int PRIMARY KEY, v json)")
     error = await refused(list_rows(connection, "t", order=["v"]))
@@ -616,15 +604,12 @@ async def test_sorting_by_a_type_without_an_order_is_a_usage_error(
     ],
 )
 async def test_an_array_is_found_by_the_text_it_is_shown_as(
-    connection: AsyncConnection, type_: str, value: list[object]
+    connection: Connection, type_: str, value: list[object]
 ) -> None:
     await execute(connection, f"CREATE TABLE t (v {type_})")
-    await connection.exec_driver_sql("INSERT INTO t VALUES (NULL)")
+    await connection.execute("INSERT INTO t VALUES (NULL)")
     literal = array_literal(json.dumps(value))
-    await connection.exec_driver_sql(
-        f"INSERT INTO t VALUES (CAST(CAST($1 AS text) AS {type_}))", (literal,)
-    )
-    await connection.commit()
+    await connection.execute(f"INSERT INTO t VALUES (CAST(CAST($1 AS text) AS {type_}))", literal)
     (row,) = (await list_rows(connection, "t", where=[f"v={json.dumps(value)}"])).rows
     assert row["v"] == value
 
@@ -634,13 +619,13 @@ async def test_an_array_is_found_by_the_text_it_is_shown_as(
 
 @pytest.mark.parametrize("key", [["b1", "4"], ["b1,4"], ['"b1",4']])
 async def test_a_row_is_found_by_a_composite_key_in_either_form(
-    numbers: AsyncConnection, key: list[str]
+    numbers: Connection, key: list[str]
 ) -> None:
     assert (await find_row(numbers, "t", key)).row == {"a": 4, "b": "b1", "c": 0}
 
 
 async def test_a_single_key_may_hold_a_comma_or_be_the_word_null(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(
         connection,
@@ -651,7 +636,7 @@ async def test_a_single_key_may_hold_a_comma_or_be_the_word_null(
     assert (await find_row(connection, "t", ["null"])).row == {"k": "null"}
 
 
-async def test_a_row_that_is_not_there_is_a_finding(numbers: AsyncConnection) -> None:
+async def test_a_row_that_is_not_there_is_a_finding(numbers: Connection) -> None:
     error = await refused(find_row(numbers, "t", ["b1", "5"]))
     assert isinstance(error, FindingError)
     assert (error.exit_code, error.code) == (ExitCode.FINDING, ErrorCode.NOT_FOUND)
@@ -670,7 +655,7 @@ async def test_a_row_that_is_not_there_is_a_finding(numbers: AsyncConnection) ->
     ],
 )
 async def test_a_key_that_does_not_fit_is_a_usage_error(
-    numbers: AsyncConnection, name: str, key: list[str], says: str
+    numbers: Connection, name: str, key: list[str], says: str
 ) -> None:
     error = await refused(find_row(numbers, name, key))
     assert error.exit_code == ExitCode.USAGE
@@ -682,7 +667,7 @@ async def test_a_key_that_does_not_fit_is_a_usage_error(
 
 
 async def test_every_kind_of_relation_is_listed_with_what_is_known_of_it(
-    numbers: AsyncConnection,
+    numbers: Connection,
 ) -> None:
     await execute(
         numbers,
@@ -712,14 +697,14 @@ async def test_every_kind_of_relation_is_listed_with_what_is_known_of_it(
     assert found["public.t_rest"].total_bytes == size
 
 
-async def test_the_schema_is_shown_only_if_there_are_several(connection: AsyncConnection) -> None:
-    assert "schema" not in shown(await list_tables(connection), views.tables)
+async def test_the_schema_is_shown_only_if_there_are_several(connection: Connection) -> None:
+    assert "schema" not in shown(await list_tables(connection), database_views.tables)
     await execute(connection, "CREATE SCHEMA s", "CREATE TABLE s.x ()")
-    assert "schema" in shown(await list_tables(connection), views.tables)
+    assert "schema" in shown(await list_tables(connection), database_views.tables)
 
 
 async def test_tables_does_not_wait_for_one_that_is_locked(
-    connection: AsyncConnection, database: DatabaseSessionManager
+    connection: Connection, database: DatabaseSessionManager
 ) -> None:
     async with database.connect() as other:
         await other.exec_driver_sql("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
@@ -732,14 +717,10 @@ async def test_tables_does_not_wait_for_one_that_is_locked(
 
 
 async def test_an_empty_database_has_a_csv_header_and_a_sentence(empty_url: str) -> None:
-    manager = DatabaseSessionManager(dsn.parse(empty_url))
-    try:
-        async with manager.connect() as connection:
-            result = await list_tables(connection)
-    finally:
-        await manager.close()
+    async with connected(empty_url) as connection:
+        result = await list_tables(connection)
     assert result.tables == ()
-    assert shown(result, views.tables).startswith("no tables in test_")
+    assert shown(result, database_views.tables).startswith("no tables in test_")
     done = await asyncio.to_thread(
         run_dbctl, "inspect", "tables", "--format", "csv", env={"DATABASE_URL": empty_url}
     )
@@ -749,7 +730,7 @@ async def test_an_empty_database_has_a_csv_header_and_a_sentence(empty_url: str)
 # --- table ----------------------------------------------------------------------------------
 
 
-async def test_a_table_is_described_in_full(connection: AsyncConnection) -> None:
+async def test_a_table_is_described_in_full(connection: Connection) -> None:
     await execute(
         connection,
         "CREATE TABLE owner (a int, b int, PRIMARY KEY (b, a))",
@@ -805,24 +786,24 @@ async def test_a_table_is_described_in_full(connection: AsyncConnection) -> None
     assert result.index_bytes is not None
     assert result.total_bytes == result.table_bytes + result.index_bytes > 0
 
-    text = shown(result, views.table)
+    text = shown(result, database_views.table)
     for part in ("In euros", "not valid", "WHERE (ob > 1)", "identity always", "Referenced by"):
         assert part in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
 
 
 @pytest.mark.parametrize("name", ["v", "m", "bare", "t"])
-async def test_every_kind_of_relation_can_be_described(numbers: AsyncConnection, name: str) -> None:
+async def test_every_kind_of_relation_can_be_described(numbers: Connection, name: str) -> None:
     result = await describe_table(numbers, name)
     assert result.name == name
-    assert f"public.{name}" in shown(result, views.table)
+    assert f"public.{name}" in shown(result, database_views.table)
 
 
 # --- reading --------------------------------------------------------------------------------
 
 
 async def test_a_function_that_writes_is_refused_by_the_server(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(
         connection,
@@ -831,59 +812,59 @@ async def test_a_function_that_writes_is_refused_by_the_server(
         " AS 'INSERT INTO trace VALUES (1) RETURNING n'",
         "CREATE VIEW trap AS SELECT sneak() AS n",
     )
-    with pytest.raises(DBAPIError) as caught:
+    with pytest.raises(asyncpg.PostgresError) as caught:
         await list_rows(connection, "trap")
-    assert getattr(caught.value.orig, "sqlstate", None) == "25006"
+    assert caught.value.sqlstate == "25006"
     assert await scalar(connection, "SELECT count(*) FROM trace") == 0
 
 
-async def test_a_reading_transaction_cannot_be_made_to_write(connection: AsyncConnection) -> None:
+async def test_a_reading_transaction_cannot_be_made_to_write(connection: Connection) -> None:
     for statement in ("SET TRANSACTION READ WRITE", "SET LOCAL transaction_read_only = off"):
-        with pytest.raises(DBAPIError) as caught:
+        with pytest.raises(asyncpg.PostgresError) as caught:
             async with reading(connection):
-                await connection.exec_driver_sql(statement)
-        assert getattr(caught.value.orig, "sqlstate", None) == "25001"
+                await connection.execute(statement)
+        assert caught.value.sqlstate == "25001"
 
 
 async def test_a_read_that_takes_too_long_is_cancelled_by_the_server(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     await execute(connection, "CREATE VIEW slow AS SELECT pg_sleep(30)::text AS s")
-    with pytest.raises(DBAPIError) as caught:
+    with pytest.raises(asyncpg.PostgresError) as caught:
         async with asyncio.timeout(5):
             await list_rows(connection, "slow", statement_timeout=0.1)
-    assert getattr(caught.value.orig, "sqlstate", None) == "57014"
+    assert caught.value.sqlstate == "57014"
 
 
 async def test_a_read_does_not_wait_long_for_a_lock(
-    connection: AsyncConnection, database: DatabaseSessionManager
+    connection: Connection, database: DatabaseSessionManager
 ) -> None:
     async with database.connect() as other:
         await other.exec_driver_sql("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(DBAPIError) as caught:
+        with pytest.raises(asyncpg.PostgresError) as caught:
             async with asyncio.timeout(10):
                 await list_rows(connection, "tasks", statement_timeout=20)
         await other.rollback()
-    assert getattr(caught.value.orig, "sqlstate", None) == "55P03"
+    assert caught.value.sqlstate == "55P03"
 
 
 async def test_reading_leaves_no_setting_and_no_transaction_behind(
-    connection: AsyncConnection,
+    connection: Connection,
 ) -> None:
     names = ("transaction_read_only", "statement_timeout", "lock_timeout", "timezone")
     before = [await scalar(connection, f"SHOW {name}") for name in names]
     async with reading(connection):
-        inside = [(await connection.exec_driver_sql(f"SHOW {name}")).scalar_one() for name in names]
-    assert not connection.in_transaction()
+        inside = [await scalar(connection, f"SHOW {name}") for name in names]
+    assert not connection.is_in_transaction()
     assert inside == ["on", "30s", "3s", "UTC"]
     assert [await scalar(connection, f"SHOW {name}") for name in names] == before
 
 
-async def test_what_is_read_is_rolled_back_after_an_error_too(connection: AsyncConnection) -> None:
+async def test_what_is_read_is_rolled_back_after_an_error_too(connection: Connection) -> None:
     with pytest.raises(KeyError):
         async with reading(connection):
             raise KeyError
-    assert not connection.in_transaction()
+    assert not connection.is_in_transaction()
     await execute(connection, "CREATE TABLE still_writable ()")
 
 
@@ -891,17 +872,17 @@ async def test_reads_work_through_a_transaction_pooler_and_leave_nothing_there(
     database_url: str, pgbouncer: Pgbouncer
 ) -> None:
     url = pgbouncer.url_of(dsn.parse(database_url, environ={}).database or "")
+    async with connected(url) as one, connected(url) as two:
+        for _ in range(3):
+            for connection in (one, two):
+                result = await list_rows(connection, "users", where=["name=x"])
+                assert result.rows == ()
+                assert (await describe_table(connection, "tasks")).foreign_keys
+        for connection in (one, two):
+            assert await scalar(connection, "SHOW transaction_read_only") == "off"
+            assert await scalar(connection, "SHOW statement_timeout") == "0"
     manager = DatabaseSessionManager(dsn.parse(url, environ={}))
     try:
-        async with manager.connect() as one, manager.connect() as two:
-            for _ in range(3):
-                for connection in (one, two):
-                    result = await list_rows(connection, "users", where=["name=x"])
-                    assert result.rows == ()
-                    assert (await describe_table(connection, "tasks")).foreign_keys
-            for connection in (one, two):
-                assert await scalar(connection, "SHOW transaction_read_only") == "off"
-                assert await scalar(connection, "SHOW statement_timeout") == "0"
         assert (await show_pool(manager)).server.pooled
     finally:
         await manager.close()
@@ -911,28 +892,28 @@ async def test_reads_work_through_a_transaction_pooler_and_leave_nothing_there(
 
 
 async def test_pool_counts_its_own_connection_and_names_the_server(
-    database: DatabaseSessionManager,
+    database: DatabaseSessionManager, database_url: str
 ) -> None:
     result = await show_pool(database)
     assert (result.pool.size, result.pool.checked_out, result.pool.overflow) == (5, 1, 0)
-    async with database.connect() as connection:
+    async with connected(database_url) as connection:
         assert result.server.database == await scalar(connection, "SELECT current_database()")
         maximum = await scalar(connection, "SELECT current_setting('max_connections')::int")
     assert result.connections.maximum == maximum
     assert result.connections.reserved >= 3
-    assert "in use" in shown(result, views.pool)
+    assert "in use" in shown(result, database_views.pool)
     (record,) = result.records()
     assert record["pool_checked_out"] == 1
 
 
 async def test_pool_counts_the_clients_alone_also_where_a_role_cannot_see_what_others_are(
-    database_url: str, database: DatabaseSessionManager, server: TestServer
+    database_url: str, server: TestServer
 ) -> None:
     await asyncio.to_thread(server.execute, "CREATE ROLE clerk LOGIN")
     clerk = DatabaseSessionManager(dsn.parse(database_url.replace("postgres@", "clerk@")))
     clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     try:
-        async with database.connect() as connection:
+        async with connected(database_url) as connection:
             # Sessions of the tests before this one may be going at this very moment.
             pairs = [
                 ((await show_pool(clerk)).connections.used, await scalar(connection, clients))
@@ -961,7 +942,12 @@ def test_the_commands_print_one_document_and_exit_as_documented(
     rows = invoke("inspect", "rows", "t", "--where", "id=2", "--json", env=env)
     assert (rows.exit_code, rows.stderr) == (0, "")
     assert rows.json["rows"] == [{"id": 2, "v": None}]
-    assert rows.json["columns"][0] == {"name": "id", "type": "integer", "primary_key": True}
+    assert rows.json["columns"][0] == {
+        "name": "id",
+        "type": "integer",
+        "primary_key": True,
+        "masked": False,
+    }
 
     as_csv = invoke("inspect", "rows", "t", "--format", "csv", "--order", "id:desc", env=env)
     assert as_csv.stdout == "id,v\n2,\n1,one\n"

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from dbctl.db import dsn
 from dbctl.migrate.statements import Assessment, LockLevel, Work, assess
-from dbctl.migrate.statements.tokens import RESERVED
+from dbctl.sqltokens import RESERVED
 from tests.support.databases import TestServer, execute
 
 SCHEMA = """

@@ -1,8 +1,10 @@
 """Databases of a test server: made from a template in milliseconds, dropped with their test."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db import dsn
+from dbctl.db.connect import Connector
 from dbctl.db.dsn import Dsn
 
 
@@ -38,6 +41,16 @@ def fetch(url: str, query: str) -> list[Any]:
             await connection.close()
 
     return asyncio.run(work())
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """Yield a connection to `url`, opened as commands that read open theirs."""
+    connection = await Connector(dsn.parse(url, environ={}), timeout=15, deadline=60)()
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import RenderableType
 
-from dbctl.inspect import views
+from dbctl.inspect.data import views
+from dbctl.inspect.data.results import Header, RowResult, RowsResult
+from dbctl.inspect.database import views as database_views
+from dbctl.inspect.database.results import Connections, Pool, PoolResult, Server
 from dbctl.inspect.grid import shrink
-from dbctl.inspect.results import (
-    Connections,
-    Header,
-    Pool,
-    PoolResult,
-    RowResult,
-    RowsResult,
-    Server,
-)
 from dbctl.rendering import console
 
 
@@ -183,7 +177,7 @@ def test_the_footer_counts_and_says_how_to_go_on(result: RowsResult, footer: str
     ],
 )
 def test_sizes_are_for_people(count: int, expected: str) -> None:
-    assert views.size(count) == expected
+    assert database_views.size(count) == expected
 
 
 def test_no_rows_are_a_sentence_and_not_an_empty_table() -> None:
@@ -199,7 +193,7 @@ def test_a_full_server_has_nothing_free() -> None:
         server=Server(host="h", database="d", user="u", version="18.6", tls="TLSv1.3", pooled=True),
         connections=Connections(used=99, maximum=100, reserved=3),
     )
-    text = "\n".join(drawn(views.pool(result), 80))
+    text = "\n".join(drawn(database_views.pool(result), 80))
     for line in ("TLSv1.3", "pooled", "99 of 100", "never"):
         assert line in text
     assert text.split("free")[1].strip() == "0"

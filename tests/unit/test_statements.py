@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbctl.migrate.statements import Assessment, LockLevel, Loss, Work, assess
-from dbctl.migrate.statements.tokens import Kind, Token, tokenize, words
+from dbctl.sqltokens import Kind, Token, tokenize, words
 
 AE = LockLevel.ACCESS_EXCLUSIVE
 NOTHING = Assessment()

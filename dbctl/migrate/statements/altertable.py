@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from dbctl.migrate.statements.assessment import Draft, LockLevel, Work
 from dbctl.migrate.statements.names import BUILTIN_TYPES, SERIAL_TYPES, work_of_default
-from dbctl.migrate.statements.tokens import Kind, Token, TokenReader, quote, tokenize, words
+from dbctl.sqltokens import Kind, Token, TokenReader, quote, tokenize, words
 
 
 class _Effect(NamedTuple):

@@ -16,7 +16,7 @@ from dbctl.migrate.statements.readings import (
     no_table,
     reading_of,
 )
-from dbctl.migrate.statements.tokens import Kind, Token, TokenReader
+from dbctl.sqltokens import Kind, Token, TokenReader
 
 _CASCADED = "what refers to it is locked and dropped as well"
 _KEYS_LOCKED = "the tables that its foreign keys refer to are locked as well"

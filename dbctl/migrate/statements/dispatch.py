@@ -15,7 +15,7 @@ from dbctl.migrate.statements.readings import (
     no_table,
     reading_of,
 )
-from dbctl.migrate.statements.tokens import Kind, Token, TokenReader, tokenize
+from dbctl.sqltokens import Kind, Token, TokenReader, tokenize
 
 _COMMITS = "it ends the transaction that the revision runs in"
 

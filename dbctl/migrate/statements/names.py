@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dbctl.migrate.statements.assessment import Work
-from dbctl.migrate.statements.tokens import Kind, Token, words
+from dbctl.sqltokens import Kind, Token, words
 
 # By first word. Any other type may be a domain, whose constraints mean a look at every row; those
 # at the end belong to extensions that everybody has.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from dbctl.migrate.statements.assessment import Draft, LockLevel, Work
 from dbctl.migrate.statements.names import foreign_call
-from dbctl.migrate.statements.tokens import Kind, TokenReader, quote, words
+from dbctl.sqltokens import Kind, TokenReader, quote, words
 
 _ROWS = "every row that it touches stays locked until COMMIT"
 _ALL_ROWS = "every row of the table stays locked until COMMIT; batches of their own hold few"

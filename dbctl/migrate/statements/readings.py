@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from dbctl.migrate.statements.assessment import Draft, LockLevel
-from dbctl.migrate.statements.tokens import TokenReader, quote
+from dbctl.sqltokens import TokenReader, quote
 
 type Reading = Callable[[TokenReader, Draft], None]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import RowMapping, Text, cast, literal_column, select, text
+from sqlalchemy import Text, cast, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column, columns_of, fetch
@@ -139,7 +140,7 @@ async def _others(connection: AsyncConnection, oids: Iterable[int]) -> list[Affe
     affected: dict[tuple[str, str], int] = {}
     looked: set[int] = set()
     targets = set(oids)
-    keys: list[RowMapping] = []
+    keys: list[Mapping[str, Any]] = []
     while new := targets - looked:
         looked |= new
         keys += await fetch(connection, "seed.sets", "references", targets=sorted(new))
@@ -159,12 +160,14 @@ async def _others(connection: AsyncConnection, oids: Iterable[int]) -> list[Affe
     return [Affected(table=t, action=a, rows=n) for (t, a), n in affected.items()]
 
 
-def _add(affected: dict[tuple[str, str], int], key: RowMapping, count: int) -> None:
+def _add(affected: dict[tuple[str, str], int], key: Mapping[str, Any], count: int) -> None:
     one = (key["sql"], _ACTIONS[key["action"]])
     affected[one] = affected.get(one, 0) + count
 
 
-async def _count(connection: AsyncConnection, key: RowMapping, then: str | None = None) -> int:
+async def _count(
+    connection: AsyncConnection, key: Mapping[str, Any], then: str | None = None
+) -> int:
     """Count the rows that refer to doomed ones by a foreign key; `then` is what takes them."""
     referring = query("seed.sets", "referring").format(**key)
     if then is not None:

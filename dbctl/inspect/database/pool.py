@@ -1,11 +1,15 @@
 """The operation behind `inspect pool`."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
+
+import asyncpg
 
 from dbctl.db.connections import count_connections
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.inspect.database.results import Connections, Pool, PoolResult, Server
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
-from dbctl.inspect.results import Connections, Pool, PoolResult, Server
 
 
 async def show_pool(
@@ -15,8 +19,12 @@ async def show_pool(
 
     The connection of this very look counts as checked out and as used.
     """
-    async with manager.connect() as connection, reading(connection, statement_timeout):
-        counted = await count_connections(connection)
+    async with manager.connect() as connection:
+        pooled = await connection.get_raw_connection()
+        driver = pooled.driver_connection
+        assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - the engine has no other
+        async with reading(driver, statement_timeout):
+            counted = await count_connections(driver)
         status = manager.pool_status()
     server = manager.server
     assert server is not None  # noqa: S101 - the connection above has found it out

@@ -1,12 +1,15 @@
 """The operations behind `inspect tables` and `inspect table`."""
 
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
 
 from dbctl.db.catalog import Column, columns_of, fetch, kind_of, resolve
 from dbctl.db.names import typed
-from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
-from dbctl.inspect.results import (
+from dbctl.inspect.database.results import (
     ForeignKey,
     TableColumn,
     TableConstraint,
@@ -15,15 +18,16 @@ from dbctl.inspect.results import (
     TablesResult,
     TableSummary,
 )
+from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 
 async def list_tables(
-    connection: AsyncConnection, *, statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any], *, statement_timeout: float = STATEMENT_TIMEOUT
 ) -> TablesResult:
     """List every relation that is not the system's, with the sizes that it has now."""
     async with reading(connection, statement_timeout):
-        rows = await fetch(connection, "inspect", "tables", relation=None)
-        database = (await connection.exec_driver_sql("SELECT current_database()")).scalar_one()
+        rows = await fetch(connection, "inspect.database", "tables", relation=None)
+        database = await connection.fetchval("SELECT current_database()")
     return TablesResult(
         database=str(database),
         tables=tuple(
@@ -41,7 +45,7 @@ async def list_tables(
 
 
 async def describe_table(
-    connection: AsyncConnection, name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any], name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
 ) -> TableResult:
     """Describe the relation that `name` means.
 
@@ -50,10 +54,12 @@ async def describe_table(
     async with reading(connection, statement_timeout):
         relation = await resolve(connection, name)
         columns = await columns_of(connection, relation)
-        (size,) = await fetch(connection, "inspect", "tables", relation=relation.oid)
-        indexes = await fetch(connection, "inspect", "indexes", relation=relation.oid)
-        constraints = await fetch(connection, "inspect", "constraints", relation=relation.oid)
-        keys = await fetch(connection, "inspect", "foreign_keys", relation=relation.oid)
+        (size,) = await fetch(connection, "inspect.database", "tables", relation=relation.oid)
+        indexes = await fetch(connection, "inspect.database", "indexes", relation=relation.oid)
+        constraints = await fetch(
+            connection, "inspect.database", "constraints", relation=relation.oid
+        )
+        keys = await fetch(connection, "inspect.database", "foreign_keys", relation=relation.oid)
     return TableResult(
         schema_name=relation.schema,
         name=relation.name,
@@ -84,7 +90,7 @@ def _column(column: Column) -> TableColumn:
     )
 
 
-def _foreign_key(row: RowMapping) -> ForeignKey:
+def _foreign_key(row: Mapping[str, Any]) -> ForeignKey:
     return ForeignKey(
         name=row["name"],
         table=f"{typed(row['source_schema'])}.{typed(row['source_name'])}",

@@ -1,7 +1,7 @@
 """What the inspect commands find out, as every format shows it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -120,57 +120,6 @@ class TableResult(Result):
     def columns(self) -> Sequence[str]:
         """Return the header, which a table without columns has too."""
         return list(TableColumn.model_fields)
-
-
-class Header(_Part):
-    """A column of the rows: its name, PostgreSQL's name of its type, and whether it is a key."""
-
-    name: str
-    type: str
-    primary_key: bool
-
-
-class RowsResult(Result):
-    """Some rows of a relation, and whether there are `more`; `order` is what they are sorted by.
-
-    A value is what `dbctl.inspect.cells` makes of its type.
-    """
-
-    table: str
-    headers: tuple[Header, ...] = Field(serialization_alias="columns")
-    rows: tuple[dict[str, Any], ...]
-    limit: int
-    offset: int
-    order: tuple[str, ...]
-    more: bool
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, serialize_by_alias=True)
-
-    def records(self) -> Iterable[Mapping[str, object]]:
-        """Return the rows themselves."""
-        return self.rows
-
-    def columns(self) -> Sequence[str]:
-        """Return the columns' names."""
-        return [header.name for header in self.headers]
-
-
-class RowResult(Result):
-    """The one row with a key."""
-
-    table: str
-    headers: tuple[Header, ...] = Field(serialization_alias="columns")
-    row: dict[str, Any]
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, serialize_by_alias=True)
-
-    def records(self) -> Iterable[Mapping[str, object]]:
-        """Return the row."""
-        return [self.row]
-
-    def columns(self) -> Sequence[str]:
-        """Return the columns' names."""
-        return [header.name for header in self.headers]
 
 
 class Pool(_Part):

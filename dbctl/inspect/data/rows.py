@@ -3,13 +3,13 @@
 Every statement is made of quoted identifiers, types from the catalogue, and bound parameters.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+import asyncpg
 
 from dbctl.db.catalog import Column, Relation, columns_of, find_column, key_of, resolve
 from dbctl.db.failures import first_line
@@ -25,9 +25,12 @@ from dbctl.db.names import (
     typed,
 )
 from dbctl.errors import ErrorCode, FindingError, UsageError
-from dbctl.inspect import cells
+from dbctl.inspect.data.collecting import collect
+from dbctl.inspect.data.literals import array_literal
+from dbctl.inspect.data.results import Header, RowResult, RowsResult
+from dbctl.inspect.data.source import Answer, Field, Source
+from dbctl.inspect.masking import Masks
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
-from dbctl.inspect.results import Header, RowResult, RowsResult
 
 # Far from where a bigint ends.
 _LARGEST = 2**62
@@ -45,57 +48,86 @@ class _Test:
 
 
 async def list_rows(
-    connection: AsyncConnection,
+    connection: asyncpg.Connection[Any],
     name: str,
     *,
     columns: Sequence[str] = (),
     where: Sequence[str] = (),
     order: Sequence[str] = (),
-    limit: int = 20,
+    limit: int | None = 20,
     offset: int = 0,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> RowsResult:
-    """Read up to `limit` rows of the relation that `name` means, after skipping `offset`.
+    """Read rows as `find_rows` finds them."""
+    async with reading(connection, statement_timeout):
+        answer = await find_rows(
+            connection,
+            name,
+            columns=columns,
+            where=where,
+            order=order,
+            limit=limit,
+            offset=offset,
+            masks=masks,
+        )
+        return await collect(connection, answer)
+
+
+async def find_rows(
+    connection: asyncpg.Connection[Any],
+    name: str,
+    *,
+    columns: Sequence[str] = (),
+    where: Sequence[str] = (),
+    order: Sequence[str] = (),
+    limit: int | None = 20,
+    offset: int = 0,
+    masks: Masks,
+) -> Answer[RowsResult]:
+    """Find up to `limit` rows of the relation that `name` means, after skipping `offset`.
 
     `columns`, `where` and `order` are as typed: `a,b`, `column=value`, `column:desc`. The primary
     key settles the order that `order` leaves open, so that pages neither overlap nor miss a row.
     Raises UsageError for a name that is not there and for a value that its column cannot hold.
     """
-    limit, offset = min(limit, _LARGEST), min(offset, _LARGEST)
+    limit = None if limit is None else min(limit, _LARGEST)
+    offset = min(offset, _LARGEST)
     wanted = parse_columns(columns)
     conditions = [parse_condition(text) for text in where]
     orders = parse_order(order)
-    async with reading(connection, statement_timeout):
-        relation = await resolve(connection, name)
-        known = await columns_of(connection, relation)
-        found = (find_column(relation, known, name) for name in wanted)
-        shown = list(dict.fromkeys(found)) or known
-        tests = [
-            _test(find_column(relation, known, condition.column), condition.value)
-            for condition in conditions
-        ]
-        sorting: dict[Column, bool] = {}
-        for one in [*orders, *_tie_breakers(known)]:
-            sorting.setdefault(find_column(relation, known, one.column), one.descending)
-        rows = await _select(
-            connection, relation, shown, tests, sorting, limit=limit + 1, offset=offset
-        )
-    return RowsResult(
-        table=relation.label,
-        headers=_headers(shown),
-        rows=tuple(_decoded(shown, row) for row in rows[:limit]),
+    relation = await resolve(connection, name)
+    known = await columns_of(connection, relation)
+    found = (find_column(relation, known, name) for name in wanted)
+    shown = list(dict.fromkeys(found)) or known
+    tests = [
+        _test(find_column(relation, known, condition.column), condition.value)
+        for condition in conditions
+    ]
+    sorting: dict[Column, bool] = {}
+    for one in [*orders, *_tie_breakers(known)]:
+        sorting.setdefault(find_column(relation, known, one.column), one.descending)
+    await _check_order(connection, relation, sorting)
+    fields = _fields(relation, shown, masks)
+    return Answer(
+        source=await _source(connection, relation, fields, tests, sorting, offset=offset),
+        blank=RowsResult(
+            table=relation.label,
+            headers=_headers(fields),
+            limit=limit,
+            offset=offset,
+            order=tuple(typed(column.name) + ":desc" * down for column, down in sorting.items()),
+        ),
         limit=limit,
-        offset=offset,
-        order=tuple(typed(column.name) + ":desc" * down for column, down in sorting.items()),
-        more=len(rows) > limit,
     )
 
 
 async def find_row(
-    connection: AsyncConnection,
+    connection: asyncpg.Connection[Any],
     name: str,
     key: Sequence[str],
     *,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> RowResult:
     """Read the row whose primary key is `key`: one text per column, or all in one with commas.
@@ -107,15 +139,20 @@ async def find_row(
         relation = await resolve(connection, name)
         known = await columns_of(connection, relation)
         tests = _key_tests(relation, key_of(known), key)
-        rows = await _select(connection, relation, known, tests, {}, limit=1, offset=0)
-    if not rows:
+        fields = _fields(relation, known, masks)
+        source = await _source(connection, relation, fields, tests, {}, offset=0)
+        blank = RowsResult(
+            table=relation.label, headers=_headers(fields), limit=1, offset=0, order=()
+        )
+        found = await collect(connection, Answer(source, blank, limit=1))
+    if not found.rows:
         told = listed([f"{typed(test.column.name)} = {test.value}" for test in tests])
         raise FindingError(
             f"there is no row in {relation.label} with {told}",
             hint=f"`dbctl inspect rows {relation.label}` shows some that are there.",
             code=ErrorCode.NOT_FOUND,
         )
-    return RowResult(table=relation.label, headers=_headers(known), row=_decoded(known, rows[0]))
+    return RowResult(table=relation.label, headers=found.headers, row=found.rows[0])
 
 
 def _key_tests(relation: Relation, key: list[Column], given: Sequence[str]) -> list[_Test]:
@@ -139,38 +176,38 @@ def _key_tests(relation: Relation, key: list[Column], given: Sequence[str]) -> l
 
 def _test(column: Column, value: str | None) -> _Test:
     """Return the test for a value as it is typed, or as it is shown: arrays are shown as JSON."""
-    return _Test(column, cells.array_literal(value) if value and column.is_array else value)
+    return _Test(column, array_literal(value) if value and column.is_array else value)
 
 
 def _tie_breakers(known: list[Column]) -> list[Order]:
     return [Order(Name(column.name, quoted=True)) for column in key_of(known)]
 
 
-def _headers(columns: list[Column]) -> tuple[Header, ...]:
+def _fields(relation: Relation, columns: list[Column], masks: Masks) -> tuple[Field, ...]:
     return tuple(
-        Header(name=column.name, type=column.type, primary_key=column.key_position is not None)
+        Field.of(
+            column,
+            masked=masks.reason(relation.schema, relation.name, column.name) is not None,
+        )
         for column in columns
     )
 
 
-def _decoded(columns: list[Column], row: Row[Any]) -> dict[str, Any]:
-    # A table without columns has rows of the one NULL that stands in for them.
-    return {
-        column.name: cells.decode(column, value)
-        for column, value in zip(columns, row, strict=bool(columns))
-    }
+def _headers(fields: Sequence[Field]) -> tuple[Header, ...]:
+    return tuple(
+        Header(name=f.name, type=f.type, primary_key=f.primary_key, masked=f.masked) for f in fields
+    )
 
 
-async def _select(
-    connection: AsyncConnection,
+async def _source(
+    connection: asyncpg.Connection[Any],
     relation: Relation,
-    columns: list[Column],
+    fields: tuple[Field, ...],
     tests: list[_Test],
     sorting: dict[Column, bool],
     *,
-    limit: int,
     offset: int,
-) -> Sequence[Row[Any]]:
+) -> Source:
     for test in tests:
         await _check(connection, test)
     parameters: list[Any] = []
@@ -179,27 +216,37 @@ async def _select(
         parameters.append(value)
         return f"${len(parameters)}"
 
-    selected = ", ".join(cells.select(column) for column in columns) or "NULL"
-    statement = f"SELECT {selected} FROM {relation.sql}"  # noqa: S608 - quoted identifiers
+    tail = f"FROM {relation.sql}"
     if tests:
         parts = (_condition(t, bind(t.value) if t.value is not None else "") for t in tests)
-        statement += f" WHERE {' AND '.join(parts)}"
+        tail += f" WHERE {' AND '.join(parts)}"
     if sorting:
         parts = (f"{column.sql} {'DESC' if down else 'ASC'}" for column, down in sorting.items())
-        statement += f" ORDER BY {', '.join(parts)}"
-    statement += f" LIMIT {bind(limit)}::int8 OFFSET {bind(offset)}::int8"
+        tail += f" ORDER BY {', '.join(parts)}"
+    if offset:
+        tail += f" OFFSET {offset:d}"
+    return Source(fields, tail, tuple(parameters))
+
+
+async def _check_order(
+    connection: asyncpg.Connection[Any], relation: Relation, sorting: dict[Column, bool]
+) -> None:
+    """Let the server sort nothing, to know whether it can.
+
+    Raises UsageError where a type has no order.
+    """
+    if all(column.comparable for column in sorting):
+        return
+    parts = ", ".join(column.sql for column in sorting)
     try:
-        result = await connection.exec_driver_sql(statement, tuple(parameters))
-    except DBAPIError as error:
-        if _sqlstate(error) == "42883" and sorting:
-            unordered = [column for column in sorting if not column.comparable] or sorting
-            types = listed([f"{typed(column.name)} ({column.type})" for column in unordered])
-            raise UsageError(
-                f"{relation.label} cannot be sorted by {types}: the type has no order",
-                hint="Use --order with another column.",
-            ) from error
-        raise
-    return result.all()
+        await connection.prepare(f"SELECT FROM {relation.sql} ORDER BY {parts}", name="")
+    except asyncpg.UndefinedFunctionError as error:
+        unordered = [column for column in sorting if not column.comparable] or sorting
+        types = listed([f"{typed(column.name)} ({column.type})" for column in unordered])
+        raise UsageError(
+            f"{relation.label} cannot be sorted by {types}: the type has no order",
+            hint="Use --order with another column.",
+        ) from error
 
 
 def _condition(test: _Test, parameter: str) -> str:
@@ -232,7 +279,7 @@ def _cast(column: Column, parameter: str) -> str:
     return f"CAST({text} AS {column.base_sql})" if _typed(column) else text
 
 
-async def _check(connection: AsyncConnection, test: _Test) -> None:
+async def _check(connection: asyncpg.Connection[Any], test: _Test) -> None:
     """Let the server read a value as its column's type, to know which one it refuses.
 
     Raises UsageError where it does.
@@ -241,21 +288,15 @@ async def _check(connection: AsyncConnection, test: _Test) -> None:
         return
     try:
         # Only whether it can be read: the driver could not hold every value itself.
-        await connection.exec_driver_sql(
-            f"SELECT {_cast(test.column, '$1')} IS NULL", (test.value,)
-        )
-    except DBAPIError as error:
-        if not _sqlstate(error).startswith(_VALUE_ERRORS):
+        await connection.fetch(f"SELECT {_cast(test.column, '$1')} IS NULL", test.value)
+    except asyncpg.PostgresError as error:
+        if not (error.sqlstate or "").startswith(_VALUE_ERRORS):
             raise
         column = test.column
-        hint = f"PostgreSQL says: {first_line(error.driver_exception or error)}."
+        hint = f"PostgreSQL says: {first_line(error)}."
         if column.labels and not column.is_array:
             hint = f"It takes {listed(column.labels, 'or')}."
         raise UsageError(
             f"{typed(column.name)} is of type {column.type} and does not take {test.value!r}",
             hint=hint,
         ) from error
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""

@@ -1,0 +1,46 @@
+"""Run what an inspect command reads: on one connection, and not for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from dbctl.db.session import Session, bounded
+from dbctl.inspect.reading import STATEMENT_TIMEOUT
+from dbctl.runtime import Target
+from dbctl.settings import Settings
+
+# Seconds for all statements of a command beside its longest one, which the server ends.
+_GRACE = 5.0
+
+
+def read[T](
+    settings: Settings,
+    work: Callable[[asyncpg.Connection[Any]], Awaitable[T]],
+    *,
+    statement_timeout: float = STATEMENT_TIMEOUT,
+) -> T:
+    """Run `work` on a connection to the database that the settings name.
+
+    Raises ConnectionFailed where the server takes longer than one statement may, in seconds, and a
+    little more: it ends such a statement itself, unless it went silent. 0 is no limit.
+    """
+
+    async def connected(session: Session) -> T:
+        async with session.connect() as connection:
+            return await work(connection)
+
+    async def limited(session: Session) -> T:
+        if not statement_timeout:
+            return await connected(session)
+        seconds = patience(session.connect_deadline, statement_timeout)
+        return await bounded(session, connected(session), seconds)
+
+    return Target(settings).read(limited)
+
+
+def patience(connect_deadline: float, statement_timeout: float = STATEMENT_TIMEOUT) -> float:
+    """Return the seconds after which a server that does not end a statement is taken for silent."""
+    return connect_deadline + statement_timeout + _GRACE

@@ -1,0 +1,30 @@
+"""Read all of an answer into memory: for a table on a screen, never for a file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import asyncpg
+
+from dbctl.inspect.data.encodings import json_rows
+from dbctl.inspect.data.results import RowSet
+from dbctl.inspect.data.source import Answer
+
+
+async def collect[R: RowSet](connection: asyncpg.Connection[Any], answer: Answer[R]) -> R:
+    """Return the result of `answer` with its rows.
+
+    Raises what the driver raises.
+    """
+    source, limit = answer.source, answer.limit
+    # One row more tells whether more follow.
+    bound = "" if limit is None else f" LIMIT {limit + 1:d}"
+    statement = f"SELECT {json_rows(source.fields)} {source.tail}{bound}) o"
+    records = await connection.fetch(statement, *source.parameters)
+    rows = tuple(json.loads(record[0]) for record in records[:limit])
+    more = len(records) > len(rows)
+    next_page = answer.next_page(rows[-1]) if rows and more else None
+    return answer.blank.model_copy(
+        update={"rows": rows, "count": len(rows), "more": more, "next": next_page}
+    )

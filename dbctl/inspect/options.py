@@ -1,0 +1,24 @@
+"""What the inspect commands share on the command line."""
+
+from typing import Annotated
+
+import typer
+
+TableArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="table or schema.table. As in SQL, case counts in double quotes only.",
+        show_default=False,
+    ),
+]
+RevealOption = Annotated[
+    bool, typer.Option("--reveal", help="Show what is masked; refused in production.")
+]
+AllowProductionOption = Annotated[
+    bool, typer.Option("--allow-production", help="Reveal it in production, too.")
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(min=0, metavar="SECONDS", help="How long a statement may take; 0 is no limit."),
+]
