@@ -16,6 +16,8 @@ from tests.support.pgbouncer import Pgbouncer, find_pgbouncer, run_pgbouncer
 from tests.support.tls import TlsServer, run_tls_server, tls_binaries
 
 MIGRATED = "template_migrated"
+# Read before the environment of the machine is kept out.
+_BINDIR = os.environ.get("DBCTL_TEST_PG_BINDIR")
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +29,16 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[TestServer]:
-    """The embedded server that most tests run on, with one database at the head."""
+    """The server that most tests run on, with one database at the head.
+
+    It is the wheel's, or that of the folder of programs that DBCTL_TEST_PG_BINDIR names.
+    """
     with open_folder() as folder:
-        embedded = EmbeddedServer(folder / "project", state_dir=folder / "state")
+        embedded = EmbeddedServer(
+            folder / "project",
+            state_dir=folder / "state",
+            pg_bindir=Path(_BINDIR) if _BINDIR else None,
+        )
         server = TestServer(embedded.ensure_running())
         try:
             server.execute(f"CREATE DATABASE {MIGRATED}")
