@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.errors import DbctlError
 from dbctl.migrate.deployment import deployer, revision_session
 from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
@@ -18,7 +19,7 @@ from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.ledger import ensure, fingerprint, read_fingerprints
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
-from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, steps
+from dbctl.migrate.scripts import Checkout, steps
 from dbctl.migrate.session import RevisionSession
 from dbctl.migrate.verify import changed
 from dbctl.migrate.version import current_version

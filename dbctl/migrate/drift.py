@@ -13,12 +13,13 @@ from sqlalchemy.exc import CompileError, DBAPIError, SAWarning
 from sqlalchemy.types import TypeEngine
 
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, load_metadata, located
+from dbctl.db.own_tables import OWN_TABLES
 from dbctl.errors import ConfigurationError, DbctlError, ErrorCode, FindingError
 from dbctl.migrate import shadow
 from dbctl.migrate.results import Difference, Drift, MigrationStatus, State
-from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, load_metadata, located
+from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.status import look
-from dbctl.migrate.version import OWN_TABLES
 from dbctl.settings import Settings
 
 # What Alembic says of an index or constraint, and the comparison by the server says in one line.

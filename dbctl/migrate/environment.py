@@ -6,9 +6,9 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
+from dbctl.db.metadata import load_metadata
+from dbctl.db.own_tables import OWN_TABLES
 from dbctl.errors import DbctlError
-from dbctl.migrate.scripts import load_metadata
-from dbctl.migrate.version import OWN_TABLES
 from dbctl.runtime import on_database
 from dbctl.settings import Settings, load_settings
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random
 
+from dbctl.db.own_tables import VERSION_TABLE
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
 from dbctl.migrate import ledger
 from dbctl.migrate.alembic_environment import Environment
@@ -28,7 +29,6 @@ from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Blocker, Direction, Revision
 from dbctl.migrate.scripts import Checkout, describe
 from dbctl.migrate.session import RevisionSession, ask
-from dbctl.migrate.version import VERSION_TABLE
 
 TAKE_THE_CONNECTION = (
     'Let env.py run on the connection in config.attributes["connection"] when there is one, '

@@ -8,16 +8,10 @@ from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
 from dbctl.migrate.results import History, HistoryEntry, NewRevision
-from dbctl.migrate.scripts import (
-    MAKE_REVISIONS,
-    PROJECT_CODE_ERRORS,
-    Checkout,
-    describe,
-    located,
-    parents,
-)
+from dbctl.migrate.scripts import MAKE_REVISIONS, Checkout, describe, parents
 from dbctl.migrate.version import read_version
 
 

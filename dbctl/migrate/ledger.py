@@ -19,12 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
 from dbctl.db.failures import DRIVER_ERRORS, statement_failed
+from dbctl.db.own_tables import LEDGER_TABLE
 from dbctl.db.queries import query
 from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.ledger_results import Log, LogEntry
 from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.session import adapted
-from dbctl.migrate.version import LEDGER_TABLE
 
 _EXISTS = text("select to_regclass('dbctl_ledger') is not null")
 _READABLE = text("select has_table_privilege(to_regclass('dbctl_ledger'), 'select')")

@@ -15,10 +15,11 @@ from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.schema import CreateTable, DDLElement
 
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import DbctlError
 from dbctl.migrate.alembic_environment import Environment
 from dbctl.migrate.plan_results import Kind
-from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout, located
+from dbctl.migrate.scripts import Checkout
 from dbctl.redaction import scrub
 
 # The dialect that runs the revisions, but for the paramstyle: others double each "%" in a text.

@@ -10,12 +10,13 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixe
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import statement_failed
+from dbctl.db.metadata import located
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, Interrupted, OperationFailed
 from dbctl.migrate.execution import TAKE_THE_CONNECTION, Execution, is_lock_timeout
 from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Migrated
-from dbctl.migrate.scripts import located, named
+from dbctl.migrate.scripts import named
 from dbctl.migrate.version import read_version
 from dbctl.results import ErrorBody
 

@@ -1,14 +1,13 @@
 """The revisions of the checkout: find them, read them, put Alembic's refusals into words."""
 
 import io
-import sys
 import tomllib
 import warnings
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module, resources
+from importlib import resources
 from pathlib import Path
 
 from alembic.config import Config
@@ -16,8 +15,8 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
-from sqlalchemy import MetaData
 
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.results import Direction, Revision
 from dbctl.redaction import scrub
@@ -157,23 +156,6 @@ def _unusable(message: str) -> ConfigurationError:
     )
 
 
-def located(error: BaseException) -> str:
-    """Describe an exception of the project's code with the file and line it was raised at."""
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    files = [frame for frame in frames if not frame.filename.startswith("<")]
-    where = f" ({files[-1].filename}:{files[-1].lineno})" if files else ""
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f" ({error.filename}:{error.lineno})"
-    # The project's code has the connection string too, and may have put it into the message.
-    return f"{type(error).__name__}: {scrub(str(error))}{where}"
-
-
-# A revision, an env.py and a models module are the project's code: they can raise anything.
-PROJECT_CODE_ERRORS = (Exception, SystemExit)
-
-
 @contextmanager
 def refusals(checkout: Checkout, target: str) -> Iterator[None]:
     """Turn Alembic's refusal of `target` into a UsageError that names what is there."""
@@ -253,38 +235,3 @@ def parents(script: Script) -> tuple[str, ...]:
 def named(revisions: Iterable[str]) -> str:
     """Return revisions for people; none is Alembic's `base`."""
     return ", ".join(sorted(revisions)) or "base"
-
-
-def make_importable(settings: Settings) -> None:
-    """Let the modules of the project be imported by the names that they have from its root."""
-    root = str(settings.project)
-    if root not in sys.path:
-        sys.path.insert(0, root)
-
-
-def load_metadata(settings: Settings) -> MetaData:
-    """Import the models module and return the metadata that it filled.
-
-    That is the module's own `metadata` where it has one, else SQLModel's. Raises
-    ConfigurationError, code `models_import`, where the import fails or fills nothing.
-    """
-    make_importable(settings)
-    try:
-        module = import_module(settings.models)
-    except PROJECT_CODE_ERRORS as error:
-        raise ConfigurationError(
-            f"importing DBCTL_MODELS={settings.models} failed: {located(error)}",
-            hint="It is imported from the project's root; name the module as Python would.",
-            code=ErrorCode.MODELS_IMPORT,
-        ) from error
-    from sqlmodel import SQLModel
-
-    own = getattr(module, "metadata", None)
-    metadata = own if isinstance(own, MetaData) else SQLModel.metadata
-    if not metadata.tables:
-        raise ConfigurationError(
-            f"importing DBCTL_MODELS={settings.models} defined no table",
-            hint="Name the module that imports every model.",
-            code=ErrorCode.MODELS_IMPORT,
-        )
-    return metadata

@@ -4,14 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-
-VERSION_TABLE = "alembic_version"
-# dbctl's own: who applied what, what seeding wrote, and whether it may. No model has them, no drift
-# is made of them, and they do not make a database one that is in use.
-LEDGER_TABLE = "dbctl_ledger"
-SEEDS_TABLE = "dbctl_seeds"
-MARKER_TABLE = "dbctl_seed_marker"
-OWN_TABLES = frozenset({LEDGER_TABLE, SEEDS_TABLE, MARKER_TABLE})
+from dbctl.db.own_tables import OWN_TABLES, VERSION_TABLE
 
 _LOOK = text("""
     select to_regclass('alembic_version') is not null as versioned,

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
 from dbctl.db.failures import statement_failed
+from dbctl.db.own_tables import SEEDS_TABLE
 from dbctl.errors import DbctlError, OperationFailed
-from dbctl.migrate.version import SEEDS_TABLE
 from dbctl.seed import own_tables
 
 type Kind = Literal["set", "generate"]

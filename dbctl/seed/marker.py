@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl import __version__
 from dbctl.db.failures import statement_failed
 from dbctl.db.names import quote
+from dbctl.db.own_tables import MARKER_TABLE
 from dbctl.db.queries import query
 from dbctl.errors import DbctlError, ErrorCode, OperationFailed, RefusedError
-from dbctl.migrate.version import MARKER_TABLE
 from dbctl.seed import own_tables
 
 _SYSTEM = text("select system_identifier from pg_catalog.pg_control_system()")

@@ -39,7 +39,7 @@ def generate(
     plan: PlanOption = False,
 ) -> ExitCode:
     """Make rows for tables from the schema alone; all are written, or none."""
-    from dbctl.migrate.scripts import load_metadata
+    from dbctl.db.metadata import load_metadata
     from dbctl.seed.bulk.showing import shown
     from dbctl.seed.generate import request, run, views
     from dbctl.seed.guard import refuse_production

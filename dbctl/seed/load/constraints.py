@@ -30,7 +30,7 @@ def of_models(settings: Settings, table: Table) -> Modelled:
     """
     from sqlmodel import SQLModel
 
-    from dbctl.migrate.scripts import load_metadata
+    from dbctl.db.metadata import load_metadata
 
     load_metadata(settings)
     relation = table.relation

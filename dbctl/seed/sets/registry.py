@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, load_metadata, make_importable
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
-from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, load_metadata, make_importable
 from dbctl.redaction import scrub
 from dbctl.settings import Settings, project_table
 

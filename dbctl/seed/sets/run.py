@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import statement_failed
+from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.db.tables import read_table
 from dbctl.errors import (
     ConnectionFailed,
@@ -25,7 +26,7 @@ from dbctl.errors import (
     OperationFailed,
 )
 from dbctl.interruption import current
-from dbctl.migrate.scripts import PROJECT_CODE_ERRORS, Checkout
+from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.status import look
 from dbctl.seed import guard, ledger
 from dbctl.seed.bulk.sequences import resync

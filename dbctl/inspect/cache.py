@@ -1,0 +1,47 @@
+"""What an earlier run found out: small files in the user's cache, which may be gone any time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return the folder, which need not exist."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dbctl", appauthor=False)
+
+
+def digest(*parts: str) -> str:
+    """Return a name for a file that stands for `parts`."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def load(path: Path) -> object:
+    """Return the document that `path` holds, None where it holds none that can be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def save(path: Path, document: object) -> None:
+    """Put a document into `path`, whole, for this user alone.
+
+    Nothing happens where the folder cannot be written to: a later run finds it out again.
+    """
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)  # of mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+                json.dump(document, file, ensure_ascii=False)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
