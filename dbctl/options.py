@@ -4,18 +4,36 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from dbctl.destination import written_to
 from dbctl.errors import ExitCode, RefusedError
-from dbctl.output import Output, chosen_output, reserved_stdout
+from dbctl.output import Output, chosen_output, parquet_refused, reserved_stdout
 from dbctl.runtime import log_causes
 
 FormatOption = Annotated[
-    Output, typer.Option("--format", help="How to print the result.", show_default=True)
+    Output | None,
+    typer.Option(
+        "--format",
+        help="How to print the result: vertical is a block per record, ndjson a line of JSON.",
+        show_default="table",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+VerticalOption = Annotated[bool, typer.Option("-x", help="Short for --format vertical.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="Write there, whole or not at all, in the format of the file's name "
+        "unless --format tells another.",
+        show_default=False,
+    ),
+]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show SQL, connections and causes on stderr.")
 ]
@@ -23,34 +41,47 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; requir
 
 
 def command(
-    app: typer.Typer, name: str | None = None, **typer_options: Any
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    to_file: bool = False,
+    parquet: bool = False,
+    **typer_options: Any,
 ) -> Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]]:
     """Register a function as a command of `app` that prints one result.
 
-    The command takes `--format`, `--json` and `--verbose` beside the function's own parameters.
-    The function is given the settings of this run as its first argument and returns the exit code.
+    The command takes `--format`, `--json`, `-x` and `--verbose` beside the function's own
+    parameters, with `to_file` also `--output`; one of its own called `format_` takes the place of
+    the shared formats. Without `parquet` that format is refused. The
+    function is given the settings of this run as its first argument and returns the exit code.
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
-        app.command(name, **typer_options)(with_settings(function))
+        wrapped = with_settings(function, to_file=to_file, parquet=parquet)
+        app.command(name, **typer_options)(wrapped)
         return function
 
     return register
 
 
-def with_settings(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
+def with_settings(
+    function: Callable[..., ExitCode], *, to_file: bool = False, parquet: bool = False
+) -> Callable[..., ExitCode]:
     """Return `function` as Typer calls it: settings loaded, output format chosen.
 
-    Nothing but its result is printed to stdout.
+    Nothing but its result is printed to stdout, or to the file in its place.
     """
     own = list(inspect.signature(function).parameters.values())[1:]
+    has_own_format = any(parameter.name == "format_" for parameter in own)
     shared = [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
         )
         for name, default, annotation in (
-            ("format_", Output.TABLE, FormatOption),
+            *([] if has_own_format else [("format_", None, FormatOption)]),
             ("as_json", False, JsonOption),
+            *([] if has_own_format else [("as_vertical", False, VerticalOption)]),
+            *([("file", None, OutputOption)] if to_file else []),
             ("verbose", False, VerboseOption),
         )
     ]
@@ -59,15 +90,34 @@ def with_settings(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     )
 
     def wrapper(
-        context: typer.Context, *, format_: Output, as_json: bool, verbose: bool, **arguments: Any
+        context: typer.Context,
+        *,
+        as_json: bool,
+        as_vertical: bool = False,
+        file: Path | None = None,
+        verbose: bool,
+        **arguments: Any,
     ) -> ExitCode:
         from dbctl.settings import load_settings
 
-        chosen_output.set(Output.JSON if as_json else format_)
+        format_ = arguments.get("format_") if has_own_format else arguments.pop("format_")
+        if has_own_format:
+            as_json = as_json or format_ == Output.JSON
+            output = Output.JSON if as_json else Output.TABLE
+        else:
+            output = _chosen(format_, file, as_json=as_json, as_vertical=as_vertical)
+        chosen_output.set(output)
+        if output is Output.PARQUET and not parquet:
+            raise parquet_refused()
         if verbose:
             log_causes()
-        with reserved_stdout():
-            return function(load_settings(context.obj), **arguments)
+        with reserved_stdout(), written_to(file) as kept:
+            try:
+                return kept(function(load_settings(context.obj), **arguments))
+            except BaseException:
+                if format_ is None and not as_json:  # a script would have asked for JSON itself
+                    chosen_output.set(Output.TABLE)
+                raise
 
     parameters = [
         context,
@@ -79,6 +129,16 @@ def with_settings(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     return wrapper
+
+
+def _chosen(
+    output: Output | None, file: Path | None, *, as_json: bool, as_vertical: bool
+) -> Output:
+    if as_json:
+        return Output.JSON
+    if as_vertical:
+        return Output.VERTICAL
+    return output or Output.of(file) or Output.TABLE
 
 
 def confirm(question: str, *, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""The one sink of every result: a Rich table, JSON or CSV on stdout; notices on stderr."""
+"""The one sink of every result: a table, JSON or another format on stdout; notices on stderr."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from dbctl.errors import DbctlError, ExitCode, OperationFailed
+from dbctl.errors import DbctlError, ExitCode, OperationFailed, UsageError
 
 if TYPE_CHECKING:  # neither Rich nor pydantic is imported before something is printed
     from pydantic import BaseModel
@@ -24,15 +25,41 @@ class Output(StrEnum):
     """The formats every command can print its result in."""
 
     TABLE = "table"
+    VERTICAL = "vertical"
     JSON = "json"
+    NDJSON = "ndjson"
     CSV = "csv"
+    MARKDOWN = "markdown"
+    PARQUET = "parquet"
+
+    @classmethod
+    def of(cls, file: Path | None) -> Output | None:
+        """Return the format that a file's name tells, None where it tells none."""
+        return _SUFFIXES.get(file.suffix.lower()) if file else None
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a script reads JSON, errors included."""
+        return self in {Output.JSON, Output.NDJSON}
 
 
+_SUFFIXES = {
+    ".json": Output.JSON,
+    ".ndjson": Output.NDJSON,
+    ".jsonl": Output.NDJSON,
+    ".csv": Output.CSV,
+    ".md": Output.MARKDOWN,
+    ".parquet": Output.PARQUET,
+}
 chosen_output: ContextVar[Output] = ContextVar("chosen_output", default=Output.TABLE)
 # The stdout that a command began with, which is for its result alone.
 _reserved: ContextVar[TextIO | None] = ContextVar("reserved", default=None)
+# The file that has it in place of stdout.
+_file: ContextVar[Path | None] = ContextVar("file", default=None)
 # What draws a board at the moment; only that can write above it.
 _live: ContextVar[Console | None] = ContextVar("live", default=None)
+# What has the notices in place of stderr, as while a display fills the terminal.
+_told: ContextVar[Callable[[str], object] | None] = ContextVar("told", default=None)
 
 
 def prepare_streams() -> None:
@@ -93,29 +120,73 @@ def command_began() -> bool:
     return _reserved.get() is not None
 
 
-def _data() -> TextIO:
+@contextmanager
+def data_to(file: Path, stream: TextIO) -> Iterator[None]:
+    """Let `stream`, which writes to `file`, have the result while the body runs."""
+    stdout, name = _reserved.set(stream), _file.set(file)
+    try:
+        yield
+    finally:
+        _file.reset(name)
+        _reserved.reset(stdout)
+
+
+def data_file() -> Path | None:
+    """Return the file that has the result, None for stdout."""
+    return _file.get()
+
+
+def data_stream() -> TextIO:
+    """Return what the result is written to."""
     return _reserved.get() or sys.stdout
 
 
 def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
     """Print `result` to stdout in the chosen format and return its exit code.
 
-    `view` renders the table form; it is not called for the others.
+    `view` renders the table form; it is not called for the others. Raises UsageError for a format
+    that holds nothing but rows of a database.
     """
     with delivered():
         match chosen_output.get():
-            case Output.JSON:
-                _write_json(result)
-            case Output.CSV:
-                _write_csv(result)
             case Output.TABLE:
                 from dbctl.rendering import show
 
-                show(view(result), _data())
+                show(view(result), data_stream())
+            case Output.JSON:
+                _write_json(result)
+            case Output.PARQUET:
+                raise parquet_refused()
+            case output:
+                _write_records(result, output)
     error = getattr(result, "error", None)
-    if error is not None and chosen_output.get() is not Output.JSON:
-        _print_error(error)
+    if error is not None:
+        _report(error)
     return result.exit_code
+
+
+def emit_line(result: BaseModel) -> None:
+    """Print one of many results to stdout at once, as a line of JSON.
+
+    Raises BrokenPipeError where nobody reads any more, OperationFailed where it cannot be written.
+    """
+    try:
+        _write_json(result, indent=None)
+        data_stream().flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise cannot_write(error) from error
+
+
+def _report(error: ErrorBody) -> None:
+    """Tell of an error beside the result: JSON on stdout holds it, and a file will not be kept."""
+    to_file = data_file() is not None
+    output = chosen_output.get()
+    if output is Output.NDJSON and not to_file:
+        _write_error(error, output)
+    elif output is not Output.JSON or to_file:
+        _print_error(error)
 
 
 @contextmanager
@@ -127,67 +198,111 @@ def delivered() -> Iterator[None]:
     """
     try:
         yield
-        _data().flush()
+        data_stream().flush()
     except OSError as error:
         # Python would complain again while it closes stdout.
         with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), _data().fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), data_stream().fileno())
         if isinstance(error, BrokenPipeError):
             return
         chosen_output.set(Output.TABLE)
-        raise OperationFailed(
-            f"cannot write to stdout: {error.strerror}",
-            hint="Whatever the command had to do is done; what it had to say is lost.",
-        ) from error
+        raise cannot_write(error) from error
 
 
-def _write_json(document: BaseModel) -> None:
-    out = _data()
+def cannot_write(error: OSError) -> OperationFailed:
+    """Describe why the result cannot be written where it goes."""
+    if file := _file.get():
+        return OperationFailed(
+            f"cannot write {file}: {error.strerror}",
+            hint="Nothing is left of it; --output may name a file in another place.",
+        )
+    return OperationFailed(
+        f"cannot write to stdout: {error.strerror}",
+        hint="Whatever the command had to do is done; what it had to say is lost.",
+    )
+
+
+def parquet_refused() -> UsageError:
+    """Return the error of what has no parquet form."""
+    return UsageError(
+        "only rows of the database can be written as parquet",
+        hint="Choose json or csv; `dbctl inspect rows` and `query` write parquet.",
+    )
+
+
+def _write_json(document: BaseModel, *, indent: int | None = 2) -> None:
+    out = data_stream()
     # What a stream in another encoding would write for a character is no JSON.
-    ascii_only = not (out.encoding or "utf-8").lower().startswith("utf")
-    out.write(document.model_dump_json(indent=2, ensure_ascii=ascii_only) + "\n")
+    text = document.model_dump_json(indent=indent, ensure_ascii=not _is_unicode(out))
+    out.write(_shown(text, is_json=True) + "\n")
 
 
-def _write_csv(result: Result) -> None:
-    import csv
+def _write_records(result: Result, output: Output) -> None:
+    from dbctl import records
 
-    records = list(result.records())
-    columns = result.columns() or list(records[0] if records else ())
-    if not columns:
-        return
-    writer = csv.writer(_data(), lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_csv_cell(record[name]) for name in columns] for record in records)
+    out, found = data_stream(), list(result.records())
+    columns = result.columns() or list(found[0] if found else ())
+    if output is Output.VERTICAL:
+        from dbctl.rendering import styled
+
+        out.writelines(styled(block, out) for block in records.blocks(found))
+    elif output is Output.NDJSON:
+        out.write(_shown(records.ndjson(found, ascii_only=not _is_unicode(out)), is_json=True))
+    elif columns:
+        written = records.csv_text if output is Output.CSV else records.markdown
+        out.write(_shown(written(found, columns)))
 
 
-def _csv_cell(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple | dict):
-        import json
+def _shown(text: str, *, is_json: bool = False) -> str:
+    """Return what a terminal may show of a text; anything else has it as it is."""
+    if not data_stream().isatty():
+        return text
+    from dbctl.rendering import visible, visible_json
 
-        return json.dumps(value, ensure_ascii=False)
-    return value
+    return visible_json(text) if is_json else visible(text)
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "utf-8").lower().startswith("utf")
+
+
+@contextmanager
+def notices_to(tell: Callable[[str], object]) -> Iterator[None]:
+    """Let `tell` have the notices of the body, in place of stderr."""
+    token = _told.set(tell)
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 def notice(text: str) -> None:
     """Tell a person something on stderr, apart from the data on stdout."""
     from dbctl.rendering import console, visible
 
+    if (tell := _told.get()) is not None:
+        tell(text)
+        return
     out = _live.get() or console(stderr=True)
     out.print(visible(text), style="muted", soft_wrap=True)
 
 
 def show_error(error: DbctlError) -> None:
-    """Print an error and its hint: as one JSON document on stdout, or for people on stderr."""
-    from dbctl.results import ErrorBody, ErrorDocument
+    """Print an error and its hint: as JSON, on a line of its own, on stdout, or for people."""
+    from dbctl.results import ErrorBody
 
     body = ErrorBody.of(error)
-    if chosen_output.get() is Output.JSON:
-        with suppress(OperationFailed), delivered():
-            _write_json(ErrorDocument(error=body))
-    if chosen_output.get() is not Output.JSON:  # or no longer, as stdout cannot be written to
+    if (output := chosen_output.get()).is_json:
+        _write_error(body, output)
+    if not chosen_output.get().is_json:  # or no longer, as stdout cannot be written to
         _print_error(body)
+
+
+def _write_error(error: ErrorBody, output: Output) -> None:
+    from dbctl.results import ErrorDocument
+
+    with suppress(OperationFailed), delivered():
+        _write_json(ErrorDocument(error=error), indent=2 if output is Output.JSON else None)
 
 
 def _print_error(error: ErrorBody) -> None:
@@ -222,7 +337,7 @@ def live(board: RenderableType) -> Iterator[Callable[[str, bool], None]]:
         return
     from dbctl.rendering import visible
 
-    beside_json = chosen_output.get() is Output.JSON
+    beside_json = chosen_output.get().is_json
 
     def tell(line: str, urgent: bool) -> None:
         if urgent or not beside_json:  # not by way of Rich: a run may have hundreds of lines

@@ -1,7 +1,9 @@
 """What every view is made of: one style of table, and text that a terminal cannot obey."""
 
+import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -107,6 +109,11 @@ def visible(text: str) -> str:
     return _UNSAFE.sub(_escape, text)
 
 
+def visible_json(document: str) -> str:
+    """Return a JSON document with the same characters, which only its texts hold, escaped."""
+    return _UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], document)
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code <= 0xFF:
@@ -116,5 +123,19 @@ def _escape(match: re.Match[str]) -> str:
 
 def safe(value: object, style: str = "") -> Text:
     """Return text of unknown origin as a Rich Text on one line, its markup left uninterpreted."""
-    text = visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
-    return Text(text, style=style)
+    return Text(one_line(str(value)), style=style)
+
+
+def one_line(text: str) -> str:
+    """Replace what `visible` does, and newlines and tabs."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def styled(parts: Sequence[tuple[str, str]], stream: TextIO) -> str:
+    """Return parts of a text, coloured where `stream` is a terminal."""
+    if not stream.isatty():
+        return "".join(text for text, _ in parts)
+    out = console(stream)
+    with out.capture() as captured:
+        out.print(Text.assemble(*parts), soft_wrap=True, end="")
+    return captured.get()

@@ -185,7 +185,7 @@ def _signals_handled(handler: Callable[[int, FrameType | None], object]) -> Iter
 
 
 def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
-    chosen_output.set(Output.JSON if wants_json(argv) else Output.TABLE)
+    chosen_output.set(format_of_failure(argv))
     try:
         with _signals_handled(_end):
             outcome = _completed(command)
@@ -236,14 +236,15 @@ def _completed(command: Callable[[], object]) -> object:
     return outcome
 
 
-def wants_json(argv: Sequence[str]) -> bool:
-    """Tell whether a command line asks for JSON, without parsing it."""
+def format_of_failure(argv: Sequence[str]) -> Output:
+    """Return the JSON form that a command line asks for, without parsing it; else the table."""
     options = list(argv[: argv.index("--")] if "--" in argv else argv)
-    return (
-        "--json" in options
-        or "--format=json" in options
-        or ("--format", "json") in pairwise(options)
-    )
+    if "--json" in options:
+        return Output.JSON
+    for output in (Output.JSON, Output.NDJSON):
+        if f"--format={output}" in options or ("--format", output) in pairwise(options):
+            return output
+    return Output.TABLE
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:

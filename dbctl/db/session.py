@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
 import asyncpg
@@ -103,16 +104,43 @@ def _log(record: Any) -> None:
     logger.info("%s %r", record.query, record.args)
 
 
-async def bounded[T](owner: Terminable, work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Run `work` on connections of `owner` for `seconds` at most and return what it returns.
+class Pulse:
+    """When work was last known to go on; it does not wait for the server while it `rests`."""
 
-    Raises ConnectionFailed when it is not done by then, whatever the server does. When this task is
-    cancelled, so is the work: its statement on the server too, where that takes no longer than a
-    moment. Either way every connection of the owner is cut off, so that nothing waits any more.
+    def __init__(self) -> None:
+        self._resting = False
+        self._since = time.monotonic()
+
+    @contextmanager
+    def rests(self) -> Iterator[None]:
+        """Say that it is not the server that is waited for while the body runs."""
+        self._resting = True
+        try:
+            yield
+        finally:
+            self._resting = False
+            self._since = time.monotonic()
+
+    def left(self, seconds: float) -> float:
+        """Return what is left of so many seconds without a sign of the server."""
+        return seconds if self._resting else self._since + seconds - time.monotonic()
+
+
+async def bounded[T](
+    owner: Terminable, work: Coroutine[Any, Any, T], seconds: float, pulse: Pulse | None = None
+) -> T:
+    """Run `work` on connections of `owner` and return what it returns.
+
+    Raises ConnectionFailed when it is not done after `seconds`, or so long after the last `pulse`,
+    whatever the server does. When this task is cancelled, so is the work: its statement on the
+    server too, where that takes no longer than a moment. Either way every connection of the owner
+    is cut off, so that nothing waits any more.
     """
+    pulse = pulse or Pulse()
     task = asyncio.create_task(work)
     try:
-        await asyncio.wait({task}, timeout=seconds)
+        while not task.done() and (left := pulse.left(seconds)) > 0:
+            await asyncio.wait({task}, timeout=left)
         if task.done():
             return task.result()
         owner.terminate()

@@ -16,6 +16,7 @@ import typer
 from dbctl import redaction, runtime
 from dbctl.errors import ErrorCode, ExitCode, Interrupted, OperationFailed, UsageError
 from dbctl.options import command
+from dbctl.output import Output
 from dbctl.settings import load_settings
 
 
@@ -27,19 +28,20 @@ def raising(error: BaseException) -> Callable[[], object]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "json_wanted"),
+    ("arguments", "output"),
     [
-        (["health", "--json"], True),
-        (["health", "--format", "json"], True),
-        (["health", "--format=json"], True),
-        (["health", "--format", "csv"], False),
-        (["inspect", "rows", "--", "--json"], False),
+        (["health", "--json"], Output.JSON),
+        (["health", "--format", "json"], Output.JSON),
+        (["health", "--format=json"], Output.JSON),
+        (["health", "--format", "ndjson"], Output.NDJSON),
+        (["health", "--format", "csv"], Output.TABLE),
+        (["inspect", "rows", "--", "--json"], Output.TABLE),
     ],
 )
 def test_the_format_of_a_failure_is_that_of_the_command_line(
-    arguments: list[str], json_wanted: bool
+    arguments: list[str], output: Output
 ) -> None:
-    assert runtime.wants_json(arguments) is json_wanted
+    assert runtime.format_of_failure(arguments) is output
 
 
 def test_an_error_is_told_to_people_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

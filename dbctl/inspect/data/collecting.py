@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from dbctl.inspect.data.encodings import json_rows
+from dbctl.inspect.data.encodings import json_row
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Answer
 
@@ -20,11 +20,12 @@ async def collect[R: RowSet](connection: asyncpg.Connection[Any], answer: Answer
     source, limit = answer.source, answer.limit
     # One row more tells whether more follow.
     bound = "" if limit is None else f" LIMIT {limit + 1:d}"
-    statement = f"SELECT {json_rows(source.fields)} {source.tail}{bound}) o"
+    position = source.position or "NULL"
+    statement = f"SELECT {json_row(source.fields)}, {position} {source.tail}{bound}"
     records = await connection.fetch(statement, *source.parameters)
     rows = tuple(json.loads(record[0]) for record in records[:limit])
     more = len(records) > len(rows)
-    next_page = answer.next_page(rows[-1]) if rows and more else None
+    next_page = records[len(rows) - 1][1] if rows and more else None
     return answer.blank.model_copy(
         update={"rows": rows, "count": len(rows), "more": more, "next": next_page}
     )

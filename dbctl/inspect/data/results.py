@@ -13,7 +13,7 @@ _CONFIG = ConfigDict(frozen=True, serialize_by_alias=True)
 class Header(BaseModel):
     """A column of the rows.
 
-    `type` is PostgreSQL's name of its type; of a `masked` one no value is shown.
+    `type` is PostgreSQL's name of its type; of a `masked` one no value is shown, for a `reason`.
     """
 
     model_config: ClassVar[ConfigDict] = _CONFIG
@@ -22,6 +22,7 @@ class Header(BaseModel):
     type: str
     primary_key: bool = False
     masked: bool = False
+    reason: str | None = Field(default=None, exclude_if=lambda reason: reason is None)
 
 
 class RowSet(FallibleResult):
@@ -48,22 +49,78 @@ class RowSet(FallibleResult):
 
 
 class RowsResult(RowSet):
-    """Some rows of a relation; `order` is what they are sorted by."""
+    """Some rows of a relation; `order` is what they are sorted by.
+
+    They come `after` a place in that order, and after `offset` more. Of a `sample` they are random.
+    """
 
     table: str
     limit: int | None
-    offset: int
-    order: tuple[str, ...]
+    offset: int = 0
+    after: str | None = None
+    order: tuple[str, ...] = ()
+    sample: bool = False
+
+
+class CountResult(Result):
+    """How many rows there are, exactly."""
+
+    table: str
+    count: int
+
+
+class Reference(BaseModel):
+    """What a foreign key of a row refers to.
+
+    `key` has the values of its `columns`, None where one of them is NULL, masked where one of them
+    is. `label` is a name of the row that is `found` there. `note` says why nobody looked. `command`
+    shows that row, and `rows` has it where references are followed.
+    """
+
+    model_config: ClassVar[ConfigDict] = _CONFIG
+
+    constraint: str
+    columns: tuple[str, ...]
+    table: str
+    referenced_columns: tuple[str, ...]
+    key: tuple[str, ...] | None = None
+    found: bool = False
+    label: str | None = None
+    note: str | None = None
+    command: str | None = None
+    rows: RowsResult | None = None
+
+
+class Referrer(BaseModel):
+    """The rows of another table that refer to a row.
+
+    There are `count` of them, or with `more` at least so many; None where nobody counted, for what
+    `note` says. `command` shows them, and `rows` has the first where references are followed.
+    """
+
+    model_config: ClassVar[ConfigDict] = _CONFIG
+
+    constraint: str
+    table: str
+    columns: tuple[str, ...]
+    referenced_columns: tuple[str, ...]
+    count: int | None = None
+    more: bool = False
+    note: str | None = None
+    command: str | None = None
+    rows: RowsResult | None = None
 
 
 class RowResult(Result):
-    """The one row with a key."""
+    """The one row with a key, what it refers to and what refers to it."""
 
     model_config: ClassVar[ConfigDict] = _CONFIG
 
     table: str
     headers: tuple[Header, ...] = Field(serialization_alias="columns")
     row: dict[str, Any]
+    references: tuple[Reference, ...] = ()
+    referenced_by: tuple[Referrer, ...] = ()
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return the row."""

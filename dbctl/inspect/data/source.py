@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ class Field:
     `name` is unique within its source. `type` is PostgreSQL's name, `leaf` the built-in type below
     domains and the first array, empty for one that is not built in; `precision` and `scale` are a
     numeric's, None without limit. `sql` is the expression that reads it. Of a `masked` one no value
-    is read.
+    is read; `reason` says why.
     """
 
     name: str
@@ -29,10 +28,14 @@ class Field:
     scale: int | None = None
     primary_key: bool = False
     masked: bool = False
+    reason: str | None = None
 
     @classmethod
-    def of(cls, column: Column, *, masked: bool = False) -> Field:
-        """Return the field that reads `column` of the relation that is called `catalog.ALIAS`."""
+    def of(cls, column: Column, *, reason: str | None = None) -> Field:
+        """Return the field that reads `column` of the relation that is called `catalog.ALIAS`.
+
+        With a `reason` to mask it, its values are not read.
+        """
         return cls(
             name=column.name,
             type=column.type,
@@ -42,7 +45,8 @@ class Field:
             precision=column.precision,
             scale=column.scale,
             primary_key=column.key_position is not None,
-            masked=masked,
+            masked=reason is not None,
+            reason=reason,
         )
 
 
@@ -50,23 +54,29 @@ class Field:
 class Source:
     """A statement without its SELECT list and LIMIT: `tail` begins with FROM.
 
-    `tail` has `$1`, `$2`, … for `parameters`, which are bound.
+    `tail` has `$1`, `$2`, … for `parameters`, which are bound. `position` is the expression of the
+    text that says where a row stands, to continue after it; None where none can tell.
     """
 
     fields: tuple[Field, ...]
     tail: str
     parameters: tuple[Any, ...] = ()
+    position: str | None = None
+
+    def statement(self, limit: int | None) -> str:
+        """Return the plain SELECT of up to `limit` rows, and of one more that tells of others."""
+        selected = ", ".join(field.sql for field in self.fields)
+        return f"SELECT {selected} {self.tail}" + ("" if limit is None else f" LIMIT {limit + 1:d}")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer[R: RowSet]:
     """A source, and the result that its rows complete.
 
-    `blank` is that result without rows. At most `limit` rows are read, None for all.
-    `next_page` makes of the last row, where more follow, what continues after it.
+    `blank` is that result without rows. At most `limit` rows are read, None for all. Where more
+    follow, its `next` is the position of the last one.
     """
 
     source: Source
     blank: R
     limit: int | None = None
-    next_page: Callable[[Mapping[str, Any]], str | None] = lambda _row: None

@@ -1,0 +1,111 @@
+"""Write the rows of an answer while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from dbctl.db.session import Pulse
+from dbctl.errors import DbctlError, ExitCode
+from dbctl.inspect.connected import read
+from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson
+from dbctl.inspect.data.formats.transport import End, transport
+from dbctl.inspect.data.results import RowSet
+from dbctl.inspect.data.source import Answer
+from dbctl.inspect.reading import reading
+from dbctl.output import Output, chosen_output, data_file, data_stream, delivered, notice
+from dbctl.results import ErrorBody
+from dbctl.settings import Settings
+from dbctl.writer import Writer
+
+
+def stream[R: RowSet](
+    settings: Settings,
+    find: Callable[[asyncpg.Connection[Any]], Awaitable[Answer[R]]],
+    *,
+    statement_timeout: float,
+    csv_safe: bool,
+) -> ExitCode:
+    """Write the rows of what `find` finds, and return the exit code.
+
+    A JSON document that breaks off says so itself. Raises DbctlError for everything else.
+    """
+    output = chosen_output.get()
+    writer = Writer(data_stream(), _escape(output))
+    forms: list[Form] = []
+    pulse = Pulse()
+
+    async def streamed(connection: asyncpg.Connection[Any]) -> End:
+        async with reading(connection, statement_timeout):
+            answer = await find(connection)
+            form = form_of(output, answer, csv_safe=csv_safe)
+            forms.append(form)
+
+            async def take(lines: bytes) -> None:
+                data = form.rows(lines)
+                with pulse.rests():
+                    await writer.write(data if writer.begun else form.head() + data)
+
+            end = await transport(connection, answer, form.encoding, take)
+            tail = form.tail(end)
+            await writer.write(tail if writer.begun else form.head() + tail)
+            return end
+
+    try:
+        with delivered():
+            end = read(settings, streamed, statement_timeout=statement_timeout, pulse=pulse)
+            if end.more and output is not Output.JSON:
+                _tell(end)
+    except DbctlError as error:
+        if writer.torn:  # in the middle of a line no more can be told
+            chosen_output.set(Output.TABLE)
+        elif writer.begun and data_file() is None and forms and isinstance(forms[0], Json):
+            with delivered():
+                writer.write_text(forms[0].failure(ErrorBody.of(error)))
+            return error.exit_code
+        raise
+    return ExitCode.OK
+
+
+def form_of(output: Output, answer: Answer[Any], *, csv_safe: bool = False) -> Form:
+    """Return how rows are written in a format that is no table."""
+    fields = answer.source.fields
+    match output:
+        case Output.CSV:
+            return Csv(fields, safe=csv_safe)
+        case Output.NDJSON:
+            return Ndjson(fields)
+        case Output.MARKDOWN:
+            from dbctl.inspect.data.formats.texts import Markdown
+
+            return Markdown(fields)
+        case Output.VERTICAL:
+            from dbctl.inspect.data.formats.texts import Vertical
+
+            return Vertical(fields, data_stream())
+        case Output.PARQUET:
+            from dbctl.inspect.data.formats.parquet import Parquet
+
+            return Parquet(fields)
+        case _:
+            return Json(fields, answer.blank)
+
+
+def _escape(output: Output) -> Callable[[str], str] | None:
+    """Return what makes text of a format fit for a terminal, None for what is no text."""
+    if output is Output.PARQUET:
+        return None
+    if output is Output.VERTICAL or not data_stream().isatty():
+        return str  # each part of a block is made fit before it is coloured
+    from dbctl.rendering import visible, visible_json
+
+    return visible_json if output.is_json else visible
+
+
+def _tell(end: End) -> None:
+    rows = "1 row" if end.count == 1 else f"{end.count:,} rows"
+    notice(
+        f"more follow these {rows}" + (f": continue with --after {end.next}" if end.next else "")
+    )

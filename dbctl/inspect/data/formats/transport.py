@@ -1,0 +1,105 @@
+"""Rows as lines of text that the server writes: by COPY where it can run, else with a cursor.
+
+Nothing is decoded on the way, and no more is in memory than a few rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from dbctl.inspect.data.results import RowSet
+from dbctl.inspect.data.source import Answer, Source
+
+# Bytes that a cursor fetches at once, and the rows that it begins with.
+_BATCH = 1 << 18
+_FIRST = 50
+_MOST = 5000
+
+type Take = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How rows become lines.
+
+    `columns` is what COPY is given, up to the FROM of a source, and `closing` what follows its
+    end; `line` is the same row as one expression. Where `quote` is given, `line` has no quotes, and
+    a row with a line break in it stands between two of them.
+    """
+
+    columns: str
+    line: str
+    closing: str = ""
+    quote: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How many rows there were, whether `more` follow, and what continues `next`."""
+
+    count: int
+    more: bool = False
+    next: str | None = None
+
+
+async def transport(
+    connection: asyncpg.Connection[Any], answer: Answer[RowSet], encoding: Encoding, take: Take
+) -> End:
+    """Have `take` the rows of `answer`, some whole lines at a time, and return how it ended.
+
+    Raises what the driver and `take` raise; the statement is cancelled then.
+    """
+    # COPY takes no parameters, and does not tell where a row ends that is not to be shown.
+    if answer.source.parameters or answer.limit is not None:
+        return await _fetched(connection, answer.source, answer.limit, encoding, take)
+    return await _copied(connection, answer.source, encoding, take)
+
+
+async def _copied(
+    connection: asyncpg.Connection[Any], source: Source, encoding: Encoding, take: Take
+) -> End:
+    query = f"SELECT {encoding.columns} {source.tail}{encoding.closing}"
+    # The driver runs COPY by the protocol in which a text may be several statements; by the other,
+    # in which it prepares, it may not.
+    await connection.prepare(f"COPY ({query}) TO STDOUT", name="")
+    status = await connection.copy_from_query(
+        query, output=take, format="csv", quote=encoding.quote, delimiter=encoding.delimiter
+    )
+    return End(int(status.split()[-1]))
+
+
+async def _fetched(
+    connection: asyncpg.Connection[Any],
+    source: Source,
+    limit: int | None,
+    encoding: Encoding,
+    take: Take,
+) -> End:
+    # One row more tells whether more follow.
+    bound = "" if limit is None else f" LIMIT {limit + 1:d}"
+    position = "NULL" if limit is None else source.position or "NULL"
+    statement = f"SELECT {encoding.line}, {position} {source.tail}{bound}"
+    cursor = await connection.cursor(statement, *source.parameters)
+    count, last, size = 0, None, _FIRST
+    while records := await cursor.fetch(size):
+        wanted = records if limit is None else records[: limit - count]
+        if wanted:
+            count, last = count + len(wanted), wanted[-1][1]
+            data = _joined([record[0] for record in wanted], encoding.quote).encode()
+            await take(data)
+            size = max(1, min(_MOST, size * _BATCH // len(data)))
+        if len(wanted) < len(records):
+            return End(count, more=True, next=last)
+    return End(count)
+
+
+def _joined(rows: list[str], quote: str | None) -> str:
+    lines = "\n".join(rows) + "\n"
+    if quote is None or (lines.count("\n") == len(rows) and "\r" not in lines):
+        return lines
+    return "".join(f"{quote}{row}{quote}\n" for row in rows)
