@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from dbctl.errors import UsageError
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
-# The word NULL as it is shown, in quotes; with quotes of its own it takes one pair more.
-_WORD_NULL = re.compile(r"'('*(?:null|NULL)'*)'")
+_DOT, _COMMA, _COMMA_OR_COLON = (re.compile(stop) for stop in (r"\.", ",", "[,:]"))
 # PostgreSQL folds unquoted names in UTF-8 databases by ASCII alone.
 _FOLD = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})
 
@@ -36,14 +35,6 @@ class Order:
 
     column: Name
     descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What a column has to equal; None asks for NULL."""
-
-    column: Name
-    value: str | None
 
 
 def quote(name: str) -> str:
@@ -79,7 +70,7 @@ def parse_relation(text: str) -> list[Name]:
     names: list[Name] = []
     rest = text
     while True:
-        name, rest = _take(rest, ".", text)
+        name, rest = take(rest, _DOT, text)
         names.append(name)
         if not rest:
             break
@@ -101,7 +92,7 @@ def parse_columns(texts: Sequence[str]) -> list[Name]:
     for text in texts:
         rest = "," + text
         while rest:
-            name, rest = _take(rest[1:], ",", text)
+            name, rest = take(rest[1:], _COMMA, text)
             names.append(name)
     return names
 
@@ -118,11 +109,11 @@ def parse_order(texts: Sequence[str]) -> list[Order]:
         while rest:
             rest = rest[1:].lstrip()
             if rest.startswith('"'):
-                name, rest = _take(rest, ",:", text)
+                name, rest = take(rest, _COMMA_OR_COLON, text)
                 direction, comma, tail = rest.partition(",")
                 rest = comma + tail
             else:
-                name, rest = _take(rest, ",", text)
+                name, rest = take(rest, _COMMA, text)
                 bare, colon, word = name.text.rpartition(":")
                 direction = ""
                 if bare and word.lower() in {"asc", "desc"}:
@@ -143,23 +134,6 @@ def _descending(direction: str, text: str) -> bool:
             )
 
 
-def parse_condition(text: str) -> Condition:
-    """Split `column=value` at the first `=` outside of quotes.
-
-    `column=null` asks for NULL, and `column='null'` for the word, which is shown like that. Raises
-    UsageError where there is no `=` or no column.
-    """
-    hint = "Write column=value, or column=null."
-    name, rest = _take(text, "=", text, hint)
-    if not rest:
-        raise UsageError(f"{text!r} is not a condition", hint=hint)
-    value = rest[1:]
-    if value in {"null", "NULL"}:
-        return Condition(name, None)
-    word = _WORD_NULL.fullmatch(value)
-    return Condition(name, word[1] if word else value)
-
-
 def split_key(text: str) -> list[str]:
     """Split the values of a composite key at its commas; a value with a comma goes in quotes."""
     import csv
@@ -173,17 +147,25 @@ def split_key(text: str) -> list[str]:
         ) from None
 
 
-def _take(
-    text: str, stops: str, whole: str, hint: str = "Quote a name with odd characters: '\"a b\"'."
+def take(
+    text: str,
+    stop: re.Pattern[str],
+    whole: str,
+    hint: str = "Quote a name with odd characters: '\"a b\"'.",
 ) -> tuple[Name, str]:
-    """Take one identifier off `text`; return it and the rest, which begins with a stop or is ''."""
+    """Take one identifier off `text`; return it and the rest, which begins with a stop or is ''.
+
+    `whole` is what the user typed. Raises UsageError, with `hint`, for an empty or badly quoted
+    name.
+    """
     text = encodable(text).lstrip()
     if text.startswith('"'):
         quoted = re.match(r'"((?:[^"]|"")+)"\s*', text)
-        if quoted is None or (quoted.end() < len(text) and text[quoted.end()] not in stops):
+        if quoted is None or (quoted.end() < len(text) and not stop.match(text, quoted.end())):
             raise UsageError(f"the quotes in {whole!r} do not match", hint=hint)
         return Name(quoted[1].replace('""', '"'), quoted=True), text[quoted.end() :]
-    end = next((i for i, character in enumerate(text) if character in stops), len(text))
+    found = stop.search(text)
+    end = found.start() if found else len(text)
     bare = text[:end].rstrip()
     if not bare:
         raise UsageError(f"{whole!r} lacks a name", hint=hint)

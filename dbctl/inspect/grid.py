@@ -6,6 +6,7 @@ from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -14,9 +15,13 @@ from dbctl.rendering import facts, safe, table
 # What the style of all tables takes beside their cells: between two columns, and at the edges.
 GAP = 2
 EDGES = 2
-# What a column needs to be read, and one that has to be copied: a UUID fits.
+# What a column needs to be read, one of moments to the second, and one that has to be copied: a
+# UUID fits.
 READABLE = 12
+MOMENT = 20
 IDENTIFYING = 40
+# Less of a text than this says nothing beside its length.
+_WORTH_CUTTING = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,37 @@ class GridColumn:
     floor: int = READABLE
 
 
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """A text on one line that tells its length, in characters, where it does not fit."""
+
+    text: Text
+    length: int
+
+    @property
+    def cell_len(self) -> int:
+        """The width of the whole text."""
+        return self.text.cell_len
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Cut the text to the width there is."""
+        told = f"… {self.length:,} chars"
+        left = options.max_width - len(told)
+        if self.cell_len <= options.max_width or left < _WORTH_CUTTING:
+            yield _on_one_line(self.text)
+            return
+        cut = self.text.copy()
+        cut.truncate(left, overflow="crop")
+        yield cut.append(told, style="muted")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Take what the text takes, and less where there is less."""
+        return Measurement(1, max(self.cell_len, 1))
+
+
+type Cell = Text | Shortened
+
+
 @dataclass(frozen=True)
 class Grid:
     """Rows under a header; `wrap` breaks long cells into lines instead of shortening them.
@@ -36,7 +72,7 @@ class Grid:
     """
 
     columns: Sequence[GridColumn]
-    rows: Sequence[Sequence[Text]]
+    rows: Sequence[Sequence[Cell]]
     wrap: bool = False
     blocks: Callable[[], RenderableType] | None = None
 
@@ -90,18 +126,23 @@ def shrink(natural: Sequence[int], floors: Sequence[int], space: int) -> list[in
     return widths
 
 
-def pairs(items: Sequence[tuple[str, Text]], *, wrap: bool = False) -> Table:
+def pairs(items: Sequence[tuple[str, Cell]], *, wrap: bool = False) -> Table:
     """Return names with their values below one another; `wrap` as in Grid."""
     grid = facts()
-    if not wrap:
-        grid.columns[1].no_wrap = True
-        grid.columns[1].overflow = "ellipsis"
     names = [safe(name) for name, _ in items]
-    # Of two columns that do not wrap Rich would shorten both: the names stay, within reason.
+    # Rich would shorten both columns: the names stay, within reason.
     grid.columns[0].min_width = min(max((name.cell_len for name in names), default=0), 30)
     for name, (_, value) in zip(names, items, strict=True):
-        grid.add_row(name, value)
+        grid.add_row(name, value if wrap else _on_one_line(value))
     return grid
+
+
+def _on_one_line(value: Cell) -> Cell:
+    if isinstance(value, Shortened):
+        return value
+    line = value.copy()
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
 def section(title: str, content: RenderableType) -> Iterator[RenderableType]:

@@ -2,6 +2,7 @@
 
 import io
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import RenderableType
 
-from dbctl.inspect.data import views
+from dbctl.inspect.data import row_views, views
 from dbctl.inspect.data.results import Header, RowResult, RowsResult
-from dbctl.inspect.database import views as database_views
-from dbctl.inspect.database.results import Connections, Pool, PoolResult, Server
+from dbctl.inspect.database.results.pool import Connections, Pool, PoolResult, Server
+from dbctl.inspect.database.views import figures
+from dbctl.inspect.database.views import pool as pool_views
 from dbctl.inspect.grid import shrink
 from dbctl.rendering import console
 
@@ -79,7 +81,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     record: dict[str, Any] = {"id": 1} | {f"column_{n}": "x" * 30 * n for n in range(9)}
     result = rows(record)
     one = RowResult(table=result.table, headers=result.headers, row=record)
-    for view in (views.rows(result), views.row(one)):
+    for view in (views.rows(result), row_views.row(one)):
         assert max(len(line) for line in drawn(view, width)) <= width
 
 
@@ -99,7 +101,7 @@ def test_long_values_are_shortened_in_tables_and_whole_where_one_row_is_shown() 
     assert "…" in table
     assert value not in table
     one = RowResult(table=result.table, headers=result.headers, row=result.rows[0])
-    assert value in "".join(line.removeprefix("body").strip() for line in drawn(views.row(one), 80))
+    assert value in "".join(line.removeprefix("body").strip() for line in drawn(row_views.row(one), 80))
 
 
 def test_the_names_of_a_block_stay_whole_beside_a_long_value() -> None:
@@ -110,7 +112,7 @@ def test_the_names_of_a_block_stay_whole_beside_a_long_value() -> None:
 def test_a_huge_value_does_not_fill_the_screen() -> None:
     result = rows({"id": 1, "body": "x" * 1_000_000})
     one = RowResult(table=result.table, headers=result.headers, row=result.rows[0])
-    lines = drawn(views.row(one), 80)
+    lines = drawn(row_views.row(one), 80)
     assert len(lines) < 40
     assert "998,000 more characters" in " ".join(" ".join(lines).split())
 
@@ -177,7 +179,7 @@ def test_the_footer_counts_and_says_how_to_go_on(result: RowsResult, footer: str
     ],
 )
 def test_sizes_are_for_people(count: int, expected: str) -> None:
-    assert database_views.size(count) == expected
+    assert figures.size(count) == expected
 
 
 def test_no_rows_are_a_sentence_and_not_an_empty_table() -> None:
@@ -189,11 +191,12 @@ def test_no_rows_are_a_sentence_and_not_an_empty_table() -> None:
 
 def test_a_full_server_has_nothing_free() -> None:
     result = PoolResult(
+        read_at=datetime(2024, 1, 1, tzinfo=UTC),
         pool=Pool(size=5, max_overflow=10, checked_in=0, checked_out=1, overflow=0, recycle=-1),
         server=Server(host="h", database="d", user="u", version="18.6", tls="TLSv1.3", pooled=True),
         connections=Connections(used=99, maximum=100, reserved=3),
     )
-    text = "\n".join(drawn(database_views.pool(result), 80))
+    text = "\n".join(drawn(pool_views.pool(result), 80))
     for line in ("TLSv1.3", "pooled", "99 of 100", "never"):
         assert line in text
     assert text.split("free")[1].strip() == "0"

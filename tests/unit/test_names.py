@@ -5,13 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbctl.db.names import (
-    Condition,
     Name,
     Order,
     choose,
     listed,
     parse_columns,
-    parse_condition,
     parse_order,
     parse_relation,
     quote,
@@ -61,38 +59,6 @@ def test_every_name_survives_being_quoted(schema: str, table: str) -> None:
         schema,
         table,
     ]
-
-
-@given(NAMES, st.text(st.characters(exclude_categories=["Cs"])))
-def test_every_condition_survives_a_quoted_name(column: str, value: str) -> None:
-    condition = parse_condition(f"{quote(column)}={value}")
-    assert condition.column == Name(column, quoted=True)
-    assert (condition.value == value) == ("null" not in value.strip("'").lower())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a=b", Condition(Name("a"), "b")),
-        ("a=", Condition(Name("a"), "")),
-        ("a=b=c", Condition(Name("a"), "b=c")),
-        ("a= b", Condition(Name("a"), " b")),
-        ("a=null", Condition(Name("a"), None)),
-        ("a=NULL", Condition(Name("a"), None)),
-        ("a=Null", Condition(Name("a"), "Null")),
-        ("a='null'", Condition(Name("a"), "null")),
-        ("a=''NULL''", Condition(Name("a"), "'NULL'")),
-        ("a='x'", Condition(Name("a"), "'x'")),
-    ],
-)
-def test_a_condition_is_split_at_its_first_equals_sign(text: str, expected: Condition) -> None:
-    assert parse_condition(text) == expected
-
-
-@pytest.mark.parametrize("text", ["a", "=b", "", '"a=b"', '"a"x=1', "a=\udcff"])
-def test_what_is_no_condition_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_condition(text)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The operations behind `inspect rows` and `inspect row`.
+"""The operation behind `inspect rows`: a page of a relation, filtered and sorted.
 
 Every statement is made of quoted identifiers, types from the catalogue, and bound parameters.
 """
@@ -6,45 +6,25 @@ Every statement is made of quoted identifiers, types from the catalogue, and bou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
-from dbctl.db.catalog import Column, Relation, columns_of, find_column, key_of, resolve
-from dbctl.db.failures import first_line
-from dbctl.db.names import (
-    Name,
-    Order,
-    encodable,
-    listed,
-    parse_columns,
-    parse_condition,
-    parse_order,
-    split_key,
-    typed,
-)
-from dbctl.errors import ErrorCode, FindingError, UsageError
+from dbctl.db.catalog import Relation, find_column, key_of
+from dbctl.db.names import Name, Order, listed, parse_order, typed
+from dbctl.errors import UsageError
 from dbctl.inspect.data.collecting import collect
-from dbctl.inspect.data.literals import array_literal
-from dbctl.inspect.data.results import Header, RowResult, RowsResult
-from dbctl.inspect.data.source import Answer, Field, Source
+from dbctl.inspect.data.conditions import Filter, Operator, check
+from dbctl.inspect.data.cost import Guard
+from dbctl.inspect.data.paging import Sorting, after_position, parse_position, position
+from dbctl.inspect.data.results import RowsResult
+from dbctl.inspect.data.selection import Parameters, Selection, fields_of, select
+from dbctl.inspect.data.source import Answer, Source
 from dbctl.inspect.masking import Masks
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 # Far from where a bigint ends.
 _LARGEST = 2**62
-_NAME_TYPES = frozenset({"name", "char"})
-# PostgreSQL's error classes for a value: bad data, a constraint of a domain, a name in a reg* type.
-_VALUE_ERRORS = ("22", "23", "42", "0A")
-
-
-@dataclass(frozen=True, slots=True)
-class _Test:
-    """A column and what it has to equal; None is NULL."""
-
-    column: Column
-    value: str | None
 
 
 async def list_rows(
@@ -56,7 +36,9 @@ async def list_rows(
     order: Sequence[str] = (),
     limit: int | None = 20,
     offset: int = 0,
+    after: str | None = None,
     masks: Masks = Masks(),  # noqa: B008 - frozen
+    guard: Guard = Guard(),  # noqa: B008 - frozen
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> RowsResult:
     """Read rows as `find_rows` finds them."""
@@ -69,7 +51,9 @@ async def list_rows(
             order=order,
             limit=limit,
             offset=offset,
+            after=after,
             masks=masks,
+            guard=guard,
         )
         return await collect(connection, answer)
 
@@ -83,165 +67,86 @@ async def find_rows(
     order: Sequence[str] = (),
     limit: int | None = 20,
     offset: int = 0,
+    after: str | None = None,
     masks: Masks,
+    guard: Guard,
 ) -> Answer[RowsResult]:
-    """Find up to `limit` rows of the relation that `name` means, after skipping `offset`.
+    """Find up to `limit` rows of the relation that `name` means, all if None.
 
     `columns`, `where` and `order` are as typed: `a,b`, `column=value`, `column:desc`. The primary
     key settles the order that `order` leaves open, so that pages neither overlap nor miss a row.
-    Raises UsageError for a name that is not there and for a value that its column cannot hold.
+    The rows begin after the place `after`, which is the `next` of the page before, and after
+    `offset` more. Raises UsageError for a name that is not there, for a value that its column
+    cannot hold, and for a place that is none; CostRefused where `guard` refuses.
     """
     limit = None if limit is None else min(limit, _LARGEST)
     offset = min(offset, _LARGEST)
-    wanted = parse_columns(columns)
-    conditions = [parse_condition(text) for text in where]
     orders = parse_order(order)
-    relation = await resolve(connection, name)
-    known = await columns_of(connection, relation)
-    found = (find_column(relation, known, name) for name in wanted)
-    shown = list(dict.fromkeys(found)) or known
-    tests = [
-        _test(find_column(relation, known, condition.column), condition.value)
-        for condition in conditions
-    ]
-    sorting: dict[Column, bool] = {}
-    for one in [*orders, *_tie_breakers(known)]:
-        sorting.setdefault(find_column(relation, known, one.column), one.descending)
-    await _check_order(connection, relation, sorting)
-    fields = _fields(relation, shown, masks)
-    return Answer(
-        source=await _source(connection, relation, fields, tests, sorting, offset=offset),
-        blank=RowsResult(
-            table=relation.label,
-            headers=_headers(fields),
-            limit=limit,
-            offset=offset,
-            order=tuple(typed(column.name) + ":desc" * down for column, down in sorting.items()),
-        ),
-        limit=limit,
-    )
-
-
-async def find_row(
-    connection: asyncpg.Connection[Any],
-    name: str,
-    key: Sequence[str],
-    *,
-    masks: Masks = Masks(),  # noqa: B008 - frozen
-    statement_timeout: float = STATEMENT_TIMEOUT,
-) -> RowResult:
-    """Read the row whose primary key is `key`: one text per column, or all in one with commas.
-
-    Raises FindingError where there is no such row; UsageError where the relation has no primary
-    key, and for values that do not fit it.
-    """
-    async with reading(connection, statement_timeout):
-        relation = await resolve(connection, name)
-        known = await columns_of(connection, relation)
-        tests = _key_tests(relation, key_of(known), key)
-        fields = _fields(relation, known, masks)
-        source = await _source(connection, relation, fields, tests, {}, offset=0)
-        blank = RowsResult(
-            table=relation.label, headers=_headers(fields), limit=1, offset=0, order=()
-        )
-        found = await collect(connection, Answer(source, blank, limit=1))
-    if not found.rows:
-        told = listed([f"{typed(test.column.name)} = {test.value}" for test in tests])
-        raise FindingError(
-            f"there is no row in {relation.label} with {told}",
-            hint=f"`dbctl inspect rows {relation.label}` shows some that are there.",
-            code=ErrorCode.NOT_FOUND,
-        )
-    return RowResult(table=relation.label, headers=found.headers, row=found.rows[0])
-
-
-def _key_tests(relation: Relation, key: list[Column], given: Sequence[str]) -> list[_Test]:
-    if not key:
-        raise UsageError(
-            f"{relation.label} has no primary key",
-            hint=f"Use `dbctl inspect rows {relation.label} --where column=value`.",
-        )
-    values = [encodable(value) for value in given]
-    if len(key) > 1 and len(values) == 1:
-        values = split_key(values[0])
-    if len(values) != len(key):
-        names = [typed(column.name) for column in key]
-        raise UsageError(
-            f"the primary key of {relation.label} is {listed(names)}: "
-            f"{len(key)} values, not {len(values)}",
-            hint=f"Give them in this order: {','.join(names)}.",
-        )
-    return [_Test(column, value) for column, value in zip(key, values, strict=True)]
-
-
-def _test(column: Column, value: str | None) -> _Test:
-    """Return the test for a value as it is typed, or as it is shown: arrays are shown as JSON."""
-    return _Test(column, array_literal(value) if value and column.is_array else value)
-
-
-def _tie_breakers(known: list[Column]) -> list[Order]:
-    return [Order(Name(column.name, quoted=True)) for column in key_of(known)]
-
-
-def _fields(relation: Relation, columns: list[Column], masks: Masks) -> tuple[Field, ...]:
-    return tuple(
-        Field.of(
-            column,
-            masked=masks.reason(relation.schema, relation.name, column.name) is not None,
-        )
-        for column in columns
-    )
-
-
-def _headers(fields: Sequence[Field]) -> tuple[Header, ...]:
-    return tuple(
-        Header(name=f.name, type=f.type, primary_key=f.primary_key, masked=f.masked) for f in fields
-    )
-
-
-async def _source(
-    connection: asyncpg.Connection[Any],
-    relation: Relation,
-    fields: tuple[Field, ...],
-    tests: list[_Test],
-    sorting: dict[Column, bool],
-    *,
-    offset: int,
-) -> Source:
-    for test in tests:
-        await _check(connection, test)
-    parameters: list[Any] = []
-
-    def bind(value: object) -> str:
-        parameters.append(value)
-        return f"${len(parameters)}"
-
-    tail = f"FROM {relation.sql}"
-    if tests:
-        parts = (_condition(t, bind(t.value) if t.value is not None else "") for t in tests)
-        tail += f" WHERE {' AND '.join(parts)}"
+    selection = await select(connection, name, columns=columns, where=where, masks=masks)
+    sorting = await _sorting(connection, selection, orders)
+    unplaced = await _why_unplaced(connection, selection, sorting, masks)
+    parameters = Parameters()
+    tail = selection.source(parameters)
+    if after is not None:
+        if unplaced:
+            raise UsageError(f"--after needs to know where a row stands: {unplaced}", hint=_OFFSET)
+        values = await _place(connection, after, sorting)
+        following = after_position(sorting, values, parameters.bind)
+        tail += f" {'AND' if selection.filters else 'WHERE'} {following}"
     if sorting:
-        parts = (f"{column.sql} {'DESC' if down else 'ASC'}" for column, down in sorting.items())
-        tail += f" ORDER BY {', '.join(parts)}"
+        tail += f" ORDER BY {', '.join(one.sql for one in sorting)}"
     if offset:
         tail += f" OFFSET {offset:d}"
-    return Source(fields, tail, tuple(parameters))
+    source = Source(
+        selection.fields,
+        tail,
+        parameters.values,
+        position=None if unplaced else position(sorting),
+    )
+    await guard.check(connection, source.statement(limit), source.parameters)
+    blank = RowsResult(
+        table=selection.relation.label,
+        headers=selection.headers,
+        limit=limit,
+        offset=offset,
+        after=after,
+        order=tuple(one.label for one in sorting),
+    )
+    return Answer(source, blank, limit)
 
 
-async def _check_order(
-    connection: asyncpg.Connection[Any], relation: Relation, sorting: dict[Column, bool]
-) -> None:
-    """Let the server sort nothing, to know whether it can.
+_OFFSET = "Use --offset."
+
+
+async def _sorting(
+    connection: asyncpg.Connection[Any], selection: Selection, orders: Sequence[Order]
+) -> list[Sorting]:
+    """Return what rows are sorted by: the orders, and the primary key where they leave it open.
 
     Raises UsageError where a type has no order.
     """
-    if all(column.comparable for column in sorting):
+    relation, known = selection.relation, selection.columns
+    key = [Order(Name(column.name, quoted=True)) for column in key_of(known)]
+    found: dict[str, Sorting] = {}
+    for one in [*orders, *key]:
+        column = find_column(relation, known, one.column)
+        found.setdefault(column.name, Sorting(column, one.descending))
+    sorting = list(found.values())
+    await _check_order(connection, relation, sorting)
+    return sorting
+
+
+async def _check_order(
+    connection: asyncpg.Connection[Any], relation: Relation, sorting: list[Sorting]
+) -> None:
+    """Let the server sort nothing, to know whether it can."""
+    unordered = [one.column for one in sorting if not one.column.comparable]
+    if not unordered:
         return
-    parts = ", ".join(column.sql for column in sorting)
+    parts = ", ".join(one.sql for one in sorting)
     try:
         await connection.prepare(f"SELECT FROM {relation.sql} ORDER BY {parts}", name="")
     except asyncpg.UndefinedFunctionError as error:
-        unordered = [column for column in sorting if not column.comparable] or sorting
         types = listed([f"{typed(column.name)} ({column.type})" for column in unordered])
         raise UsageError(
             f"{relation.label} cannot be sorted by {types}: the type has no order",
@@ -249,54 +154,25 @@ async def _check_order(
         ) from error
 
 
-def _condition(test: _Test, parameter: str) -> str:
-    if test.value is None:
-        # IS NULL is true for a row value of NULLs, which is not NULL; the parser makes a plain
-        # null test of this, so that an index serves it.
-        return f"{test.column.sql} IS NOT DISTINCT FROM NULL"
-    return f"{_left(test.column)} = {_cast(test.column, parameter)}"
+async def _why_unplaced(
+    connection: asyncpg.Connection[Any],
+    selection: Selection,
+    sorting: Sequence[Sorting],
+    masks: Masks,
+) -> str | None:
+    """Say why the place of a row in the order cannot be told; None where it can."""
+    if not key_of(selection.columns):
+        return f"{selection.relation.label} has no primary key"
+    columns = [one.column for one in sorting]
+    fields = await fields_of(connection, selection.relation, columns, masks)
+    return next((f"{typed(field.name)} is masked" for field in fields if field.masked), None)
 
 
-def _left(column: Column) -> str:
-    """Return the side of the column: itself, so that an index serves, where its type has an `=`."""
-    return column.sql if _typed(column) else f"CAST({column.sql} AS pg_catalog.text)"
-
-
-def _typed(column: Column) -> bool:
-    # A cast to "char" or name would cut the value and find what was not asked for.
-    return column.comparable and (column.is_array or column.leaf not in _NAME_TYPES)
-
-
-def _cast(column: Column, parameter: str) -> str:
-    """Return the parameter, bound as text, as a value of the column's type."""
-    text = f"CAST({parameter} AS pg_catalog.text)"
-    if column.leaf == "bytea" and not column.is_array:
-        # As it is shown, or as SQL writes it: a backslash is not in base64's alphabet.
-        return (
-            f"CASE WHEN {text} LIKE '\\\\x%' THEN CAST({text} AS pg_catalog.bytea)"
-            f" ELSE pg_catalog.decode({text}, 'base64') END"
-        )
-    return f"CAST({text} AS {column.base_sql})" if _typed(column) else text
-
-
-async def _check(connection: asyncpg.Connection[Any], test: _Test) -> None:
-    """Let the server read a value as its column's type, to know which one it refuses.
-
-    Raises UsageError where it does.
-    """
-    if test.value is None or not _typed(test.column):
-        return
-    try:
-        # Only whether it can be read: the driver could not hold every value itself.
-        await connection.fetch(f"SELECT {_cast(test.column, '$1')} IS NULL", test.value)
-    except asyncpg.PostgresError as error:
-        if not (error.sqlstate or "").startswith(_VALUE_ERRORS):
-            raise
-        column = test.column
-        hint = f"PostgreSQL says: {first_line(error)}."
-        if column.labels and not column.is_array:
-            hint = f"It takes {listed(column.labels, 'or')}."
-        raise UsageError(
-            f"{typed(column.name)} is of type {column.type} and does not take {test.value!r}",
-            hint=hint,
-        ) from error
+async def _place(
+    connection: asyncpg.Connection[Any], after: str, sorting: Sequence[Sorting]
+) -> list[str | None]:
+    """Return the values of the place `after`, which their columns can hold."""
+    values = parse_position(after, sorting)
+    for one, value in zip(sorting, values, strict=True):
+        await check(connection, Filter(one.column, Operator.EQUAL, value))
+    return values

@@ -1,45 +1,61 @@
 """Rows as tables for people."""
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from dbctl.inspect.data.results import Header, RowResult, RowsResult
-from dbctl.inspect.grid import IDENTIFYING, READABLE, Grid, GridColumn, pairs, section
-from dbctl.rendering import safe
+from dbctl.inspect.data.results import CountResult, Header, RowSet, RowsResult
+from dbctl.inspect.grid import (
+    IDENTIFYING,
+    MOMENT,
+    READABLE,
+    Cell,
+    Grid,
+    GridColumn,
+    Shortened,
+    pairs,
+    section,
+)
+from dbctl.rendering import Verbatim, safe, visible
 
-# More than any terminal shows of a cell, and what one value may take of the screen for itself.
+# More than any terminal shows of a cell.
 _CELL = 2000
-_VALUE = 2000
 _NUMBERS = ("smallint", "integer", "bigint", "oid", "real", "double", "numeric", "money")
 
 
-def rows(result: RowsResult) -> RenderableType:
-    """Show rows side by side where they fit, one block each where they do not."""
-    footer = safe(_footer(result), "muted")
+def rows(result: RowsResult, *, full: bool = False) -> RenderableType:
+    """Show a page of rows, and how to go on; `full` as in `table_of`."""
+    footer = [safe(_footer(result), "muted"), *masked_footer(result.headers)]
     if not (result.headers and result.rows):
-        return footer
+        return Group(*footer)
+    return Group(table_of(result, first=result.offset + 1, full=full), *footer)
+
+
+def table_of(result: RowSet, *, first: int = 1, full: bool = False) -> Grid:
+    """Show rows side by side where they fit, one block each where they do not.
+
+    The blocks are counted from `first`. Long values are shortened unless `full`.
+    """
     columns = [
-        GridColumn(
-            header.name,
-            "right" if _is_number(header) else "left",
-            IDENTIFYING if header.primary_key or _is_number(header) else READABLE,
-        )
+        GridColumn(header.name, "right" if _is_number(header) else "left", _floor(header))
         for header in result.headers
     ]
-    cells = [[cell(row[h.name], h.type) for h in result.headers] for row in result.rows]
-    return Group(Grid(columns, cells, blocks=_blocks(result)), footer)
+    cells = [[_cell(row[h.name], h, full=full) for h in result.headers] for row in result.rows]
+    return Grid(columns, cells, wrap=full, blocks=_blocks(result, cells, first, full=full))
 
 
-def _blocks(result: RowsResult) -> Callable[[], RenderableType]:
+def _blocks(
+    result: RowSet, cells: Sequence[Sequence[Cell]], first: int, *, full: bool
+) -> Callable[[], RenderableType]:
     def blocks() -> RenderableType:
         parts: list[RenderableType] = []
-        for number, row in enumerate(result.rows, start=result.offset + 1):
-            values = [(h.name, cell(row[h.name], h.type)) for h in result.headers]
-            parts += [*section(f"row {number}", pairs(values)), Text()]
+        for number, row in enumerate(cells, start=first):
+            values = [(h.name, one) for h, one in zip(result.headers, row, strict=True)]
+            parts += [*section(f"row {number}", pairs(values, wrap=full)), Text()]
         return Group(*parts)
 
     return blocks
@@ -47,37 +63,81 @@ def _blocks(result: RowsResult) -> Callable[[], RenderableType]:
 
 def _footer(result: RowsResult) -> str:
     count = len(result.rows)
+    if result.sample:
+        return f"{count} random {'row' if count == 1 else 'rows'}" if count else "no rows"
     if not count and not result.more:
-        return f"no rows after the first {result.offset}" if result.offset else "no rows"
+        skipped = f" after the first {result.offset}" if result.offset else ""
+        return f"no more rows{skipped}" if result.after is not None else f"no rows{skipped}"
     told = "1 row" if count == 1 else f"{count} rows"
     if result.more:
-        told += f", more with --offset {result.offset + count}"
+        token = result.next
+        if token is not None and visible(token) == token and "\n" not in token:
+            told += f", more with --after {shlex.quote(token)}"
+        else:
+            told += f", more with --offset {result.offset + count}"
         if not result.order:
             told += "; in no certain order without --order"
     return told
 
 
-def row(result: RowResult) -> RenderableType:
-    """Show one row, a line or more per column."""
-    values = [(h.name, cell(result.row[h.name], h.type, _VALUE)) for h in result.headers]
-    return pairs(values, wrap=True)
+def masked_footer(headers: Sequence[Header]) -> list[Text]:
+    """Return the line that tells which columns are masked, and why; none where none is."""
+    masked = [f"{h.name} ({h.reason})" if h.reason else h.name for h in headers if h.masked]
+    if not masked:
+        return []
+    return [safe(f"masked: {', '.join(masked)}; --reveal shows what is there", "muted")]
 
 
-def cell(value: Any, type_: str, limit: int = _CELL) -> Text:
-    """Return one value on one line: NULL dim, and text that could be taken for another quoted."""
+def count(result: CountResult) -> RenderableType:
+    """Show how many rows there are; a script is given the bare number."""
+    told = "1 row" if result.count == 1 else f"{result.count:,} rows"
+    return Verbatim(f"{result.count}\n", safe(f"{told} in {result.table}"))
+
+
+def _cell(value: Any, header: Header, *, full: bool) -> Cell:
+    if header.masked and value is not None:
+        return Text(str(value), style="muted")
+    if full:
+        return cell(value, header.type, None)
+    text = cell(value, header.type, _CELL)
+    # The length of a moment says nothing.
+    if value is None or _is_moment(header):
+        return text
+    return Shortened(text, len(plain(value, header.type)))
+
+
+def cell(value: Any, type_: str, limit: int | None = _CELL) -> Text:
+    """Return one value on one line: NULL dim, and text that could be taken for another quoted.
+
+    More characters than `limit` are only counted.
+    """
     if value is None:
         return Text("NULL", style="muted")
-    if isinstance(value, str) and type_ not in {"json", "jsonb"}:
-        text = value
-        # Also the literal word NULL, and what only seems to be in these quotes.
-        if not text or text != text.strip() or text == "NULL" or text[0] == text[-1] == "'":
-            text = "'" + text.replace("'", "''") + "'"
-    else:
-        text = json.dumps(value, ensure_ascii=False)
-    if len(text) <= limit:
+    text = plain(value, type_)
+    if limit is None or len(text) <= limit:
         return safe(text)
     rest = len(text) - limit
     return Text.assemble(safe(text[:limit]), (f"… ({rest:,} more characters)", "muted"))
+
+
+def plain(value: Any, type_: str) -> str:
+    """Return the text of a value other than NULL, quoted where it could be taken for another."""
+    if not isinstance(value, str) or type_ in {"json", "jsonb"}:
+        return json.dumps(value, ensure_ascii=False)
+    # Also the literal word NULL, and what only seems to be in these quotes.
+    if not value or value != value.strip() or value == "NULL" or value[0] == value[-1] == "'":
+        return "'" + value.replace("'", "''") + "'"
+    return value
+
+
+def _floor(header: Header) -> int:
+    if header.primary_key or _is_number(header):
+        return IDENTIFYING
+    return MOMENT if _is_moment(header) else READABLE
+
+
+def _is_moment(header: Header) -> bool:
+    return header.type.startswith("timestamp") and not header.type.endswith("[]")
 
 
 def _is_number(header: Header) -> bool:

@@ -1,0 +1,91 @@
+"""The operation behind `inspect row`: one row in full, with what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+
+from dbctl.db.catalog import key_of
+from dbctl.db.names import encodable, listed, split_key, typed
+from dbctl.errors import ErrorCode, FindingError, UsageError
+from dbctl.inspect.data.collecting import collect
+from dbctl.inspect.data.conditions import Filter, Operator, check
+from dbctl.inspect.data.cost import Guard
+from dbctl.inspect.data.relatives import Relatives
+from dbctl.inspect.data.results import RowResult, RowsResult
+from dbctl.inspect.data.selection import Parameters, Selection, select
+from dbctl.inspect.data.source import Answer, Source
+from dbctl.inspect.masking import Masks
+from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+
+
+async def find_row(
+    connection: asyncpg.Connection[Any],
+    name: str,
+    key: Sequence[str],
+    *,
+    columns: Sequence[str] = (),
+    follow: bool = False,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
+    guard: Guard = Guard(),  # noqa: B008 - frozen
+    statement_timeout: float = STATEMENT_TIMEOUT,
+) -> RowResult:
+    """Read the row whose primary key is `key`: one text per column, or all in one with commas.
+
+    With `follow` the rows at the other end of its foreign keys are read too, the first few of each.
+    What `guard` refuses is not counted. Raises FindingError where there is no such row; UsageError
+    where the relation has no primary key, and for values that do not fit it.
+    """
+    async with reading(connection, statement_timeout):
+        selection = await select(connection, name, columns=columns, masks=masks)
+        selection = replace(selection, filters=_key_filters(selection, key))
+        for one in selection.filters:
+            await check(connection, one)
+        parameters = Parameters()
+        source = Source(selection.fields, selection.source(parameters), parameters.values)
+        blank = RowsResult(table=selection.relation.label, headers=selection.headers, limit=1)
+        found = await collect(connection, Answer(source, blank, limit=1))
+        if not found.rows:
+            raise _missing(selection)
+        relatives = Relatives(connection, selection, masks=masks, guard=guard, follow=follow)
+        references, referrers = await relatives.find()
+    return RowResult(
+        table=found.table,
+        headers=found.headers,
+        row=found.rows[0],
+        references=references,
+        referenced_by=referrers,
+    )
+
+
+def _key_filters(selection: Selection, given: Sequence[str]) -> tuple[Filter, ...]:
+    label, key = selection.relation.label, key_of(selection.columns)
+    if not key:
+        raise UsageError(
+            f"{label} has no primary key", hint=f"Use `dbctl inspect rows {label} column=value`."
+        )
+    values = [encodable(value) for value in given]
+    if len(key) > 1 and len(values) == 1:
+        values = split_key(values[0])
+    if len(values) != len(key):
+        names = [typed(column.name) for column in key]
+        raise UsageError(
+            f"the primary key of {label} is {listed(names)}: {len(key)} values, not {len(values)}",
+            hint=f"Give them in this order: {','.join(names)}.",
+        )
+    return tuple(
+        Filter(column, Operator.EQUAL, value) for column, value in zip(key, values, strict=True)
+    )
+
+
+def _missing(selection: Selection) -> FindingError:
+    label = selection.relation.label
+    told = listed([f"{typed(one.column.name)} = {one.value}" for one in selection.filters])
+    return FindingError(
+        f"there is no row in {label} with {told}",
+        hint=f"`dbctl inspect rows {label}` shows some that are there.",
+        code=ErrorCode.NOT_FOUND,
+    )
