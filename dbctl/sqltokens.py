@@ -23,12 +23,24 @@ class Token(NamedTuple):
     text: str
 
 
+class Piece(NamedTuple):
+    """A token, and where in the text it begins and ends."""
+
+    token: Token
+    start: int
+    end: int
+
+
 # Quotes that are never closed reach to the end: a statement must not appear inside of them.
 _TOKEN = re.compile(
     r"""
       (?P<SPACE>   [ \t\n\r\f\v]+ | --[^\n\r]* )
     | (?P<COMMENT> /\* )
+    # Continued on another line it is one string: a backslash still escapes there.
     | (?P<STRING>  [eE] ' (?: [^'\\] | \\. | '' )*+ (?: ' | \\?\Z )
+                   (?: [ \t\f\v]* (?: --[^\n\r]* )? [\n\r]
+                       (?: [ \t\n\r\f\v]+ | --[^\n\r]* [\n\r] )*+
+                       ' (?: [^'\\] | \\. | '' )*+ (?: ' | \\?\Z ) )*+
                  | (?: [bBxXnN] | [uU]& )? ' (?: [^'] | '' )*+ (?: ' | \Z )
                  | \$ (?P<tag> (?: [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]* )? ) \$
                    .*? (?: \$ (?P=tag) \$ | \Z ) )
@@ -47,23 +59,29 @@ _CLOSING = {"(": ")", "[": "]"}
 
 
 def tokenize(sql: str) -> Iterator[Token]:
-    """Yield the tokens of `sql` without blanks and comments; any text can be cut up.
+    """Yield the tokens of `sql` without blanks and comments, as `pieces` finds them."""
+    return (piece.token for piece in pieces(sql))
 
-    Strings are read as with standard_conforming_strings = on, Unicode escapes without UESCAPE.
+
+def pieces(sql: str) -> Iterator[Piece]:
+    """Yield the tokens of `sql` with their places, without blanks and comments.
+
+    Any text can be cut up. Strings are read as with standard_conforming_strings = on, Unicode
+    escapes without UESCAPE.
     Source: PostgreSQL docs, Lexical Structure, and src/backend/parser/scan.l.
     """
     position = 0
     while match := _TOKEN.match(sql, position):
-        position = match.end()
+        start, position = match.span()
         match match.lastgroup:
             case "COMMENT":
                 position = _end_of_comment(sql, position)
             case "WORD":
-                yield Token(Kind.WORD, _fold(match[0]))
+                yield Piece(Token(Kind.WORD, _fold(match[0])), start, position)
             case "QUOTED":
-                yield Token(Kind.QUOTED, _unquote(match[0]))
+                yield Piece(Token(Kind.QUOTED, _unquote(match[0])), start, position)
             case "STRING" | "NUMBER" | "SYMBOL" as kind:
-                yield Token(Kind[kind], match[0])
+                yield Piece(Token(Kind[kind], match[0]), start, position)
 
 
 def _end_of_comment(sql: str, position: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from dbctl.db.session import Session, bounded
+from dbctl.db.session import Pulse, Session, bounded
 from dbctl.inspect.reading import STATEMENT_TIMEOUT
 from dbctl.runtime import Target
 from dbctl.settings import Settings
@@ -21,11 +21,13 @@ def read[T](
     work: Callable[[asyncpg.Connection[Any]], Awaitable[T]],
     *,
     statement_timeout: float = STATEMENT_TIMEOUT,
+    pulse: Pulse | None = None,
 ) -> T:
     """Run `work` on a connection to the database that the settings name.
 
     Raises ConnectionFailed where the server takes longer than one statement may, in seconds, and a
-    little more: it ends such a statement itself, unless it went silent. 0 is no limit.
+    little more: it ends such a statement itself, unless it went silent. 0 is no limit. What reads
+    for longer tells by a `pulse` that it goes on.
     """
 
     async def connected(session: Session) -> T:
@@ -36,7 +38,7 @@ def read[T](
         if not statement_timeout:
             return await connected(session)
         seconds = patience(session.connect_deadline, statement_timeout)
-        return await bounded(session, connected(session), seconds)
+        return await bounded(session, connected(session), seconds, pulse)
 
     return Target(settings).read(limited)
 

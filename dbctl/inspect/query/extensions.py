@@ -1,0 +1,52 @@
+"""What the functions of extensions may do in a transaction that is read-only.
+
+Their code cannot be read. A volatile one is refused unless it is listed here, and so are those that
+run SQL of their own although they are not marked as volatile. Source: PostgreSQL's contrib folder.
+"""
+
+from dbctl.sqltokens import words
+
+# By extension: the volatile functions that only compute or read; None stands for all of them.
+_HARMLESS: dict[str, frozenset[str] | None] = {
+    "amcheck": None,
+    "fuzzystrmatch": None,
+    "pageinspect": None,
+    "pg_buffercache": words(
+        "pg_buffercache_pages pg_buffercache_summary pg_buffercache_usage_counts"
+    ),
+    "pg_freespacemap": None,
+    "pg_stat_statements": words("pg_stat_statements pg_stat_statements_info"),
+    "pg_trgm": None,
+    "pg_visibility": words(
+        "pg_visibility pg_visibility_map pg_visibility_map_summary pg_check_frozen pg_check_visible"
+    ),
+    "pg_walinspect": None,
+    "pgcrypto": None,
+    "pgrowlocks": None,
+    "pgstattuple": None,
+    "postgres_fdw": words("postgres_fdw_get_connections"),
+    "sslinfo": None,
+    "tablefunc": words("normal_rand"),
+    "uuid-ossp": None,
+    "vector": None,
+}
+_RUNS_SQL = {
+    "dblink": "runs SQL on another connection",
+    "crosstab": "runs SQL of its own, past this check",
+    "connectby": "runs SQL of its own, past this check",
+    "xpath_table": "runs SQL of its own, past this check",
+    "xslt_process": "may read files of the server",
+}
+
+
+def deed(extension: str, name: str, volatility: str) -> str | None:
+    """Say what a function of an extension does that inspect does not; None if nothing."""
+    for begin, what in _RUNS_SQL.items():
+        if name.startswith(begin):
+            return what
+    if volatility != "v":
+        return None
+    harmless = _HARMLESS.get(extension, frozenset())
+    if harmless is None or name in harmless:
+        return None
+    return f"belongs to {extension} and is not known to be harmless"

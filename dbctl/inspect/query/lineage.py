@@ -1,0 +1,89 @@
+"""Which columns of a result come from a column that is masked.
+
+The server resolves the names: it tells the plan of the statement, and of each step of it what it
+puts out, with views, aliases and most subqueries dissolved. What a step hides is taken to hide
+whatever is sensitive below it: in doubt a column is masked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from dbctl.db.catalog import fetch
+from dbctl.inspect.masking import NOTHING_MASKED, Masks
+from dbctl.inspect.query.plan import Node, flatten
+from dbctl.inspect.query.preparing import Prepared
+from dbctl.inspect.query.taint import Sensitive, Taint
+
+# Of the catalogue, what holds values of other tables, or secrets.
+_CATALOGUE = {
+    ("pg_statistic", "stavalues"): "samples of the values of other columns",
+    ("pg_statistic_ext_data", "stxdmcv"): "samples of the values of other columns",
+    ("pg_statistic_ext_data", "stxdexpr"): "samples of the values of other columns",
+    ("pg_authid", "rolpassword"): "passwords of roles",
+    ("pg_user_mapping", "umoptions"): "passwords of foreign servers",
+    ("pg_subscription", "subconninfo"): "passwords of other servers",
+}
+
+
+async def masked_columns(
+    connection: asyncpg.Connection[Any],
+    prepared: Prepared,
+    parameters: Sequence[str | None],
+    masks: Masks,
+) -> list[str | None]:
+    """Return for each column of the result why it is masked, None where it is not."""
+    if masks == NOTHING_MASKED or not prepared.columns:
+        return [None] * len(prepared.columns)
+    explain = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {prepared.text}"
+    plan: Node = json.loads(await connection.fetchval(explain, *parameters))[0]["Plan"]
+    taint = Taint(plan, await _sensitive(connection, plan, masks))
+    traced = taint.outputs(len(prepared.columns))
+    return [
+        reason or (None if taint.is_column(at) else masks.reason("", "", name, type_.type))
+        for at, (reason, (name, type_)) in enumerate(zip(traced, prepared.columns, strict=True))
+    ]
+
+
+async def _sensitive(
+    connection: asyncpg.Connection[Any], plan: Node, masks: Masks
+) -> Mapping[tuple[str, str], Sensitive]:
+    """Return what is sensitive of each relation that the plan reads."""
+    read = {
+        (node["Schema"], node["Relation Name"]) for node in flatten(plan) if "Relation Name" in node
+    }
+    rows = await fetch(
+        connection,
+        "inspect.query",
+        "plan_columns",
+        schemas=[schema for schema, _ in read],
+        names=[name for _, name in read],
+    )
+    found: dict[tuple[str, str], Sensitive] = {key: Sensitive({}, set()) for key in read}
+    for row in rows:
+        sensitive = found[row["schema"], row["name"]]
+        sensitive.columns.add(row["column"])
+        if row["schema"] == "pg_catalog":
+            reason = _of_catalogue(row["name"], row["column"])
+        else:
+            reason = masks.reason(
+                row["ancestor_schema"], row["ancestor"], row["column"], row["type"]
+            )
+        if reason is not None:
+            sensitive.reasons.setdefault(row["column"], reason)
+    return found
+
+
+def _of_catalogue(table: str, column: str) -> str | None:
+    return next(
+        (
+            reason
+            for (name, begin), reason in _CATALOGUE.items()
+            if name == table and column.startswith(begin)
+        ),
+        None,
+    )
