@@ -1,0 +1,13 @@
+"""What every drawing does with names: nothing in them may be obeyed, by a terminal or a viewer."""
+
+
+def printable(text: str) -> str:
+    r"""Replace what shows nothing, or changes how the rest shows, by escapes such as `\u202e`."""
+    return "".join(
+        char
+        if char.isprintable()
+        else f"\\u{ord(char):04x}"
+        if ord(char) <= 0xFFFF
+        else f"\\U{ord(char):08x}"
+        for char in text
+    )
