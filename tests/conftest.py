@@ -20,11 +20,18 @@ MIGRATED = "template_migrated"
 _BINDIR = os.environ.get("DBCTL_TEST_PG_BINDIR")
 
 
+@pytest.fixture(scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that stands for the user's cache."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of the machine out of the tests."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, _cache: Path) -> None:
+    """Keep the settings of the machine out of the tests, and their traces out of the machine."""
     for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(_cache))
 
 
 @pytest.fixture(scope="session")

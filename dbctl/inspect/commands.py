@@ -3,14 +3,41 @@
 import typer
 
 from dbctl.inspect.data.commands import row, rows
-from dbctl.inspect.database.commands import pool, table, tables
+from dbctl.inspect.database.commands import (
+    activity,
+    indexes,
+    locks,
+    pool,
+    size,
+    slow,
+    table,
+    tables,
+)
+from dbctl.inspect.diagram.commands import diagram
+from dbctl.inspect.query.commands import query
 from dbctl.options import command
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Look at tables and rows, without being able to break anything: every command reads in a "
     "read-only transaction with a time limit, and rolls it back.",
 )
 
-for function in (tables, table, rows, row, pool):
-    command(app)(function)
+# What parquet can hold.
+_ROWS = {query, rows}
+for function in (
+    tables,
+    table,
+    rows,
+    row,
+    query,
+    indexes,
+    size,
+    activity,
+    locks,
+    slow,
+    pool,
+    diagram,
+):
+    command(app, to_file=True, parquet=function in _ROWS)(function)

@@ -18,7 +18,25 @@ RevealOption = Annotated[
 AllowProductionOption = Annotated[
     bool, typer.Option("--allow-production", help="Reveal it in production, too.")
 ]
+FullOption = Annotated[bool, typer.Option("--full", help="Show long values whole, wrapped.")]
 TimeoutOption = Annotated[
     float,
     typer.Option(min=0, metavar="SECONDS", help="How long a statement may take; 0 is no limit."),
+]
+CsvSafeOption = Annotated[
+    bool,
+    typer.Option(
+        "--csv-safe",
+        help="In CSV, an apostrophe before text that a spreadsheet would take for a formula.",
+    ),
+]
+WatchOption = Annotated[
+    float | None,
+    typer.Option(
+        "--watch",
+        min=0.2,
+        metavar="SECONDS",
+        help="Show it again and again: live on a terminal until q, elsewhere a line of JSON each.",
+        show_default=False,
+    ),
 ]

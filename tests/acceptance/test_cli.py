@@ -23,6 +23,7 @@ COMMANDS = [
     ["health"],
     ["inspect"],
     *(["inspect", name] for name in ["tables", "table", "rows", "row", "pool"]),
+    *(["inspect", name] for name in ["indexes", "size", "activity", "locks", "slow"]),
     ["server"],
     *(["server", name] for name in ["start", "stop", "status", "url", "destroy"]),
     ["config"],

@@ -22,13 +22,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl import __version__
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.own_tables import LEDGER_TABLE
 from dbctl.errors import ErrorCode, ExitCode, OperationFailed
 from dbctl.migrate import ledger, ledger_views
 from dbctl.migrate.ledger import Entry, LedgerDirection
 from dbctl.migrate.ledger_results import FileState, Log, Repaired, Verification
 from dbctl.migrate.scripts import Checkout, open_checkout
 from dbctl.migrate.verify import changed, repair, repairable, verify
-from dbctl.migrate.version import LEDGER_TABLE, read_version
+from dbctl.migrate.version import read_version
 from dbctl.output import Output, chosen_output, emit
 from dbctl.rendering import show
 from dbctl.results import Result

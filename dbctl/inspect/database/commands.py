@@ -1,44 +1,241 @@
 """The commands of `dbctl inspect` about the database itself."""
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
-from dbctl.errors import ExitCode
-from dbctl.inspect.options import TableArgument
+import typer
+
+from dbctl.errors import ExitCode, UsageError
+from dbctl.inspect.options import TableArgument, TimeoutOption, WatchOption
 from dbctl.output import emit
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
-    from dbctl.inspect.database.results import PoolResult
+    from dbctl.inspect.database.results.pool import PoolResult
     from dbctl.settings import Settings
 
 
-def tables(settings: "Settings") -> ExitCode:
-    """List the tables and views, with estimated rows and sizes."""
-    from dbctl.inspect.connected import read
-    from dbctl.inspect.database import views
+class TableOrder(StrEnum):
+    """What tables can be sorted by."""
+
+    NAME = "name"
+    SIZE = "size"
+    ROWS = "rows"
+    DEAD = "dead"
+
+
+class StatementOrder(StrEnum):
+    """What statements can be sorted by."""
+
+    TOTAL = "total"
+    MEAN = "mean"
+    CALLS = "calls"
+    IO = "io"
+
+
+SchemaOption = Annotated[
+    str | None,
+    typer.Option("--schema", metavar="NAME", help="Only those of one schema.", show_default=False),
+]
+LimitOption = Annotated[int, typer.Option(min=1, metavar="N", help="How many to show.")]
+
+
+def tables(
+    settings: "Settings",
+    schema: SchemaOption = None,
+    sort: Annotated[TableOrder, typer.Option(help="What comes first.")] = TableOrder.NAME,
+    partitions: Annotated[
+        bool, typer.Option("--partitions", help="List the partitions below their table, too.")
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Count the rows, as far as --timeout lets it.")
+    ] = False,
+    timeout: TimeoutOption = 30.0,
+    watch: WatchOption = None,
+) -> ExitCode:
+    """List the tables and views: rows (estimated), dead rows, sizes, last vacuum and analyze."""
     from dbctl.inspect.database.tables import list_tables
+    from dbctl.inspect.database.views import tables as views
+    from dbctl.inspect.watching import look
 
-    return emit(read(settings, list_tables), views.tables)
+    return look(
+        settings,
+        lambda connection: list_tables(
+            connection,
+            schema=schema,
+            sort=sort,
+            partitions=partitions,
+            exact=exact,
+            statement_timeout=timeout,
+        ),
+        views.tables,
+        title="tables",
+        every=watch,
+        statement_timeout=timeout,
+    )
 
 
-def table(settings: "Settings", name: TableArgument) -> ExitCode:
-    """Describe one table: columns, indexes, constraints, foreign keys both ways, sizes."""
+def table(
+    settings: "Settings",
+    name: TableArgument,
+    ddl: Annotated[
+        bool, typer.Option("--ddl", help="Print the SQL that makes it anew, in place of it all.")
+    ] = False,
+    watch: WatchOption = None,
+) -> ExitCode:
+    """Describe one table: columns, indexes and their use, constraints, triggers, policies."""
+    from dbctl.inspect.database.views import table as views
+    from dbctl.inspect.watching import look
+
+    if not ddl:
+        from dbctl.inspect.database.table import describe_table
+
+        return look(
+            settings,
+            lambda connection: describe_table(connection, name),
+            views.table,
+            title=f"table {name}",
+            every=watch,
+        )
+    if watch is not None:
+        raise UsageError(
+            "--ddl and --watch do not go together",
+            hint="Leave one out: what SQL makes a table changes with migrations only.",
+        )
     from dbctl.inspect.connected import read
-    from dbctl.inspect.database import views
-    from dbctl.inspect.database.tables import describe_table
+    from dbctl.inspect.database.ddl import write_ddl
 
-    return emit(read(settings, lambda c: describe_table(c, name)), views.table)
+    return emit(read(settings, lambda connection: write_ddl(connection, name)), views.ddl)
 
 
-def pool(settings: "Settings") -> ExitCode:
+def indexes(
+    settings: "Settings",
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FINDINGS",
+            help="Only what is unused, duplicate, invalid or missing: one or more, with commas.",
+            show_default=False,
+        ),
+    ] = None,
+    schema: SchemaOption = None,
+    unused_after: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="DAYS", help="How long scans must have been counted to call one unused."
+        ),
+    ] = 7.0,
+    watch: WatchOption = None,
+) -> ExitCode:
+    """List the indexes with their use, what is wrong with them, and the SQL that mends it."""
+    from dbctl.inspect.database.indexes import list_indexes, parse_faults
+    from dbctl.inspect.database.views import indexes as views
+    from dbctl.inspect.watching import look
+
+    faults = parse_faults(only)
+    return look(
+        settings,
+        lambda connection: list_indexes(
+            connection, schema=schema, only=faults, unused_after=unused_after
+        ),
+        views.indexes,
+        title="indexes",
+        every=watch,
+    )
+
+
+def activity(
+    settings: "Settings",
+    every: Annotated[
+        bool, typer.Option("--all", help="Idle sessions and the server's own processes, too.")
+    ] = False,
+    watch: WatchOption = None,
+) -> ExitCode:
+    """Show who runs what and since when, each session below the one that blocks it."""
+    from dbctl.inspect.database.activity import list_activity
+    from dbctl.inspect.database.views import activity as views
+    from dbctl.inspect.watching import look
+
+    return look(
+        settings,
+        lambda connection: list_activity(connection, every=every),
+        views.activity,
+        title="activity",
+        every=watch,
+    )
+
+
+def locks(settings: "Settings", watch: WatchOption = None) -> ExitCode:
+    """Show the locks that are held or waited for, the strongest first."""
+    from dbctl.inspect.database.locks import list_locks
+    from dbctl.inspect.database.views import locks as views
+    from dbctl.inspect.watching import look
+
+    return look(settings, list_locks, views.locks, title="locks", every=watch)
+
+
+def size(
+    settings: "Settings",
+    limit: LimitOption = 20,
+    watch: WatchOption = None,
+) -> ExitCode:
+    """Show what takes the room: schemas, tables, indexes and the other databases, as bars."""
+    from dbctl.inspect.database.size import measure
+    from dbctl.inspect.database.views import size as views
+    from dbctl.inspect.watching import look
+
+    return look(
+        settings,
+        lambda connection: measure(connection, limit=limit),
+        views.sizes,
+        title="size",
+        every=watch,
+    )
+
+
+def slow(
+    settings: "Settings",
+    sort: Annotated[StatementOrder, typer.Option(help="What comes first.")] = StatementOrder.TOTAL,
+    limit: LimitOption = 20,
+    watch: WatchOption = None,
+) -> ExitCode:
+    """Show the statements that take the most, where pg_stat_statements sums them up."""
+    from dbctl.inspect.database.slow import list_statements
+    from dbctl.inspect.database.views import slow as views
+    from dbctl.inspect.watching import look
+
+    return look(
+        settings,
+        lambda connection: list_statements(connection, sort=sort, limit=limit),
+        views.slow,
+        title="slow",
+        every=watch,
+    )
+
+
+def pool(settings: "Settings", watch: WatchOption = None) -> ExitCode:
     """Show the server behind a connection, and how full it and the pool are."""
     from dbctl.db.session import bounded
     from dbctl.inspect.connected import patience
-    from dbctl.inspect.database import views
     from dbctl.inspect.database.pool import show_pool
-    from dbctl.runtime import on_database
+    from dbctl.inspect.database.views import pool as views
+    from dbctl.runtime import Target
 
     async def limited(manager: "DatabaseSessionManager") -> "PoolResult":
         return await bounded(manager, show_pool(manager), patience(manager.connect_deadline))
 
-    return emit(on_database(settings, limited), views.pool)
+    if watch is None:
+        return emit(Target(settings).run(limited), views.pool)
+    from dbctl.watching import watch as watched
+
+    @asynccontextmanager
+    async def reader(
+        manager: "DatabaseSessionManager",
+    ) -> AsyncIterator[Callable[[], Awaitable["PoolResult"]]]:
+        yield lambda: limited(manager)
+
+    return watched(
+        Target(settings).run, reader, views.pool, title="dbctl inspect pool", seconds=watch
+    )

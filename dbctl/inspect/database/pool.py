@@ -6,9 +6,10 @@ from dataclasses import asdict
 
 import asyncpg
 
+from dbctl.db.catalog import fetch
 from dbctl.db.connections import count_connections
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.inspect.database.results import Connections, Pool, PoolResult, Server
+from dbctl.inspect.database.results.pool import Connections, Pool, PoolResult, Server
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 
@@ -25,10 +26,12 @@ async def show_pool(
         assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - the engine has no other
         async with reading(driver, statement_timeout):
             counted = await count_connections(driver)
+            (moment,) = await fetch(driver, "inspect.database", "moment")
         status = manager.pool_status()
     server = manager.server
     assert server is not None  # noqa: S101 - the connection above has found it out
     return PoolResult(
+        read_at=moment["read_at"],
         pool=Pool(**asdict(status)),
         server=Server(**asdict(server)),
         connections=Connections(**asdict(counted)),

@@ -1,0 +1,158 @@
+"""The operation behind `inspect table --ddl`: the SQL that makes a relation anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from dbctl.db.catalog import fetch, resolve
+from dbctl.inspect.database import ddl_sql as sql
+from dbctl.inspect.database.results.table import DdlResult
+from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+
+type Row = Mapping[str, Any]
+
+
+async def write_ddl(
+    connection: asyncpg.Connection[Any], name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
+) -> DdlResult:
+    """Write the SQL that makes the relation `name` anew, with its partitions.
+
+    All names in it have their schema. Owners and privileges are not part of it; what must be there
+    before stands in comments at its head. Raises UsageError where the name means none, or several.
+    """
+    async with reading(connection, statement_timeout):
+        relation = await resolve(connection, name)
+        # Nothing is on the path then, so that the server writes every name in full.
+        await connection.fetch("SELECT pg_catalog.set_config('search_path', '', true)")
+        needs = await fetch(connection, "inspect.database", "ddl_needs", relation=relation.oid)
+        statements = await _statements(connection, relation.oid)
+    text = "\n\n".join([*([sql.needs(needs)] if needs else []), *statements])
+    return DdlResult(
+        schema_name=relation.schema, name=relation.name, kind=relation.kind, ddl=f"{text}\n"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the catalogue has of one relation, each a list of rows."""
+
+    relation: Row
+    columns: list[Row]
+    parent_columns: dict[str, Row]
+    constraints: list[Row]
+    indexes: list[Row]
+    sequences: list[Row]
+    triggers: list[Row]
+    policies: list[Row]
+    rest: list[Row]
+    children: list[Row]
+
+
+async def _statements(connection: asyncpg.Connection[Any], oid: int) -> list[str]:
+    """Return the statements for a relation, then those for its partitions."""
+    parts = await _read(connection, oid)
+    statements = _of_relation(parts)
+    for child in parts.children:
+        if child["is_partition"]:
+            statements += await _statements(connection, child["oid"])
+    return statements
+
+
+async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
+    async def of(query: str, relation: int = oid, **parameters: Any) -> list[Row]:
+        return await fetch(connection, "inspect.database", query, relation=relation, **parameters)
+
+    (relation,) = await of("relation")
+    parent = relation["parent_oid"]
+    return Parts(
+        relation=relation,
+        columns=await of("ddl_columns"),
+        parent_columns={row["name"]: row for row in await of("ddl_columns", relation=parent)}
+        if parent
+        else {},
+        constraints=await of("ddl_constraints"),
+        indexes=await of("ddl_indexes"),
+        sequences=await of("ddl_sequences"),
+        triggers=await of("triggers", pretty=False),
+        policies=await of("policies"),
+        rest=await of("ddl_rest"),
+        children=await of("children"),
+    )
+
+
+def _of_relation(parts: Parts) -> list[str]:
+    relation = parts.relation
+    serial = [row for row in parts.sequences if not row["is_identity"]]
+    is_view = relation["relkind"] in {"v", "m"}
+    return [
+        *(sql.create_sequence(row) for row in serial),
+        sql.create_view(relation) if is_view else _create_table(parts),
+        *(
+            f"ALTER SEQUENCE {s['name']} OWNED BY {relation['label']}.{s['column']};"
+            for s in serial
+        ),
+        *sql.inherited_defaults(relation, parts.columns, parts.parent_columns),
+        *(sql.add_constraint(relation, row) for row in parts.constraints if _is_apart(row)),
+        *(statement for row in parts.indexes for statement in sql.index(relation, row)),
+        *(f"{row['definition']}" for row in parts.rest),
+        *sql.column_settings(relation, parts.columns),
+        *sql.replica_identity(relation),
+        *sql.row_security(relation, parts.policies),
+        *(statement for row in parts.triggers for statement in sql.trigger(relation, row)),
+        *_comments(parts),
+    ]
+
+
+def _is_apart(constraint: Row) -> bool:
+    """Tell whether a constraint cannot stand in CREATE TABLE, which would make it valid."""
+    return not constraint["valid"]
+
+
+def _create_table(parts: Parts) -> str:
+    relation = parts.relation
+    within = [row for row in parts.constraints if not _is_apart(row)]
+    not_null = {row["column"]: row for row in within if row["kind"] == "n"}
+    apart = {row["column"] for row in parts.constraints if row["kind"] == "n" and _is_apart(row)}
+    identities = {row["bare_column"]: row for row in parts.sequences if row["is_identity"]}
+    lines = []
+    for column in parts.columns:
+        line = sql.column(
+            column,
+            relation,
+            not_null=None if column["bare_name"] in apart else not_null.get(column["bare_name"]),
+            nullable=column["bare_name"] in apart,
+            identity=identities.get(column["bare_name"]),
+            parent=parts.parent_columns.get(column["name"]),
+        )
+        if line is not None:
+            lines.append(line)
+    lines += [
+        f"CONSTRAINT {row['name']} {row['definition']}" for row in within if row["kind"] != "n"
+    ]
+    return sql.create_table(relation, lines)
+
+
+def _comments(parts: Parts) -> list[str]:
+    label, kind = parts.relation["label"], sql.KINDS[parts.relation["relkind"]]
+    subjects: list[tuple[str, Row]] = [
+        (f"{kind} {label}", parts.relation),
+        *((f"COLUMN {label}.{row['name']}", row) for row in parts.columns),
+        *((f"CONSTRAINT {row['name']} ON {label}", row) for row in parts.constraints),
+        *((f"INDEX {row['name']}", row) for row in parts.indexes),
+        *((f"SEQUENCE {row['name']}", row) for row in parts.sequences),
+        *(
+            (row["subject"] + (label if row["subject"].endswith(" ON ") else ""), row)
+            for row in parts.rest
+        ),
+        *((f"TRIGGER {row['quoted']} ON {label}", row) for row in parts.triggers),
+        *((f"POLICY {row['quoted']} ON {label}", row) for row in parts.policies),
+    ]
+    return [
+        f"COMMENT ON {subject} IS {sql.literal(row['comment'])};"
+        for subject, row in subjects
+        if row["comment"] is not None
+    ]

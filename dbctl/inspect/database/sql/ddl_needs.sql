@@ -1,0 +1,71 @@
+-- What a relation needs to be there before it: the schema, and types, functions, relations and other
+-- objects that it or its parts depend on, but for what is its own or the system's. For an enum and
+-- a domain also the SQL that makes it.
+with parts (classid, objid) as (
+    select 'pg_catalog.pg_class'::pg_catalog.regclass, cast(:relation as oid)
+    union
+    select 'pg_catalog.pg_attrdef'::pg_catalog.regclass, d.oid
+    from pg_catalog.pg_attrdef d where d.adrelid = :relation
+    union
+    select 'pg_catalog.pg_constraint'::pg_catalog.regclass, c.oid
+    from pg_catalog.pg_constraint c where c.conrelid = :relation
+    union
+    select 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid
+    from pg_catalog.pg_trigger t where t.tgrelid = :relation and not t.tgisinternal
+    union
+    select 'pg_catalog.pg_rewrite'::pg_catalog.regclass, r.oid
+    from pg_catalog.pg_rewrite r where r.ev_class = :relation
+    union
+    select 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid
+    from pg_catalog.pg_policy p where p.polrelid = :relation
+    union
+    select 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid
+    from pg_catalog.pg_index i where i.indrelid = :relation
+),
+needed as (
+    select distinct d.refclassid, d.refobjid
+    from parts
+    join pg_catalog.pg_depend d on d.classid = parts.classid and d.objid = parts.objid
+    where d.deptype in ('n', 'a')
+      and not exists (
+          select from parts own where own.classid = d.refclassid and own.objid = d.refobjid
+      )
+      -- Of what extension or sequence of its own it is, is another matter.
+      and not (
+          d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and exists (
+              select from pg_catalog.pg_depend o
+              where o.classid = d.refclassid and o.objid = d.refobjid and o.deptype in ('a', 'i')
+                and o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                and o.refobjid = :relation
+          )
+      )
+)
+select
+    i.type,
+    i.identity,
+    case t.typtype
+        when 'e' then pg_catalog.format(
+            'CREATE TYPE %s AS ENUM (%s);', i.identity, (
+                select pg_catalog.string_agg(
+                    pg_catalog.quote_literal(l.enumlabel), ', ' order by l.enumsortorder
+                ) from pg_catalog.pg_enum l where l.enumtypid = t.oid
+            )
+        )
+        when 'd' then pg_catalog.format(
+            'CREATE DOMAIN %s AS %s%s%s%s;', i.identity,
+            pg_catalog.format_type(t.typbasetype, t.typtypmod),
+            ' DEFAULT ' || t.typdefault,
+            case when t.typnotnull then ' NOT NULL' end, (
+                select pg_catalog.string_agg(
+                    pg_catalog.format(
+                        ' CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid)
+                    ), '' order by k.conname
+                ) from pg_catalog.pg_constraint k where k.contypid = t.oid and k.contype = 'c'
+            )
+        )
+    end as definition
+from needed
+cross join lateral pg_catalog.pg_identify_object(needed.refclassid, needed.refobjid, 0) i
+left join pg_catalog.pg_type t
+    on needed.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass and t.oid = needed.refobjid
+order by i.type = 'schema' desc, i.type, i.identity

@@ -1,0 +1,111 @@
+"""The operation behind `inspect table`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+
+from dbctl.db.catalog import Column, columns_of, fetch, resolve
+from dbctl.db.names import typed
+from dbctl.inspect.database.results.table import (
+    ForeignKey,
+    Partition,
+    Policy,
+    TableColumn,
+    TableConstraint,
+    TableIndex,
+    TableResult,
+    Trigger,
+)
+from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+
+_FIGURES = (
+    "estimated_rows",
+    "dead_rows",
+    "total_bytes",
+    "table_bytes",
+    "index_bytes",
+    "toast_bytes",
+    "last_vacuum",
+    "last_autovacuum",
+    "last_analyze",
+    "last_autoanalyze",
+)
+
+
+async def describe_table(
+    connection: asyncpg.Connection[Any], name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
+) -> TableResult:
+    """Describe the relation that `name` means.
+
+    Raises UsageError where it means none, or several.
+    """
+    async with reading(connection, statement_timeout):
+        relation = await resolve(connection, name)
+
+        async def of_it(query: str, **parameters: Any) -> list[Mapping[str, Any]]:
+            return await fetch(
+                connection, "inspect.database", query, relation=relation.oid, **parameters
+            )
+
+        columns = await columns_of(connection, relation)
+        (figures,) = await of_it("tables", schema=None)
+        (facts,) = await of_it("relation")
+        indexes = await of_it("indexes")
+        constraints = await of_it("constraints")
+        keys = await of_it("foreign_keys")
+        triggers = await of_it("triggers", pretty=True)
+        policies = await of_it("policies")
+        children = await of_it("children")
+        (moment,) = await fetch(connection, "inspect.database", "moment")
+    return TableResult(
+        schema_name=relation.schema,
+        name=relation.name,
+        kind=relation.kind,
+        read_at=moment["read_at"],
+        comment=facts["comment"],
+        persistence=facts["persistence"],
+        **{name: figures[name] for name in _FIGURES},
+        options=(*facts["options"], *(f"toast.{option}" for option in facts["toast_options"])),
+        partition_key=facts["partition_key"],
+        bounds=facts["bounds"],
+        parents=tuple(facts["parents"]),
+        row_security=facts["row_security"],
+        view_definition=facts["view_definition"],
+        table_columns=tuple(_column(column) for column in columns),
+        indexes=tuple(TableIndex(**row) for row in indexes),
+        constraints=tuple(TableConstraint(**row) for row in constraints),
+        foreign_keys=tuple(_foreign_key(row) for row in keys if row["outgoing"]),
+        referenced_by=tuple(_foreign_key(row) for row in keys if row["incoming"]),
+        triggers=tuple(Trigger(**row) for row in triggers),
+        policies=tuple(Policy(**row) for row in policies),
+        children=tuple(Partition(**row) for row in children),
+    )
+
+
+def _column(column: Column) -> TableColumn:
+    return TableColumn(
+        name=column.name,
+        type=column.type,
+        nullable=column.nullable,
+        key=column.key_position,
+        default=column.expression,
+        identity=column.identity,
+        generated=column.generated,
+        comment=column.comment,
+    )
+
+
+def _foreign_key(row: Mapping[str, Any]) -> ForeignKey:
+    return ForeignKey(
+        name=row["name"],
+        table=f"{typed(row['source_schema'])}.{typed(row['source_name'])}",
+        columns=row["source_columns"],
+        references=f"{typed(row['target_schema'])}.{typed(row['target_name'])}",
+        referenced_columns=row["target_columns"],
+        on_update=row["on_update"],
+        on_delete=row["on_delete"],
+        valid=row["valid"],
+    )
