@@ -63,11 +63,10 @@ class Bench:
     def tasks(self, rows: int) -> str:
         """Make a database with so many tasks where it is not there, and return its name."""
         name = f"tasks_{rows}"
-        there = subprocess.run(
-            self.psql(f"select 1 from pg_database where datname = '{name}'"),
-            check=True, capture_output=True, text=True,
-        ).stdout  # fmt: skip
-        if not there:
+        known = subprocess.run(
+            self.psql("select datname from pg_database"), check=True, capture_output=True, text=True
+        ).stdout.split()
+        if name not in known:
             self.run(self.psql(f"create database {name}"))
             self.run(dbctl("migrate", "up"), name)
             self.run(dbctl("seed", "generate", f"users={USERS}", f"tasks={rows}"), name)
@@ -148,7 +147,7 @@ def compare_speed(bench: Bench, rows: int, rounds: int) -> None:
     print(f"{rows:,} tasks ({rounds} rounds)")
     for name, spent in medians.items():
         beside, most = REACH.get(name, (name, 1.0))
-        ratio = f"  {spent.wall / medians[beside].wall:.2f} × {beside}  ≤ {most}"
+        ratio = f"  {spent.wall / medians[beside].wall:.2f} times {beside}  ≤ {most}"
         print(line(name, spent, ratio if name in REACH else ""))
 
 
@@ -177,7 +176,7 @@ def compare_page(bench: Bench, rows: int, rounds: int) -> None:
     for name, spent in medians.items():
         print(line(name, spent))
     least = medians["dbctl --help"].wall + medians["psql"].wall
-    print(f"  {medians['rows tasks'].wall / least:.2f} × the sum of the others  ≤ {PAGE}")
+    print(f"  {medians['rows tasks'].wall / least:.2f} times the sum of the others  ≤ {PAGE}")
 
 
 def main() -> None:

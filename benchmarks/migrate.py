@@ -8,10 +8,14 @@ of one run, in which both take their turn in every round.
     uv run python benchmarks/migrate.py [ROUNDS]
 """
 
+import sys
+
+# The folder of a script comes first, where inspect.py would be taken for the library's.
+sys.path.pop(0)
+
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable

@@ -8,11 +8,15 @@ take their turn in every round.
     uv run python benchmarks/seed.py [--rows 1000000] [--rounds 3] [--only speed,add_all,memory]
 """
 
+import sys
+
+# The folder of a script comes first, where inspect.py would be taken for the library's.
+sys.path.pop(0)
+
 import argparse
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable

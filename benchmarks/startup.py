@@ -8,11 +8,15 @@ which every command takes its turn in every round.
     uv run python benchmarks/startup.py [ROUNDS]
 """
 
+import sys
+
+# The folder of a script comes first, where inspect.py would be taken for the library's.
+sys.path.pop(0)
+
 import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path

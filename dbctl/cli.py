@@ -1,7 +1,9 @@
 """The root of the command line: global options, and the groups, imported when they are used."""
 
 import gc
+import os
 import sys
+from contextlib import redirect_stderr
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -47,6 +49,9 @@ class LazyGroup(typer.core.TyperGroup):
         return name, command, rest
 
 
+# What the shell's function sets to ask for completions.
+COMPLETE = "_DBCTL_COMPLETE"
+
 app = typer.Typer(
     name="dbctl",
     cls=LazyGroup,
@@ -57,8 +62,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
         sys.stdout.write(f"dbctl {__version__}\n")
         raise typer.Exit
 
@@ -104,4 +109,18 @@ def main() -> None:
     # collector on again. Worth a tenth of `dbctl health`.
     gc.disable()
     prepare_streams()
+    if COMPLETE in os.environ:
+        sys.exit(_complete())
     sys.exit(runtime.execute(lambda: app(prog_name="dbctl", standalone_mode=False), sys.argv[1:]))
+
+
+def _complete() -> str | int | None:
+    """Print what TAB offers, and nothing else whatever happens; return the shell's exit code."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123
+        try:
+            app(prog_name="dbctl", standalone_mode=False)
+        except SystemExit as error:  # how completion ends: fish asks by it whether there is any
+            return error.code
+        except Exception:
+            return 1
+    return 0

@@ -67,7 +67,8 @@ def show(renderable: RenderableType, stream: TextIO) -> None:
     """Print to `stream`; a pipe or a file without the blanks that fill a terminal's lines."""
     out = console(stream)
     if out.is_terminal:
-        out.print(renderable)
+        # Rich lays everything out for the width; a `line` goes on beyond it, to be copied whole.
+        out.print(renderable, crop=False)
         return
     if isinstance(renderable, Verbatim):
         stream.write(renderable.text)

@@ -25,8 +25,8 @@ from pydantic_settings import (
 
 from dbctl import redaction
 from dbctl.errors import ConfigurationError
+from dbctl.project import find_project
 
-PROJECT_MARKERS = ("pyproject.toml", "alembic.ini")
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
 _README = "The README's settings table says what each one takes."
 
@@ -144,18 +144,6 @@ def _variable_names(field: str) -> list[str]:
     alias = Settings.model_fields[field].validation_alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
     return [str(choice) for choice in choices]
-
-
-def find_project(start: Path) -> Path:
-    """Return the nearest folder from `start` upwards with a pyproject.toml or alembic.ini.
-
-    Without one, `start` itself is the project.
-    """
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        if any((folder / marker).is_file() for marker in PROJECT_MARKERS):
-            return folder
-    return start
 
 
 def load_settings(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +34,8 @@ def save(path: Path, document: object) -> None:
 
     Nothing happens where the folder cannot be written to: a later run finds it out again.
     """
+    import tempfile  # costs what a small query does
+
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent)  # of mode 0600

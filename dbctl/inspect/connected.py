@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.session import Pulse, Session, bounded
+from dbctl.inspect.completion.remembering import remember
 from dbctl.inspect.reading import STATEMENT_TIMEOUT
 from dbctl.runtime import Target
 from dbctl.settings import Settings
@@ -32,7 +33,10 @@ def read[T](
 
     async def connected(session: Session) -> T:
         async with session.connect() as connection:
-            return await work(connection)
+            result = await work(connection)
+            user = session.server.user if session.server else ""
+            await remember(connection, settings.project, f"{user}@{session.label}")
+            return result
 
     async def limited(session: Session) -> T:
         if not statement_timeout:

@@ -4,12 +4,15 @@ from typing import Annotated
 
 import typer
 
+from dbctl.inspect.completion import candidates
+
 TableArgument = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
         help="table or schema.table. As in SQL, case counts in double quotes only.",
         show_default=False,
+        autocompletion=candidates.tables,
     ),
 ]
 RevealOption = Annotated[

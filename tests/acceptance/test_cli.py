@@ -22,7 +22,7 @@ COMMANDS = [
     *(["seed", name] for name in ["allow", "forbid", "generate", "load"]),
     ["health"],
     ["inspect"],
-    *(["inspect", name] for name in ["tables", "table", "rows", "row", "pool"]),
+    *(["inspect", name] for name in ["tables", "table", "rows", "row", "query", "pool", "diagram"]),
     *(["inspect", name] for name in ["indexes", "size", "activity", "locks", "slow"]),
     ["server"],
     *(["server", name] for name in ["start", "stop", "status", "url", "destroy"]),

@@ -57,6 +57,8 @@ def seeded_url(server: TestServer) -> Iterator[str]:
         (["inspect", "locks"], None, None),
         (["inspect", "size"], "limit", 20),
         (["inspect", "pool"], None, None),
+        (["inspect", "diagram"], None, None),
+        (["inspect", "diagram", "--models"], None, None),
         (["config"], None, None),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value else "",
@@ -70,6 +72,14 @@ def test_a_command_answers_in_json(
     assert isinstance(document, dict)
     if key is not None:
         assert document[key] == value
+
+
+def test_a_query_answers_in_json_and_tells_a_superuser(seeded_url: str) -> None:
+    done = run_dbctl(
+        "inspect", "query", "SELECT 1 AS a", "--json", env={"DATABASE_URL": seeded_url}
+    )
+    assert (done.exit_code, done.json["rows"]) == (0, [{"a": 1}])
+    assert done.stderr.startswith("connected as a superuser: ")
 
 
 def test_new_answers_in_json_without_a_database(tmp_path: Path) -> None:

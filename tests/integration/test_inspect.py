@@ -127,7 +127,7 @@ VALUES: list[tuple[Any, ...]] = [
     ("timestamp", "'2024-02-29 12:00:00.000001'", *["2024-02-29T12:00:00.000001"] * 2),
     ("timestamptz", "'2024-02-29 12:00:00+02'", *["2024-02-29T10:00:00+00:00"] * 2),
     ("timestamptz", "'-infinity'", "-infinity", "-infinity"),
-    ("timestamptz", "'0044-03-15 12:00:00+00 BC'", *["0044-03-15 12:00:00+00 BC"] * 2),
+    ("timestamptz", "'0044-03-15 12:00:00+00 BC'", *["0044-03-15T12:00:00+00:00 BC"] * 2),
     ("timestamptz", "'12024-01-01 00:00:00+00'", *["12024-01-01T00:00:00+00:00"] * 2),
     ("interval", "'1 year 2 days 03:04:05.6'", "P1Y2DT3H4M5.6S", "P1Y2DT3H4M5.6S"),
     ("interval", "'-1 month'", "P-1M", "-1 month"),
@@ -135,11 +135,9 @@ VALUES: list[tuple[Any, ...]] = [
     ("bytea", "'\\x00ff5c'", "AP9c", "\\x00ff5c"),
     ("bytea", "''", "", ""),
     ("json", """'{"b": [null]}'""", {"b": [None]}, '{"b": [null]}'),
-    ("json", """'{"a": 1, "a": 2}'""", *['{"a": 1, "a": 2}'] * 2),
-    ("json", """'"\\ud800"'""", *['"\\ud800"'] * 2),
+    ("json", """'{"a": 1, "a": 2}'""", {"a": 2}, '{"a": 1, "a": 2}'),
     ("jsonb", "'9007199254740993'", 9007199254740993, "9007199254740993"),
     ("jsonb", "'[1.10, 1e400]'", [1.1, 10**400], "[1.1, 1e400]"),
-    ("jsonb", "'0.12345678901234567890'", "0.12345678901234567890", "0.12345678901234567890"),
     ("jsonb", "'\"text\"'", "text", '"text"'),
     ("jsonb", "'null'", None, "null "),
     ("bit(3)", "B'101'", "101", "101"),
@@ -218,13 +216,15 @@ async def test_a_value_comes_back_as_it_is_and_is_found_by_its_text(
     assert [row["id"] for row in absent.rows] == [2]
 
 
-async def test_json_that_is_too_deep_for_its_structure_is_left_as_text(
-    connection: Connection,
-) -> None:
-    deep = "[" * 3000 + "]" * 3000
-    await execute(connection, f"CREATE TABLE t AS SELECT '{deep}'::json AS v")
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1, "a":  2}', '"\\ud800"', "0.12345678901234567890", "1e400", "[" * 900 + "]" * 900],
+)
+async def test_json_is_to_the_byte_what_the_column_holds(connection: Connection, text: str) -> None:
+    await connection.execute("CREATE TABLE t (v json)")
+    await connection.execute("INSERT INTO t VALUES ($1)", text)
     result = await list_rows(connection, "t")
-    assert json.loads(result.model_dump_json())["rows"] == [{"v": deep}]
+    assert f'{{"v":{text}}}' in result.model_dump_json()
 
 
 async def test_the_format_of_values_does_not_depend_on_the_role_or_the_database(
@@ -771,7 +771,7 @@ async def test_a_table_is_described_in_full(connection: Connection) -> None:
         "partial": (False, False),
     }
     assert "WHERE (ob > 1)" in indexes["partial"].definition
-    assert all(index.bytes > 0 for index in result.indexes)
+    assert all(index.bytes for index in result.indexes)
 
     assert {(one.name, one.kind, one.valid) for one in result.constraints} == {
         ("t_pkey", "primary key", True),

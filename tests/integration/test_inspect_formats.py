@@ -142,22 +142,21 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside others"])
 @pytest.mark.parametrize(("type_", "literal"), VALUES)
 async def test_csv_is_what_copy_writes_even_where_copy_cannot_run(
-    connection: Connection, type_: str, literal: str, alone: bool
+    connection: Connection, type_: str, literal: str
 ) -> None:
-    beside = "" if alone else "1 AS id, "
-    await connection.execute(
-        f"CREATE TABLE t AS SELECT {beside}{literal}::{type_} AS v"
-        f" UNION ALL SELECT {beside}NULL::{type_}"
-    )
-    copied = io.BytesIO()
-    async with reading(connection):
-        await connection.copy_from_table("t", output=copied, format="csv", header=True)
-    assert (await written(connection, Output.CSV)).data == copied.getvalue()
-    assert (await written(connection, Output.CSV, bound=True)).data == copied.getvalue()
-    assert (await written(connection, Output.CSV, limit=2)).data == copied.getvalue()
+    for beside in ("", "1 AS id, "):  # COPY quotes some texts only where they stand alone
+        await connection.execute(
+            f"DROP TABLE IF EXISTS t; CREATE TABLE t AS SELECT {beside}{literal}::{type_} AS v"
+            f" UNION ALL SELECT {beside}NULL::{type_}"
+        )
+        copied = io.BytesIO()
+        async with reading(connection):
+            await connection.copy_from_table("t", output=copied, format="csv", header=True)
+        assert (await written(connection, Output.CSV)).data == copied.getvalue()
+        assert (await written(connection, Output.CSV, bound=True)).data == copied.getvalue()
+        assert (await written(connection, Output.CSV, limit=2)).data == copied.getvalue()
 
 
 async def test_bytes_are_base64_on_one_line_in_every_format(connection: Connection) -> None:
@@ -281,7 +280,7 @@ def cells_of(line: str) -> list[str]:
 
 
 @settings(
-    deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @example(text="\\.", name="\\.")
 @example(text="a\r\nb\\|c", name="a|b")
@@ -341,7 +340,7 @@ TYPED = [
     ("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "string",
      "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
     ("date", "'2024-02-29'", "date32[day]", "2024-02-29"),
-    ("time", "'12:30:00.5'", "time64[us]", "12:30:00.200000"),
+    ("time", "'12:30:00.5'", "time64[us]", "12:30:00.500000"),
     ("timestamp", "'2024-02-29 12:00:00.000001'", "timestamp[us]", "2024-02-29 12:00:00.000001"),
     ("timestamptz", "'2024-02-29 12:00:00+02'", "timestamp[us, tz=UTC]",
      "2024-02-29 10:00:00+00:00"),
@@ -387,7 +386,7 @@ async def test_parquet_has_the_type_of_the_column(
         ("timestamptz", "'infinity'", "v holds infinity"),
         ("date", "'0044-03-15 BC'", "v holds 0044-03-15 BC"),
         ("timestamp", "'12024-01-01'", "v holds 12024-01-01 00:00:00"),
-        ("integer[]", "'{{1},{2}}'", "v holds [[1], [2]]"),
+        ("integer[]", "'{{1},{2}}'", "v holds [[1],[2]]"),
         ("date[]", "'{infinity}'", "v holds infinity"),
     ],
 )
@@ -440,7 +439,7 @@ def test_the_formats_leave_by_the_command_as_well(some: dict[str, str], tmp_path
 def test_that_more_rows_follow_is_told_beside_the_rows(some: dict[str, str], output: str) -> None:
     limited = ("inspect", "rows", "u", "--format", output, "--limit")
     done = invoke(*limited, "2", env=some)
-    place = re.search(r"more follow these 2 rows: continue with --after (\S+)\n", done.stderr)
+    place = re.search(r"more rows follow the first 2: continue with --after (\S+)\n", done.stderr)
     assert place is not None
     assert "3" in invoke(*limited, "1", "--after", place[1], env=some).stdout
     assert invoke(*limited, "20000", env=some).stderr == ""
@@ -511,7 +510,7 @@ def test_a_file_that_cannot_be_written_is_told_before_a_row_is_read(
 def test_a_disk_that_is_full_and_a_device_are_written_to_straight(
     some: dict[str, str], tmp_path: Path
 ) -> None:
-    rows = ("inspect", "rows", "u", "--all", "--format")
+    rows = ("inspect", "rows", "u", "--limit", "200", "--format")
     for output in ("csv", "json", "table"):
         full = invoke(*rows, output, "--output", "/dev/full", env=some)
         assert (full.exit_code, full.stdout) == (4, "")

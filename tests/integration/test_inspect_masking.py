@@ -12,6 +12,8 @@ import pytest
 from dbctl.errors import ConfigurationError, DbctlError, ErrorCode, RefusedError
 from dbctl.inspect.masking import Masks, masks_of
 from dbctl.settings import load_settings
+from tests.support.cli import Finished, invoke
+from tests.support.databases import execute
 
 MODELS = """
 from sqlalchemy.orm import registry
@@ -168,6 +170,34 @@ def test_models_that_cannot_be_imported_are_told_of_and_names_still_hide(project
     (notice,) = told
     assert "RuntimeError: no such luck" in notice
     assert masks.reason("public", "people", "api_token")
+
+
+def test_rows_show_nothing_that_is_hidden_whatever_the_reason(
+    project: Path, empty_url: str
+) -> None:
+    (project / "pyproject.toml").write_text(
+        '[tool.dbctl]\nmodels = "clinic.models"\n[tool.dbctl.mask]\ncolumns = ["people.shoe"]\n'
+    )
+    execute(
+        empty_url,
+        "create table people (id int primary key, born text, shoe text, api_token text, fine text)",
+        "insert into people values (1, 'by-models', 'by-file', 'by-name', 'shown')",
+    )
+
+    def rows(*arguments: str, **env: str) -> Finished:
+        command = ("inspect", "rows", "people", "--format", "csv", *arguments)
+        return invoke(*command, env=env | {"DATABASE_URL": empty_url}, cwd=project)
+
+    assert rows().stdout == "id,born,shoe,api_token,fine\n1,***,***,***,shown\n"
+    assert rows("--reveal").stdout.endswith("1,by-models,by-file,by-name,shown\n")
+    refused = rows("--reveal", ENVIRONMENT="production")
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    (project / "clinic" / "models.py").write_text("raise RuntimeError('no such luck')")
+    forget()
+    told = rows()
+    assert told.stdout.endswith("1,by-models,***,***,shown\n")
+    assert "no such luck" in told.stderr
+    assert rows(ENVIRONMENT="production").exit_code == 5
 
 
 def test_models_that_cannot_be_imported_are_refused_in_production(project: Path) -> None:

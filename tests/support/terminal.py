@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,10 +24,15 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """A run of dbctl on a terminal of its own: all that it prints is on the `screen`."""
+    """A run of dbctl, or of another `program`, on a terminal: what it prints is on the `screen`."""
 
     def __init__(
-        self, *arguments: str, env: Mapping[str, str], cwd: Path, timeout: float = 60
+        self,
+        *arguments: str,
+        env: Mapping[str, str],
+        cwd: Path,
+        timeout: float = 60,
+        program: Sequence[str] = (sys.executable, "-m", "dbctl"),
     ) -> None:
         self._deadline = time.monotonic() + timeout
         self._shown = b""
@@ -35,7 +40,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, _SIZE)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dbctl", *arguments],
+                [*program, *arguments],
                 env=environment(**env) | {"TERM": "xterm-256color"},
                 cwd=cwd,
                 stdin=slave,
@@ -60,6 +65,11 @@ class Terminal:
         os.close(self._master)
 
     @property
+    def printed(self) -> bytes:
+        """All that was printed and typed by now, to the byte."""
+        return self._shown
+
+    @property
     def screen(self) -> str:
         """What was printed and typed by now, without what only colours it."""
         text = self._shown.decode(errors="replace").replace("\r\n", "\n")
@@ -73,6 +83,10 @@ class Terminal:
     def type(self, keys: str) -> None:
         """Type on the keyboard."""
         os.write(self._master, keys.encode())
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it, as a terminal that controls it does for Ctrl-C."""
+        self._process.send_signal(number)
 
     def finish(self) -> int:
         """Wait until it ends and return its exit code."""

@@ -101,7 +101,8 @@ def test_long_values_are_shortened_in_tables_and_whole_where_one_row_is_shown() 
     assert "…" in table
     assert value not in table
     one = RowResult(table=result.table, headers=result.headers, row=result.rows[0])
-    assert value in "".join(line.removeprefix("body").strip() for line in drawn(row_views.row(one), 80))
+    lines = drawn(row_views.row(one), 80)
+    assert value in "".join(line.removeprefix("body").strip() for line in lines)
 
 
 def test_the_names_of_a_block_stay_whole_beside_a_long_value() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from dbctl.errors import ExitCode, OperationFailed
+from dbctl.errors import ExitCode, OperationFailed, UsageError
 from dbctl.output import Output, chosen_output, emit
-from dbctl.rendering import safe, visible
+from dbctl.rendering import safe, visible, visible_json
 from dbctl.results import ErrorBody, FallibleResult, Result
 from tests.support.terminal import Terminal
 
@@ -61,6 +61,52 @@ def test_json_is_the_result(capsys: pytest.CaptureFixture[str]) -> None:
 def test_csv_is_its_records(capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(csv.reader(io.StringIO(emitted(Output.CSV, BASKET, capsys))))
     assert rows == [["name", "ripe", "seeds"], ['a "fig"', "true", "[1, 2]"], ["", "false", "[]"]]
+
+
+def test_ndjson_is_a_line_of_json_per_record(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = emitted(Output.NDJSON, BASKET, capsys).splitlines()
+    assert [json.loads(line) for line in lines] == BASKET.model_dump(mode="json")["fruits"]
+
+
+def test_markdown_is_a_table_of_the_records(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = Basket(fruits=[Fruit(name="a|b\n*c* <d> e_f _g_\\", ripe=True)])
+    assert emitted(Output.MARKDOWN, odd, capsys) == (
+        "| name | ripe | seeds |\n| --- | --- | --- |\n"
+        "| a\\|b<br>\\*c\\* &lt;d&gt; e_f \\_g\\_\\\\ | true | \\[\\] |\n"
+    )
+
+
+def test_vertical_is_a_block_per_record(capsys: pytest.CaptureFixture[str]) -> None:
+    assert emitted(Output.VERTICAL, BASKET, capsys) == (
+        'row 1\nname   a "fig"\nripe   true\nseeds  [1, 2]\n'
+        "\nrow 2\nname   \nripe   false\nseeds  []\n"
+    )
+
+
+def test_nothing_but_rows_is_parquet(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="only rows"):
+        emitted(Output.PARQUET, BASKET, capsys)
+
+
+def test_an_error_is_a_line_of_its_own_after_ndjson(capsys: pytest.CaptureFixture[str]) -> None:
+    result = BASKET.model_copy(update={"error": ErrorBody.of(OperationFailed("it broke"))})
+    last = emitted(Output.NDJSON, result, capsys).splitlines()[-1]
+    assert json.loads(last)["error"]["message"] == "it broke"
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [("a.csv", Output.CSV), ("a.JSONL", Output.NDJSON), ("a.md", Output.MARKDOWN), ("a", None)],
+)
+def test_the_name_of_a_file_tells_its_format(name: str, output: Output | None) -> None:
+    assert Output.of(Path(name)) is output
+
+
+@given(st.text())
+def test_json_on_a_terminal_means_the_same_and_holds_nothing_that_is_obeyed(text: str) -> None:
+    shown = visible_json(json.dumps({text: text}, ensure_ascii=False))
+    assert json.loads(shown) == {text: text}
+    assert shown == visible(shown)
 
 
 def test_csv_without_a_row_has_its_header(capsys: pytest.CaptureFixture[str]) -> None:

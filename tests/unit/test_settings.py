@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from dbctl.errors import ConfigurationError, ExitCode
-from dbctl.settings import Environment, Settings, find_project, load_settings, variable_name
+from dbctl.project import find_project
+from dbctl.settings import Environment, Settings, load_settings, variable_name
 
 
 @pytest.fixture

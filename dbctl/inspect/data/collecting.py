@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import asyncpg
@@ -10,6 +9,7 @@ import asyncpg
 from dbctl.inspect.data.encodings import json_row
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Answer
+from dbctl.inspect.data.verbatim import Row
 
 
 async def collect[R: RowSet](connection: asyncpg.Connection[Any], answer: Answer[R]) -> R:
@@ -23,7 +23,7 @@ async def collect[R: RowSet](connection: asyncpg.Connection[Any], answer: Answer
     position = source.position or "NULL"
     statement = f"SELECT {json_row(source.fields)}, {position} {source.tail}{bound}"
     records = await connection.fetch(statement, *source.parameters)
-    rows = tuple(json.loads(record[0]) for record in records[:limit])
+    rows = tuple(Row(record[0]) for record in records[:limit])
     more = len(records) > len(rows)
     next_page = records[len(rows) - 1][1] if rows and more else None
     return answer.blank.model_copy(

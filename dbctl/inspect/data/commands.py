@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode, UsageError
+from dbctl.inspect.completion import candidates
 from dbctl.inspect.options import (
     AllowProductionOption,
     CsvSafeOption,
@@ -16,7 +17,7 @@ from dbctl.inspect.options import (
     TimeoutOption,
 )
 from dbctl.options import YesOption
-from dbctl.output import emit, notice
+from dbctl.output import Output, chosen_output, emit, notice
 
 if TYPE_CHECKING:
     from dbctl.inspect.data.cost import Guard
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 ColumnsOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="A,B", help="Only these columns; may be repeated."),
+    typer.Option(
+        metavar="A,B",
+        help="Only these columns; may be repeated.",
+        autocompletion=candidates.columns,
+    ),
 ]
 _LIMIT = 20
 
@@ -40,6 +45,7 @@ def rows(
             metavar="[CONDITION]...",
             help="What all rows have to satisfy, as of --where.",
             show_default=False,
+            autocompletion=candidates.conditions,
         ),
     ] = None,
     where: Annotated[
@@ -49,6 +55,7 @@ def rows(
             help="COLUMN=VALUE, or with != < <= > >=; COLUMN~TEXT looks for a text in any case, % "
             "stands for anything, !~ for what lacks it; COLUMN@>VALUE for an array or JSON that "
             "holds it. COLUMN=null finds NULL, COLUMN=\"'null'\" the word. May be repeated.",
+            autocompletion=candidates.conditions,
         ),
     ] = None,
     columns: ColumnsOption = None,
@@ -57,6 +64,7 @@ def rows(
         typer.Option(
             metavar="A,B:desc",
             help="Sort by these columns, before the primary key; may be repeated.",
+            autocompletion=candidates.order,
         ),
     ] = None,
     limit: Annotated[
@@ -171,6 +179,7 @@ def row(
     allow_production: AllowProductionOption = False,
     timeout: TimeoutOption = 30,
     yes: YesOption = False,
+    csv_safe: CsvSafeOption = False,
 ) -> ExitCode:
     """Show one row in full, with what it refers to and what refers to it.
 
@@ -178,18 +187,23 @@ def row(
     take long, unless --yes.
     """
     from dbctl.inspect.connected import read
-    from dbctl.inspect.data import row_views
+    from dbctl.inspect.data import row_views, views
     from dbctl.inspect.data.cost import Guard, max_cost
-    from dbctl.inspect.data.row import find_row
+    from dbctl.inspect.data.delivery import deliver
+    from dbctl.inspect.data.row import find_only_row, find_row
     from dbctl.inspect.masking import masks_of
 
+    masks = masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice)
+    if chosen_output.get() not in {Output.TABLE, Output.JSON}:  # they take rows alone
+        find = partial(find_only_row, name=name, key=key, columns=columns or (), masks=masks)
+        return deliver(settings, find, views.rows, statement_timeout=timeout, csv_safe=csv_safe)
     work = partial(
         find_row,
         name=name,
         key=key,
         columns=columns or (),
         follow=follow,
-        masks=masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice),
+        masks=masks,
         guard=Guard(max_cost(settings), agreed=yes),
         statement_timeout=timeout,
     )

@@ -17,7 +17,7 @@ from dbctl.db.catalog import Column
 from dbctl.db.failures import first_line
 from dbctl.db.names import Name, listed, take, typed
 from dbctl.errors import UsageError
-from dbctl.inspect.data.literals import array_literal, element_literal, null_or_text
+from dbctl.inspect.data.literals import array_literal, element_literal, null_or_text, range_literal
 
 # Makes a parameter of a value, and returns its `$n`.
 type Bind = Callable[[object], str]
@@ -111,7 +111,7 @@ def filter_of(column: Column, operator: Operator, value: str | None) -> Filter:
         value = value if value[:1] == "{" else array_literal(value)
         value = value if value[:1] == "{" else element_literal(value)
     elif operator is Operator.CONTAINS and column.subtype and value[:1] not in {"[", "(", "{"}:
-        value = f'["{value}","{value}"]'
+        value = range_literal(value)
     elif value and column.is_array:
         value = array_literal(value)
     return Filter(column, operator, value)

@@ -20,14 +20,11 @@ MAX_COST = 1_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the planner expects: `cost` in its units, and the `rows` that come out.
-
-    `node` is the step that costs most, in words, with what it reads.
-    """
+    """What the planner expects: `cost` in its units, the `rows` that come out, and its `plan`."""
 
     cost: float
     rows: int
-    node: str
+    plan: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Guard:
             return
         estimate = await estimated(connection, statement, parameters)
         if estimate.cost > self.bound:
-            raise CostRefused(estimate, self.bound)
+            raise CostRefused(estimate, self.bound, await _cause(connection, estimate.plan))
 
 
 class CostRefused(RefusedError):
@@ -53,10 +50,10 @@ class CostRefused(RefusedError):
 
     code = ErrorCode.COST_GUARD
 
-    def __init__(self, estimate: Estimate, bound: float) -> None:
+    def __init__(self, estimate: Estimate, bound: float, cause: str) -> None:
         super().__init__(
             f"this would cost about {estimate.cost:,.0f} by the planner's estimate, and more than "
-            f"{bound:,.0f} is too much to go unasked: {estimate.node}",
+            f"{bound:,.0f} is too much to go unasked: {cause}",
             hint="Filter by a column with an index, read less with --limit, or add --yes.",
         )
         self.estimate = estimate
@@ -89,18 +86,27 @@ async def estimated(
         f"EXPLAIN (VERBOSE, COSTS, FORMAT JSON) {statement}", *parameters
     )
     plan = json.loads(text)[0]["Plan"]
-    return Estimate(cost=float(plan["Total Cost"]), rows=int(plan["Plan Rows"]), node=_cause(plan))
+    return Estimate(cost=float(plan["Total Cost"]), rows=int(plan["Plan Rows"]), plan=plan)
 
 
-def _cause(plan: Mapping[str, Any]) -> str:
+async def _cause(connection: asyncpg.Connection[Any], plan: Mapping[str, Any]) -> str:
+    """Say which step of a plan costs most, and what it reads."""
     costliest = max(_nodes(plan), key=_own_cost)
     told = f"{costliest['Node Type']} of about {costliest['Plan Rows']:,} rows"
     scans = [node for node in _nodes(costliest) if "Relation Name" in node]
     if not scans:
         return told
     scan = max(scans, key=lambda node: float(node["Total Cost"]))
-    name = f"{typed(scan['Schema'])}.{typed(scan['Relation Name'])}"
-    reads = f"{scan['Node Type']} on {name} that finds about {scan['Plan Rows']:,} rows"
+    rows = await connection.fetchval(
+        "SELECT c.reltuples::pg_catalog.int8 FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = $1 AND c.relname = $2",
+        scan["Schema"],
+        scan["Relation Name"],
+    )
+    reads = f"{scan['Node Type']} on {typed(scan['Schema'])}.{typed(scan['Relation Name'])}"
+    if rows is not None and rows >= 0:
+        reads += f", which has about {rows:,} rows"
     return reads if scan is costliest else f"{told}, from {reads}"
 
 

@@ -8,8 +8,9 @@ import asyncpg
 
 from dbctl.db.catalog import Relation
 from dbctl.db.names import quote
+from dbctl.errors import RefusedError
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
-from dbctl.inspect.query.guard import guard_relation
+from dbctl.inspect.query.guard import guard, guard_relation
 from dbctl.inspect.query.lineage import masked_columns
 from dbctl.inspect.query.preparing import prepare
 from dbctl.inspect.query.statement import parse_statement
@@ -35,11 +36,13 @@ async def masked_origins(
         text = await connection.fetchval(
             "SELECT pg_catalog.pg_get_viewdef($1::pg_catalog.oid)", relation.oid
         )
-    prepared = await prepare(connection, parse_statement(text))
+    statement = parse_statement(text)
+    prepared = await prepare(connection, statement)
     names = [name for name, _ in prepared.columns]
     try:
         async with connection.transaction():
-            reasons = await masked_columns(connection, prepared, (), masks)
-    except asyncpg.InsufficientPrivilegeError:
+            inside = await guard(connection, statement.tokens)
+            reasons = await masked_columns(connection, prepared, (), inside, masks)
+    except (asyncpg.InsufficientPrivilegeError, RefusedError):
         return dict.fromkeys(names, "what it is made of may not be read")
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}

@@ -23,6 +23,7 @@ _AS_JSON = frozenset(
     }
 )  # fmt: skip
 _JSON = frozenset({"json", "jsonb"})
+_PLAIN_ELEMENTS = frozenset({"bool", "int2", "int4", "int8"})
 # What a spreadsheet takes for no formula, whatever sign it begins with.
 _NO_FORMULA = frozenset(
     {
@@ -96,10 +97,18 @@ def csv_value(field: Field, *, safe: bool = False) -> str:
 
 
 def parquet_value(field: Field) -> str:
-    """Return what `csv_value` does, but the JSON of an array."""
-    if field.is_array and not field.masked:
-        return _text(f"pg_catalog.to_json({json_value(field, flat=True)})")
-    return csv_value(field)
+    """Return what `csv_value` does, but the JSON of an array, whose elements are texts.
+
+    Only integers and booleans are themselves, and bytes base64.
+    """
+    if field.masked or not field.is_array:
+        return csv_value(field)
+    elements = field.sql
+    if field.leaf == "bytea":
+        elements = json_value(field)
+    elif field.leaf not in _PLAIN_ELEMENTS:
+        elements = f"CAST({field.sql} AS pg_catalog.text[])"
+    return _text(f"pg_catalog.to_json({elements})")
 
 
 def csv_line(fields: Sequence[Field], value: Callable[[Field], str] = csv_value) -> str:

@@ -29,11 +29,20 @@ def element_literal(text: str) -> str:
     return _literal([text])
 
 
+def range_literal(text: str) -> str:
+    """Return the range that holds one value as PostgreSQL writes it."""
+    return f"[{_quoted(text)},{_quoted(text)}]"
+
+
 def _literal(value: object) -> str:
     if isinstance(value, list):
         return "{" + ",".join(map(_literal, value)) + "}"
     if value is None:
         return "NULL"
     element = value if isinstance(value, str) else json.dumps(value)
-    escaped = element.replace("\\", "\\\\").replace('"', '\\"')
+    return _quoted(element)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -220,7 +220,8 @@ class Relatives:
         tail = _matching(own, end, link, values, parameters)
         some = f"(SELECT {tail} LIMIT {_COUNTED + 1}) s"
         statement = f"SELECT pg_catalog.count(*) FROM {some}"  # noqa: S608
-        await self._guard.check(self._connection, statement, parameters.values)
+        if not link.indexed:
+            await self._guard.check(self._connection, statement, parameters.values)
         return int(await self._connection.fetchval(statement, *parameters.values))
 
     async def _rows(

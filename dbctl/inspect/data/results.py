@@ -1,13 +1,14 @@
 """Rows as every format shows them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dbctl.inspect.data.verbatim import JsonRow, WithRows
 from dbctl.results import FallibleResult, Result
 
-_CONFIG = ConfigDict(frozen=True, serialize_by_alias=True)
+_CONFIG = ConfigDict(frozen=True, serialize_by_alias=True, defer_build=True)
 
 
 class Header(BaseModel):
@@ -25,7 +26,7 @@ class Header(BaseModel):
     reason: str | None = Field(default=None, exclude_if=lambda reason: reason is None)
 
 
-class RowSet(FallibleResult):
+class RowSet(WithRows, FallibleResult):
     """Some rows, and whether there are `more`; a value is what `encodings` makes of its type.
 
     `count` is how many were read. Where `next` is given, it continues after the last one.
@@ -34,10 +35,14 @@ class RowSet(FallibleResult):
     model_config: ClassVar[ConfigDict] = _CONFIG
 
     headers: tuple[Header, ...] = Field(serialization_alias="columns")
-    rows: tuple[dict[str, Any], ...] = ()
+    rows: tuple[JsonRow, ...] = ()
     count: int = 0
     more: bool = False
     next: str | None = None
+
+    def json_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows."""
+        yield from self.rows
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return the rows themselves."""
@@ -111,16 +116,23 @@ class Referrer(BaseModel):
     rows: RowsResult | None = None
 
 
-class RowResult(Result):
+class RowResult(WithRows, Result):
     """The one row with a key, what it refers to and what refers to it."""
 
     model_config: ClassVar[ConfigDict] = _CONFIG
 
     table: str
     headers: tuple[Header, ...] = Field(serialization_alias="columns")
-    row: dict[str, Any]
+    row: JsonRow
     references: tuple[Reference, ...] = ()
     referenced_by: tuple[Referrer, ...] = ()
+
+    def json_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the row, and those at the other ends that were followed."""
+        yield self.row
+        for found in (*(r.rows for r in self.references), *(r.rows for r in self.referenced_by)):
+            if found:
+                yield from found.rows
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return the row."""

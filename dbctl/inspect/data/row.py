@@ -40,14 +40,8 @@ async def find_row(
     where the relation has no primary key, and for values that do not fit it.
     """
     async with reading(connection, statement_timeout):
-        selection = await select(connection, name, columns=columns, masks=masks)
-        selection = replace(selection, filters=_key_filters(selection, key))
-        for one in selection.filters:
-            await check(connection, one)
-        parameters = Parameters()
-        source = Source(selection.fields, selection.source(parameters), parameters.values)
-        blank = RowsResult(table=selection.relation.label, headers=selection.headers, limit=1)
-        found = await collect(connection, Answer(source, blank, limit=1))
+        selection = await _select(connection, name, key, columns, masks)
+        found = await collect(connection, _answer(selection))
         if not found.rows:
             raise _missing(selection)
         relatives = Relatives(connection, selection, masks=masks, guard=guard, follow=follow)
@@ -59,6 +53,48 @@ async def find_row(
         references=references,
         referenced_by=referrers,
     )
+
+
+async def find_only_row(
+    connection: asyncpg.Connection[Any],
+    name: str,
+    key: Sequence[str],
+    *,
+    columns: Sequence[str] = (),
+    masks: Masks,
+) -> Answer[RowsResult]:
+    """Find the row that `find_row` reads, for what has no place for anything else.
+
+    Raises what that raises.
+    """
+    selection = await _select(connection, name, key, columns, masks)
+    answer = _answer(selection)
+    parameters = answer.source.parameters
+    if not await connection.fetchval(f"SELECT EXISTS (SELECT {answer.source.tail})", *parameters):
+        raise _missing(selection)
+    return answer
+
+
+async def _select(
+    connection: asyncpg.Connection[Any],
+    name: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    masks: Masks,
+) -> Selection:
+    """Return the selection of the one row, which need not be there."""
+    selection = await select(connection, name, columns=columns, masks=masks)
+    filters = _key_filters(selection, key)
+    for one in filters:
+        await check(connection, one)
+    return replace(selection, filters=filters)
+
+
+def _answer(selection: Selection) -> Answer[RowsResult]:
+    parameters = Parameters()
+    source = Source(selection.fields, selection.source(parameters), parameters.values)
+    blank = RowsResult(table=selection.relation.label, headers=selection.headers, limit=1)
+    return Answer(source, blank)
 
 
 def _key_filters(selection: Selection, given: Sequence[str]) -> tuple[Filter, ...]:

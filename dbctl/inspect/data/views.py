@@ -103,7 +103,8 @@ def _cell(value: Any, header: Header, *, full: bool) -> Cell:
     # The length of a moment says nothing.
     if value is None or _is_moment(header):
         return text
-    return Shortened(text, len(plain(value, header.type)))
+    length = len(value if isinstance(value, str) else plain(value, header.type))
+    return Shortened(text, length)
 
 
 def cell(value: Any, type_: str, limit: int | None = _CELL) -> Text:

@@ -102,7 +102,7 @@ def _faults(rows: Sequence[Row], *, counted_long: bool) -> Iterator[tuple[int, F
             elif other is not None:
                 scans[other["oid"]] += row["scans"]
                 yield row["oid"], _duplicate(row, other)
-            elif not (row["unique"] or row["needed"]):
+            elif not (row["unique"] or row["needed"] or row["serves_key"]):
                 plain.append(row)
         for row in plain:
             if counted_long and not scans[row["oid"]]:

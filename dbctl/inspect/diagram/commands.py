@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode, UsageError
+from dbctl.inspect.completion import candidates
 from dbctl.output import Output, chosen_output, data_file, data_stream, delivered, emit
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ def diagram(
     settings: "Settings",
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Only these tables; all without.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            help="Only these tables; all without.",
+            show_default=False,
+            autocompletion=candidates.tables,
+        ),
     ] = None,
     format_: Annotated[
         Form | None,

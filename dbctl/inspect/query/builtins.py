@@ -29,6 +29,7 @@ HARMLESS = words(
     pg_replication_origin_session_is_setup pg_replication_origin_session_progress
     pg_show_replication_origin_status pg_get_aios pg_get_backend_memory_contexts
     pg_get_loaded_modules pg_get_shmem_allocations pg_get_shmem_allocations_numa
+    pg_is_in_backup timezone
     pg_stat_have_stats pg_stat_clear_snapshot pg_stat_force_next_flush lo_get
     """
 )
@@ -61,6 +62,8 @@ _DEEDS = {
     "pg_create_restore_point": "writes to the server's WAL",
     "pg_logical_emit_message": "writes to the server's WAL",
     "pg_backup_": "begins or ends a backup",
+    "pg_start_backup": "begins or ends a backup",
+    "pg_stop_backup": "begins or ends a backup",
     "pg_create_": "creates a replication slot",
     "pg_copy_": "copies a replication slot",
     "pg_drop_": "drops a replication slot",

@@ -31,7 +31,7 @@ def query(
     sql: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SQL]",
+            metavar="SQL",
             help="One statement: SELECT, VALUES, TABLE, WITH, SHOW or EXPLAIN; - reads stdin.",
             show_default=False,
         ),
@@ -68,11 +68,10 @@ def query(
 ) -> ExitCode:
     """Run one statement that reads, in a transaction that cannot write.
 
-    Functions that would do more than read are refused before anything runs. Columns that come from
-    a masked one are masked.
+    Functions that would do more than read are refused. What comes from a masked column is masked.
     """
     from dbctl.inspect.data.asking import guarded
-    from dbctl.inspect.query.statement import parse_parameters
+    from dbctl.inspect.query.parameters import parse_parameters
     from dbctl.inspect.query.text import text_of
 
     if all_ and limit is not None:

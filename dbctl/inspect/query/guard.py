@@ -64,13 +64,23 @@ class _Words:
         return self.calls.get((name, schema), self.calls.get((name, None)))
 
 
-async def guard(connection: asyncpg.Connection[Any], tokens: Sequence[Token]) -> None:
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a statement runs that its plan does not show: functions, and the names in them."""
+
+    functions: frozenset[str]
+    names: frozenset[str]
+
+
+async def guard(connection: asyncpg.Connection[Any], tokens: Sequence[Token]) -> Inside:
     """Look at the functions that a statement of `tokens` may call, and at what these call.
 
     Raises RefusedError for the first that does more than compute and read.
     """
     found = _Words()
     found.add(tokens, None)
+    functions: set[str] = set()
+    names: set[str] = set()
     routines: set[int] = set()
     definitions: set[tuple[str, str]] = set()
     outermost = True
@@ -81,6 +91,8 @@ async def guard(connection: asyncpg.Connection[Any], tokens: Sequence[Token]) ->
                 continue
             routines.add(routine["oid"])
             body = _body(routine, found.origin(routine["schema"], routine["name"]))
+            if body:
+                functions.add(routine["name"])
             following.add(body, f"the function {_label(routine)}")
         rows = await fetch(
             connection, "inspect.query", "definitions", names=[*found.names], ambient=outermost
@@ -92,7 +104,9 @@ async def guard(connection: asyncpg.Connection[Any], tokens: Sequence[Token]) ->
             if (label, row["definition"]) not in definitions:
                 definitions.add((label, row["definition"]))
                 following.add(list(tokenize(row["definition"])), label)
+        names |= following.names
         found, outermost = following, False
+    return Inside(frozenset(functions), frozenset(names))
 
 
 async def guard_relation(connection: asyncpg.Connection[Any], relation: Relation) -> None:

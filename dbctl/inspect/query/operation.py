@@ -68,7 +68,7 @@ async def find_query(
     values = given or {}
     statement = parse_statement(text, values)
     prepared = await prepare(connection, statement)
-    await guard(connection, statement.tokens)
+    inside = await guard(connection, statement.tokens)
     if connection.get_settings().is_superuser == "on":
         tell(_SUPERUSER)
     parameters = await bind(connection, prepared, values)
@@ -79,7 +79,7 @@ async def find_query(
     if cost is not None:
         bound = "" if limit is None else f" LIMIT {limit + 1:d}"
         await cost.check(connection, f"SELECT * {_tail(prepared)}{bound}", parameters)
-    reasons = await masked_columns(connection, prepared, parameters, masks)
+    reasons = await masked_columns(connection, prepared, parameters, inside, masks)
     fields = _fields(prepared.columns, reasons)
     return _answer(Source(fields, _tail(prepared), parameters), limit)
 

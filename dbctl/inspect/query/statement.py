@@ -6,14 +6,12 @@ too, preparing it shows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from dbctl.db.names import encodable
 from dbctl.errors import ErrorCode, RefusedError, UsageError
-from dbctl.inspect.data.literals import null_or_text
 from dbctl.sqltokens import Kind, Piece, Token, TokenReader, pieces, words
 
 # Characters; far more than anybody writes, and what is cut into tokens in a second.
@@ -23,7 +21,6 @@ _READ_ONLY = "inspect only reads; `dbctl migrate` changes a schema, `dbctl seed`
 _LOCKS = words("update share no key")
 _WRITES = words("insert update delete merge")
 _BEFORE_CTE = words("as materialized")
-_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Opening(Enum):
@@ -175,16 +172,21 @@ def _opening(tokens: Sequence[Token]) -> Opening:
         else:
             reader.accept_any("analyze", "analyse", "verbose")
         if not _begins_read(reader.rest):
-            raise _refused("EXPLAIN", reader.peek())
+            raise _refused("EXPLAIN", _first(reader.rest))
         return Opening.EXPLAIN
     if not _begins_read(tokens):
-        raise _refused("", reader.peek())
+        raise _refused("", _first(tokens))
     return Opening.READ
 
 
 def _begins_read(tokens: Sequence[Token]) -> bool:
-    first = next((token for token in tokens if token != (Kind.SYMBOL, "(")), None)
+    first = _first(tokens)
     return first is not None and first.kind is Kind.WORD and first.text in _READING
+
+
+def _first(tokens: Sequence[Token]) -> Token | None:
+    """Return the first token that is not an opening bracket."""
+    return next((token for token in tokens if token != (Kind.SYMBOL, "(")), None)
 
 
 def _refused(before: str, token: Token | None) -> RefusedError:
@@ -267,22 +269,3 @@ def _parameters(
             names.append(name)
         holes.append(Hole(names.index(name), piece.start, after.end))
     return tuple(names), tuple(holes)
-
-
-def parse_parameters(texts: Sequence[str]) -> dict[str, str | None]:
-    """Split `name=value`; `name=null` is NULL, and `name='null'` the word.
-
-    Raises UsageError where there is no name, and where one comes twice.
-    """
-    values: dict[str, str | None] = {}
-    for text in texts:
-        name, equals, value = encodable(text).partition("=")
-        name = name.strip().removeprefix(":").lower()
-        if not equals or not _PARAMETER.fullmatch(name):
-            raise UsageError(
-                f"{text!r} is not a parameter", hint="Write -p name=value, or -p name=null."
-            )
-        if name in values:
-            raise UsageError(f"the parameter {name} has two values", hint="Give it one.")
-        values[name] = null_or_text(value)
-    return values

@@ -9,22 +9,29 @@ from dbctl.inspect.query.plan import Node, flatten, inputs, is_aside
 from dbctl.sqltokens import Kind, Token, TokenReader, tokenize, words
 
 _NAMES = (Kind.WORD, Kind.QUOTED)
-_DOT, _OVER = Token(Kind.SYMBOL, "."), Token(Kind.WORD, "over")
+# Before what is no column: a field of a value, the name of a window or of a collation.
+_BEFORE_OTHERS = {
+    Token(Kind.SYMBOL, "."), Token(Kind.WORD, "over"), Token(Kind.WORD, "collate"),
+}  # fmt: skip
 # Functions whose result tells nothing of a value.
 _TELLS_NOTHING = words("count exists")
 # What is no name of a column in an expression that the server wrote.
 _SYNTAX = words(
     """
-    all and any array as asc between both by case cast collate cube current_catalog current_date
-    current_role current_schema current_time current_timestamp current_user cycle desc distinct
-    else end escape exclude extract false filter first following for from grouping group groups
-    hashed ilike in interval is json last leading like localtime localtimestamp normalize normalized
-    not null nulls of or order ordinality over overlay partition preceding range row rows sets
-    session_user similar some symmetric then ties time timestamp to trailing true unbounded using
-    value values varying when where window with within without zone
+    absent all and any array as asc at between both by case cast collate content cube
+    current_catalog current_date current_role current_schema current_time current_timestamp
+    current_user cycle desc distinct document else empty end error escape exclude extract false
+    filter first following for from group grouping groups hashed ilike in interval is json keys
+    last leading like local localtime localtimestamp nfc nfd nfkc nfkd normalize normalized not
+    null nulls of on or order ordinality over overlaps overlay partial partition passing placing
+    preceding range returning row rows session_user sets similar some symmetric then ties time
+    timestamp to trailing true unbounded unique using value values variadic varying when where
+    window with within without zone
     """
 )
 _SUBPLANS = {"subplan": "SubPlan", "initplan": "InitPlan"}
+# In place of an alias: a function is called.
+_CALL = "()"
 _HIDDEN = "it may come from a column that is masked"
 
 
@@ -44,12 +51,20 @@ class Sensitive:
 class Taint:
     """What is sensitive of what each step of `plan` puts out.
 
-    `relations` says it of each relation that is read, by schema and name.
+    `relations` says it of each relation that is read, by schema and name, `revealing` of the
+    functions whose result is sensitive.
     """
 
-    def __init__(self, plan: Node, relations: Mapping[tuple[str, str], Sensitive]) -> None:
+    def __init__(
+        self,
+        plan: Node,
+        relations: Mapping[tuple[str, str], Sensitive],
+        revealing: Mapping[str, str],
+    ) -> None:
         self._plan = plan
-        self._everything = next((r.any for r in relations.values() if r.any), None)
+        self._revealing = revealing
+        reasons = (*(r.any for r in relations.values()), *revealing.values())
+        self._everything = next((reason for reason in reasons if reason), None)
         # By the alias of a step; of a derived one a reason holds for all its columns.
         self._relations: dict[str, Sensitive] = {}
         self._derived: dict[str, str | None] = {}
@@ -60,7 +75,7 @@ class Taint:
         for node in flatten(plan):
             if "Relation Name" in node:
                 key = node["Schema"], node["Relation Name"]
-                self._relations[node["Alias"]] = relations[key]
+                self._relations[node["Alias"]] = relations.get(key, Sensitive({}, set()))
         if self._everything:
             self._settle()
 
@@ -103,6 +118,8 @@ class Taint:
     def _visit(self, node: Node) -> None:
         for child in node.get("Plans", ()):
             self._visit(child)
+        if "Output" not in node:
+            self._outputs(node)  # what it stains
         if is_aside(node):
             name = node.get("Subplan Name", "").partition(" (returns ")
             reason = next((found for found in self._outputs(node) if found), None)
@@ -182,6 +199,8 @@ class Taint:
         alias, column = reference
         if alias is None:
             return self._bare(column)
+        if alias == _CALL:
+            return self._revealing.get(column)
         if alias in _SUBPLANS.values() or alias == "$":
             name = f"{alias}{column}" if alias == "$" else f"{alias} {column}"
             return self._subplans.get(name)
@@ -214,7 +233,7 @@ def _column(text: str, alias: str) -> str | None:
 
 
 def _references(tokens: Sequence[Token]) -> Iterator[tuple[str | None, str]]:
-    """Yield what an expression reads: alias and column, None and a name, or a subplan.
+    """Yield what an expression reads: alias and column, None and a name, a subplan, a function.
 
     What tells nothing of a value is left out: count(…), EXISTS, IS NULL.
     """
@@ -242,6 +261,8 @@ def _reference(reader: TokenReader) -> Iterator[tuple[str | None, str]]:
             reader.skip_group()
         elif is_word and parts == ["extract"]:
             reader.position += 2
+        else:
+            yield _CALL, parts[-1]
         return
     after = reader.peek()
     if is_word and parts[0] in _SUBPLANS and after is not None and after.kind is Kind.NUMBER:
@@ -252,7 +273,7 @@ def _reference(reader: TokenReader) -> Iterator[tuple[str | None, str]]:
         reader.position += 1
         yield parts[0], "*"
         return
-    if before in (_DOT, _OVER):  # a field of a value, or the name of a window
+    if before in _BEFORE_OTHERS:
         return
     if reader.at("is", "null") or reader.at("is", "not", "null"):
         return

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dbctl.errors import ErrorCode, OperationFailed, UsageError
@@ -16,7 +15,9 @@ from dbctl.inspect.data.source import Field
 
 try:
     import pyarrow as pa
+    import pyarrow.compute
     import pyarrow.csv
+    import pyarrow.json
     import pyarrow.parquet
 except ModuleNotFoundError as error:
     raise UsageError(
@@ -25,7 +26,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 # Bytes of CSV that become a row group.
-_GROUP = 1 << 24
+_GROUP = 1 << 23
 # What Arrow's CSV reader says of a value.
 _FAULT = re.compile(r"In CSV column #(\d+): .*(?:invalid value|The string) '(.*)'", re.DOTALL)
 _DIGITS = 76
@@ -151,17 +152,35 @@ def _is_text_first(kind: Any) -> bool:
 
 def _converted(column: Any, field: Field, kind: Any) -> Any:
     """Make bytes of base64 and lists of JSON; everything else is what it has to be."""
+    if pa.types.is_list(kind):
+        column = _lists(column, field, kind)
     if pa.types.is_binary(kind):
         return pa.array(map(_bytes, column.to_pylist()), kind)
-    if not pa.types.is_list(kind):
-        return column if column.type == kind else _cast(column, field, kind)
-    rows = [None if text is None else json.loads(text) for text in column.to_pylist()]
-    for row in rows:
-        if any(isinstance(element, list) for element in row or ()):
-            raise _impossible(field.name, json.dumps(row), kind)
-    if pa.types.is_binary(kind.value_type):
-        return pa.array((row and [*map(_bytes, row)] for row in rows), kind)
-    return _cast(pa.array(map(_texts, rows), pa.list_(pa.string())), field, kind)
+    if pa.types.is_list(kind) and pa.types.is_binary(kind.value_type):
+        return pa.array((row and [*map(_bytes, row)] for row in column.to_pylist()), kind)
+    return column if column.type == kind else _cast(column, field, kind)
+
+
+def _lists(column: Any, field: Field, kind: Any) -> Any:
+    """Read a column of JSON arrays, whose elements are texts but for integers and booleans."""
+    plain = pa.types.is_boolean(kind.value_type) or pa.types.is_signed_integer(kind.value_type)
+    schema = pa.schema([("v", kind if plain else pa.list_(pa.string()))])
+    lines = pyarrow.compute.binary_join_element_wise(
+        '{"v":', column, "}\n", "", null_handling="replace", null_replacement="null"
+    )
+    data = lines.buffers()[2]
+    try:
+        table = pyarrow.json.read_json(
+            pa.BufferReader(data),
+            read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=data.size + 1),
+            parse_options=pyarrow.json.ParseOptions(explicit_schema=schema),
+        )
+    except pa.ArrowInvalid as error:
+        nested = next((text for text in column.to_pylist() if text and text[:2] == "[["), None)
+        if nested is None:
+            raise
+        raise _impossible(field.name, nested, kind) from error
+    return table.column("v").combine_chunks()
 
 
 def _cast(column: Any, field: Field, kind: Any) -> Any:
@@ -184,16 +203,6 @@ def _fits(text: str | None, kind: Any) -> bool:
 
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else b64decode(text)
-
-
-def _texts(row: Iterable[object] | None) -> list[str | None] | None:
-    """Return the elements as texts that Arrow can cast to any type."""
-    if row is None:
-        return None
-    return [
-        element if element is None or isinstance(element, str) else json.dumps(element)
-        for element in row
-    ]
 
 
 def _impossible(name: str, value: str, kind: Any) -> OperationFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -105,7 +106,5 @@ def _escape(output: Output) -> Callable[[str], str] | None:
 
 
 def _tell(end: End) -> None:
-    rows = "1 row" if end.count == 1 else f"{end.count:,} rows"
-    notice(
-        f"more follow these {rows}" + (f": continue with --after {end.next}" if end.next else "")
-    )
+    after = f": continue with --after {shlex.quote(end.next)}" if end.next else ""
+    notice(f"more rows follow the first {end.count:,}{after}")

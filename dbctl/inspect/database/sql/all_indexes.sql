@@ -65,6 +65,22 @@ select
     i.indisreplident or i.indisexclusion or exists (
         select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid
     ) as needed,
+    -- Without it, each delete from the table that the key points to would read this whole table.
+    exists (
+        select from pg_catalog.pg_constraint k
+        where k.conrelid = i.indrelid and k.contype = 'f' and (
+            i.indpred is null
+            or state.locked
+            or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = any (array(
+                select pg_catalog.format('(%I IS NOT NULL)', a.attname)
+                from pg_catalog.pg_attribute a
+                where a.attrelid = i.indrelid and a.attnum = any (k.conkey)
+            ))
+        ) and (
+            select pg_catalog.array_agg(i.indkey[at] order by i.indkey[at])
+            from pg_catalog.generate_series(0, pg_catalog.cardinality(k.conkey) - 1) at
+        ) = (select pg_catalog.array_agg(a order by a) from pg_catalog.unnest(k.conkey) a)
+    ) as serves_key,
     i.indisvalid and i.indisready as valid,
     -- An index that is being built is not valid yet.
     exists (

@@ -27,10 +27,14 @@ needed as (
     from parts
     join pg_catalog.pg_depend d on d.classid = parts.classid and d.objid = parts.objid
     where d.deptype in ('n', 'a')
+      and not (
+          d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+          and d.refobjid = pg_catalog.to_regnamespace('public')
+      )
       and not exists (
           select from parts own where own.classid = d.refclassid and own.objid = d.refobjid
       )
-      -- Of what extension or sequence of its own it is, is another matter.
+      -- A sequence that a column owns is made with the relation.
       and not (
           d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and exists (
               select from pg_catalog.pg_depend o

@@ -28,7 +28,7 @@ select
     k.shared_blks_hit / nullif(k.shared_blks_hit + k.shared_blks_read, 0)::float8 as hit_ratio,
     k.shared_blks_read as blocks_read,
     k.temp_blocks,
-    case when k.queryid is not null then k.query end as query,
+    k.query,
     (count(*) over ())::int8 as statement_count,
     sum(k.total_exec_time) over () as all_ms
 from known k

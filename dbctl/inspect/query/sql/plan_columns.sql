@@ -1,12 +1,14 @@
--- The columns of the relations that a plan reads, each also under the names of what the relation is
--- a partition or a child of: what hides a column of a table hides it in its partitions.
+-- The columns of the relations that a plan reads, or of all with a name where the schema is null.
+-- Each comes also under the names of what its relation is a partition or a child of: what hides a
+-- column of a table hides it in its partitions.
 with recursive read as (
-    select c.oid, r.schema, r.name
+    select c.oid, n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as name
     from rows from (
         pg_catalog.unnest(:schemas::pg_catalog.text[]), pg_catalog.unnest(:names::pg_catalog.text[])
     ) r (schema, name)
-    join pg_catalog.pg_namespace n on n.nspname = r.schema
-    join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = r.name
+    join pg_catalog.pg_class c on c.relname = r.name
+    join pg_catalog.pg_namespace n
+        on n.oid = c.relnamespace and n.nspname = coalesce(r.schema, n.nspname)
 ),
 line as (
     select read.oid, read.oid as ancestor from read

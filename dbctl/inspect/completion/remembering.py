@@ -1,0 +1,32 @@
+"""See the catalogue while a command is connected anyway, so that TAB never has to connect."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from dbctl.db.catalog import fetch
+from dbctl.inspect.completion.seen import Seen, is_fresh, keep
+from dbctl.inspect.reading import reading
+
+# Seconds: nobody waits for it.
+_TIMEOUT = 2.0
+
+
+async def remember(connection: asyncpg.Connection[Any], project: Path, database: str) -> None:
+    """Keep the names of a database for TAB, unless they were kept a moment ago.
+
+    The connection must be in no transaction. That the names cannot be read is no fault of the
+    command.
+    """
+    if is_fresh(project, database):
+        return
+    with suppress(asyncpg.PostgresError):
+        async with reading(connection, _TIMEOUT):
+            rows = await fetch(connection, "inspect.completion", "names")
+            default = await connection.fetchval("SELECT pg_catalog.current_schema()::text")
+        relations = {(row["schema"], row["name"]): tuple(row["columns"]) for row in rows}
+        keep(project, database, Seen(str(default or ""), relations))
