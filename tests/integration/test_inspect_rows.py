@@ -293,7 +293,7 @@ async def test_an_injection_in_a_value_is_only_a_value(connection: Connection) -
 async def test_pages_by_place_are_the_same_rows_in_the_same_order(
     connection: Connection, order: list[str], limit: int
 ) -> None:
-    whole = await list_rows(connection, "pages", order=order, limit=None)
+    whole = await list_rows(connection, "pages", order=order, limit=100)
     found: list[dict[str, Any]] = []
     place = None
     while True:
@@ -810,3 +810,13 @@ async def test_every_kind_of_relation_can_be_read_and_counted(
     assert len(result.rows) == 1
     assert (await count_rows(connection, name)).count >= 1
     assert shown(result)
+
+
+async def test_all_rows_together_are_not_sorted_unless_asked(connection: Connection) -> None:
+    async def sorted_by(**options: Any) -> tuple[str, ...]:
+        return (await list_rows(connection, "tasks", **options)).order
+
+    assert await sorted_by(limit=None) == ()
+    assert await sorted_by(limit=None, order=["title"]) == ("title", "id")
+    assert await sorted_by(limit=None, offset=1) == ("id",)
+    assert await sorted_by(limit=5) == ("id",)

@@ -20,6 +20,8 @@ from dbctl.options import YesOption
 from dbctl.output import Output, chosen_output, emit, notice
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from dbctl.inspect.data.cost import Guard
     from dbctl.inspect.data.results import RowsResult
     from dbctl.inspect.data.source import Answer
@@ -70,7 +72,9 @@ def rows(
     limit: Annotated[
         int | None, typer.Option(min=0, help=f"How many rows; {_LIMIT} unless told.")
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All rows, however many.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="All rows; unsorted without --order.")
+    ] = False,
     after: Annotated[
         str | None,
         typer.Option(metavar="PLACE", help="Go on after the page whose footer names this place."),
@@ -128,7 +132,6 @@ def rows(
         return guarded(settings, partial(_count, settings, name, filters, timeout), yes=yes)
 
     def page(guard: "Guard") -> ExitCode:
-        from dbctl.inspect.data import views
         from dbctl.inspect.data.delivery import deliver
         from dbctl.inspect.data.rows import find_rows
         from dbctl.inspect.data.sampling import find_sample
@@ -147,7 +150,7 @@ def rows(
         return deliver(
             settings,
             find,
-            partial(views.rows, full=full),
+            partial(_table, full=full),
             statement_timeout=timeout,
             csv_safe=csv_safe,
         )
@@ -187,7 +190,7 @@ def row(
     take long, unless --yes.
     """
     from dbctl.inspect.connected import read
-    from dbctl.inspect.data import row_views, views
+    from dbctl.inspect.data import row_views
     from dbctl.inspect.data.cost import Guard, max_cost
     from dbctl.inspect.data.delivery import deliver
     from dbctl.inspect.data.row import find_only_row, find_row
@@ -196,7 +199,7 @@ def row(
     masks = masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice)
     if chosen_output.get() not in {Output.TABLE, Output.JSON}:  # they take rows alone
         find = partial(find_only_row, name=name, key=key, columns=columns or (), masks=masks)
-        return deliver(settings, find, views.rows, statement_timeout=timeout, csv_safe=csv_safe)
+        return deliver(settings, find, _table, statement_timeout=timeout, csv_safe=csv_safe)
     work = partial(
         find_row,
         name=name,
@@ -209,6 +212,13 @@ def row(
     )
     result = read(settings, work, statement_timeout=timeout)
     return emit(result, partial(row_views.row, full=full))
+
+
+def _table(result: "RowsResult", *, full: bool = False) -> "RenderableType":
+    """Draw the rows; only then is what draws imported."""
+    from dbctl.inspect.data import views
+
+    return views.rows(result, full=full)
 
 
 def _count(
