@@ -814,9 +814,9 @@ async def test_every_kind_of_relation_can_be_read_and_counted(
 
 async def test_all_rows_together_are_not_sorted_unless_asked(connection: Connection) -> None:
     async def sorted_by(**options: Any) -> tuple[str, ...]:
-        return (await list_rows(connection, "tasks", **options)).order
+        return (await list_rows(connection, "pages", **options)).order
 
     assert await sorted_by(limit=None) == ()
-    assert await sorted_by(limit=None, order=["title"]) == ("title", "id")
-    assert await sorted_by(limit=None, offset=1) == ("id",)
-    assert await sorted_by(limit=5) == ("id",)
+    assert await sorted_by(limit=None, order=["c"]) == ("c", "b", "a")
+    assert await sorted_by(limit=None, offset=1) == ("b", "a")
+    assert await sorted_by(limit=5) == ("b", "a")
