@@ -14,12 +14,13 @@ from tests.support.cli import ROOT, invoke
 README = (ROOT / "README.md").read_text()
 MIGRATE = (ROOT / "docs" / "migrate.md").read_text()
 SEED = (ROOT / "docs" / "seed.md").read_text()
+INSPECT = (ROOT / "docs" / "inspect.md").read_text()
 GROUPS = ("migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
     set(
         re.findall(
             r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
-            README + MIGRATE + SEED,
+            README + MIGRATE + SEED + INSPECT,
             re.MULTILINE,
         )
     )
@@ -27,7 +28,8 @@ LINES = sorted(
 
 
 def test_there_are_commands_to_check() -> None:
-    assert {line.split()[0] for line in LINES} == set(GROUPS) - {"config"}
+    first = {line.split()[0] for line in LINES}
+    assert first == set(GROUPS) - {"config"} | {"--install-completion"}
 
 
 @pytest.mark.parametrize("line", LINES)
