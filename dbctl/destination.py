@@ -16,17 +16,19 @@ from dbctl.output import cannot_write, data_to
 # Names of stdout itself, which programs print to instead.
 _STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 # A finding is a whole result.
-_COMPLETE = frozenset({ExitCode.OK, ExitCode.FINDING})
+COMPLETE = frozenset({ExitCode.OK, ExitCode.FINDING})
 
 
 @contextmanager
-def written_to(file: Path | None) -> Iterator[Callable[[ExitCode], ExitCode]]:
+def written_to(
+    file: Path | None, complete: frozenset[ExitCode] = COMPLETE
+) -> Iterator[Callable[[ExitCode], ExitCode]]:
     """Let `file` have the result of the body; None is stdout.
 
-    Yields a function that takes the exit code of the body and returns it: where the result is
-    complete, it stands in the file, flushed to disk, once that returns. A file that is there keeps
-    its mode, and what a symbolic link leads to is replaced; a pipe or device is written to
-    straight. Raises UsageError where there can be no such file.
+    Yields a function that takes the exit code of the body and returns it: where that means a
+    `complete` result, it stands in the file, flushed to disk, once that returns. A file that is
+    there keeps its mode, and what a symbolic link leads to is replaced; a pipe or device is written
+    to straight. Raises UsageError where there can be no such file.
     """
     if file is None or str(file) in _STDOUT:
         yield lambda code: code
@@ -43,7 +45,7 @@ def written_to(file: Path | None) -> Iterator[Callable[[ExitCode], ExitCode]]:
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
 
             def keep(code: ExitCode) -> ExitCode:
-                if code in _COMPLETE:
+                if code in complete:
                     _put(stream, temporary, target)
                 return code
 

@@ -4,13 +4,14 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from dbctl.destination import written_to
-from dbctl.errors import ExitCode, RefusedError
+from dbctl.destination import COMPLETE, written_to
+from dbctl.errors import ExitCode, RefusedError, UsageError
 from dbctl.output import Output, chosen_output, parquet_refused, reserved_stdout
 from dbctl.runtime import log_causes
 
@@ -38,6 +39,16 @@ VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show SQL, connections and causes on stderr.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; required in scripts.")]
+WatchOption = Annotated[
+    float | None,
+    typer.Option(
+        "--watch",
+        min=0.2,
+        metavar="SECONDS",
+        help="Show it again and again: live on a terminal until q, elsewhere a line of JSON each.",
+        show_default=False,
+    ),
+]
 
 
 def command(
@@ -52,8 +63,8 @@ def command(
 
     The command takes `--format`, `--json`, `-x` and `--verbose` beside the function's own
     parameters, with `to_file` also `--output`; one of its own called `format_` takes the place of
-    the shared formats. Without `parquet` that format is refused. The
-    function is given the settings of this run as its first argument and returns the exit code.
+    the shared formats, of which it may name some again. Without `parquet` that format is refused.
+    The function is given the settings of this run as its first argument and returns the exit code.
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
@@ -64,15 +75,54 @@ def command(
     return register
 
 
+def alone(
+    function: Callable[..., ExitCode],
+    *,
+    to_file: bool = False,
+    complete: frozenset[ExitCode] = COMPLETE,
+) -> Callable[..., ExitCode | None]:
+    """Return `function` as the callback of a group: it runs where no subcommand is named.
+
+    The options are those of `with_settings`.
+    """
+    run = with_settings(function, to_file=to_file, complete=complete)
+    signature = inspect.signature(run)
+
+    def callback(context: typer.Context, **arguments: Any) -> ExitCode | None:
+        if context.invoked_subcommand is None:
+            return run(context, **arguments)
+        given = [
+            name for name, value in arguments.items() if value != signature.parameters[name].default
+        ]
+        if given:
+            raise UsageError(
+                f"the options before {context.invoked_subcommand} are not its own",
+                hint=f"Write them after it: `{context.command_path} "
+                f"{context.invoked_subcommand} --help` shows which it takes.",
+            )
+        return None
+
+    callback.__doc__ = function.__doc__
+    callback.__signature__ = signature  # type: ignore[attr-defined]
+    callback.__annotations__ = run.__annotations__
+    return callback
+
+
 def with_settings(
-    function: Callable[..., ExitCode], *, to_file: bool = False, parquet: bool = False
+    function: Callable[..., ExitCode],
+    *,
+    to_file: bool = False,
+    parquet: bool = False,
+    complete: frozenset[ExitCode] = COMPLETE,
 ) -> Callable[..., ExitCode]:
     """Return `function` as Typer calls it: settings loaded, output format chosen.
 
-    Nothing but its result is printed to stdout, or to the file in its place.
+    Nothing but its result is printed to stdout, or to the file in its place, which is kept where
+    the exit code means a `complete` result.
     """
     own = list(inspect.signature(function).parameters.values())[1:]
-    has_own_format = any(parameter.name == "format_" for parameter in own)
+    forms = _forms(own)
+    has_own_format = forms is not Output
     shared = [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
@@ -80,7 +130,7 @@ def with_settings(
         for name, default, annotation in (
             *([] if has_own_format else [("format_", None, FormatOption)]),
             ("as_json", False, JsonOption),
-            *([] if has_own_format else [("as_vertical", False, VerticalOption)]),
+            *([("as_vertical", False, VerticalOption)] if Output.VERTICAL in forms else []),
             *([("file", None, OutputOption)] if to_file else []),
             ("verbose", False, VerboseOption),
         )
@@ -101,17 +151,13 @@ def with_settings(
         from dbctl.settings import load_settings
 
         format_ = arguments.get("format_") if has_own_format else arguments.pop("format_")
-        if has_own_format:
-            as_json = as_json or format_ == Output.JSON
-            output = Output.JSON if as_json else Output.TABLE
-        else:
-            output = _chosen(format_, file, as_json=as_json, as_vertical=as_vertical)
+        output = _chosen(forms, format_, file, as_json=as_json, as_vertical=as_vertical)
         chosen_output.set(output)
         if output is Output.PARQUET and not parquet:
             raise parquet_refused()
         if verbose:
             log_causes()
-        with reserved_stdout(), written_to(file) as kept:
+        with reserved_stdout(), written_to(file, complete) as kept:
             try:
                 return kept(function(load_settings(context.obj), **arguments))
             except BaseException:
@@ -131,14 +177,31 @@ def with_settings(
     return wrapper
 
 
+def _forms(parameters: list[inspect.Parameter]) -> type[StrEnum]:
+    """Return the formats that a function names itself, those that all share where it does not."""
+    for parameter in parameters:
+        if parameter.name == "format_":
+            optional, *_ = get_args(parameter.annotation)
+            own: type[StrEnum] = get_args(optional)[0]
+            return own
+    return Output
+
+
 def _chosen(
-    output: Output | None, file: Path | None, *, as_json: bool, as_vertical: bool
+    forms: type[StrEnum],
+    form: StrEnum | None,
+    file: Path | None,
+    *,
+    as_json: bool,
+    as_vertical: bool,
 ) -> Output:
+    """Return the shared format to print in; what is another one is printed as the table is."""
     if as_json:
         return Output.JSON
     if as_vertical:
         return Output.VERTICAL
-    return output or Output.of(file) or Output.TABLE
+    chosen = form or Output.of(file)
+    return Output(chosen) if chosen and chosen in Output and chosen in forms else Output.TABLE
 
 
 def confirm(question: str, *, hint: str) -> None:

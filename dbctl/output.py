@@ -154,7 +154,7 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
 
                 show(view(result), data_stream())
             case Output.JSON:
-                _write_json(result)
+                _write_json(result.document())
             case Output.PARQUET:
                 raise parquet_refused()
             case output:
@@ -165,13 +165,13 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
     return result.exit_code
 
 
-def emit_line(result: BaseModel) -> None:
+def emit_line(result: Result) -> None:
     """Print one of many results to stdout at once, as a line of JSON.
 
     Raises BrokenPipeError where nobody reads any more, OperationFailed where it cannot be written.
     """
     try:
-        _write_json(result, indent=None)
+        _write_json(result.document(), indent=None)
         data_stream().flush()
     except BrokenPipeError:
         raise
@@ -180,7 +180,7 @@ def emit_line(result: BaseModel) -> None:
 
 
 def _report(error: ErrorBody) -> None:
-    """Tell of an error beside the result: JSON on stdout holds it, and a file will not be kept."""
+    """Tell of an error beside the result: JSON on stdout holds it, and a file may not be kept."""
     to_file = data_file() is not None
     output = chosen_output.get()
     if output is Output.NDJSON and not to_file:

@@ -42,6 +42,10 @@ class Result(BaseModel):
         """The exit code that this outcome means."""
         return ExitCode.OK
 
+    def document(self) -> BaseModel:
+        """Return what is printed as JSON, where the field has a shape of its own for it."""
+        return self
+
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return the rows of the CSV form: the result itself unless it is a list of something."""
         return [self.model_dump(mode="json")]

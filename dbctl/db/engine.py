@@ -147,6 +147,12 @@ class DatabaseSessionManager:
     def connect_deadline(self, seconds: float) -> None:
         self._connector.deadline = seconds
 
+    @property
+    def trouble(self) -> str | None:
+        """Why a connection that is being opened has not come about yet; None where nothing is."""
+        trouble = self._connector.trouble
+        return trouble.reason if trouble else None
+
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection that is in no transaction; what is not committed is rolled back.

@@ -42,6 +42,12 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """Write `text` as an SQL literal, whatever the server takes a backslash for."""
+    quoted = text.replace("'", "''")
+    return f"E'{quoted.replace('\\', '\\\\')}'" if "\\" in quoted else f"'{quoted}'"
+
+
 def typed(name: str) -> str:
     """Return `name` the way a user has to type it: quoted only where it must be."""
     return name if _PLAIN.fullmatch(name) else quote(name)

@@ -83,7 +83,7 @@ class Session:
         """
         try:
             connection = await self._connector()
-            connection.add_query_logger(_log)
+            connection.add_query_logger(log_query)
             try:
                 yield connection
             finally:
@@ -100,7 +100,8 @@ class Session:
         self._connector.terminate()
 
 
-def _log(record: Any) -> None:
+def log_query(record: Any) -> None:
+    """Log a statement that the driver ran, for `-v`."""
     logger.info("%s %r", record.query, record.args)
 
 

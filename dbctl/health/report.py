@@ -1,155 +1,140 @@
-"""Make every check under one deadline, once or until the database is healthy."""
+"""Make checks on one connection under one deadline, and say what they found."""
+
+from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import (
-    CONNECT_ERRORS,
     DRIVER_ERRORS,
-    connection_failed,
-    explain_connect,
-    first_line,
     statement_failed,
-    without_password,
 )
-from dbctl.db.retry import is_transient
-from dbctl.errors import ConnectionFailed
-from dbctl.health.checks import (
-    CONNECTION,
-    MIGRATIONS,
-    POOL,
-    check_connection,
-    check_migrations,
-    check_pool,
-)
-from dbctl.health.results import CheckResult, HealthReport, Status, overall
-from dbctl.migrate.scripts import Checkout
+from dbctl.db.session import log_query
+from dbctl.errors import ConnectionFailed, DbctlError
+from dbctl.health.check import Check, Context
+from dbctl.health.checks import connection as connection_check
+from dbctl.health.failure import Failure, explain
+from dbctl.health.loading import Loaded, load
+from dbctl.health.registry import CHECKS, select
+from dbctl.health.results import CheckResult, Finding, HealthReport, Status, overall
+from dbctl.health.thresholds import Configuration, configure
 from dbctl.results import ErrorBody
-from dbctl.settings import Settings
+from dbctl.settings import Settings, project_table
 
-type Check = Callable[[AsyncConnection], Awaitable[CheckResult]]
+if TYPE_CHECKING:
+    from dbctl.db.engine import DatabaseSessionManager, PoolStatus
 
-# Seconds that the checks of one look may take once a connection stands.
-CHECKS_TIMEOUT = 5.0
-# Seconds between two looks; twice that must be left for one more.
-PAUSE = 0.5
 # Seconds beyond the deadline in which the connector can still say what its tries met.
 _GRACE = 0.25
 
 _LIMIT = text("select pg_catalog.set_config('statement_timeout', :milliseconds, true)")
+_BEGIN = "begin read only; set local statement_timeout = {milliseconds}"
 _LOST = (DBAPIError, *DRIVER_ERRORS)
 _DENIED = "42501"
 
 
-async def report_health(
-    manager: DatabaseSessionManager,
-    settings: Settings,
-    revisions: Checkout | CheckResult,
-    *,
-    wait: float | None = None,
-    allow_pending: bool = False,
-    on_wait: Callable[[str], None],
-) -> HealthReport:
-    """Make every check and report what they found, connection or not.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to look at, and with what patience; made once, for any number of looks."""
 
-    `revisions` is what `load_revisions` made of the checkout. Everything together takes `wait`
-    seconds, or the connect deadline of the settings, and at most a moment more to tell why, also
-    where the server accepts and never answers. With `wait` it looks again until the database is
-    healthy, unless waiting cannot help; `on_wait` is told why, once per change of the reason.
-    Raises ConfigurationError for what keeps dbctl from trying at all.
+    settings: Settings
+    checks: tuple[Check, ...]
+    configuration: Configuration
+    loaded: Loaded
+    strict: bool = False
+    open_pool: bool = False
+    allow_pending: bool = False
+
+
+def prepare(
+    settings: Settings,
+    *,
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    also: Collection[str] = (),
+    thresholds: Iterable[str] = (),
+    strict: bool = False,
+    open_pool: bool = False,
+    allow_pending: bool = False,
+) -> Request:
+    """Choose the checks, read their thresholds and load the code of the project that they need.
+
+    To be called outside the event loop: what the project's code does takes its time. Raises
+    UsageError and ConfigurationError for names and thresholds that are none.
     """
-    clock = asyncio.get_running_loop().time
-    started = clock()
-    deadline = started + (settings.deadline if wait is None else wait)
-    checks = _checks(manager, revisions, allow_pending=allow_pending)
-    report: HealthReport | None = None
-    told = ""
-    while True:
-        full = deadline - clock() >= CHECKS_TIMEOUT
-        found, failure = await _look(manager, checks, started=started, deadline=deadline)
-        # What had not the time of a full look says nothing against the look before it.
-        if report is not None and failure is not None and failure.late and not full:
-            return report
-        report = HealthReport(
-            status=overall(found),
-            database=manager.label,
-            environment=settings.environment,
-            checks=found,
-            error=ErrorBody.of(failure.error) if failure else None,
-        )
-        failed = [check for check in report.checks if check.status is Status.FAIL]
-        if wait is None or not failed or any(check.permanent for check in failed):
-            return report
-        if (left := deadline - clock()) < 2 * PAUSE:
-            return report
-        reason = "; ".join(f"{check.name}: {check.summary}" for check in failed)
-        if reason != told:
-            on_wait(f"waiting for {manager.label}: {reason} (up to {left:.0f} s)")
-            told = reason
-        await asyncio.sleep(PAUSE)
+    checks = select(only, skip, also)
+    return Request(
+        settings=settings,
+        checks=checks,
+        configuration=configure(CHECKS, project_table(settings, "health"), thresholds),
+        loaded=load(settings, {check.name for check in checks}),
+        strict=strict,
+        open_pool=open_pool,
+        allow_pending=allow_pending,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why a look found no connection, or lost it.
+class Look:
+    """What one look found; `late` tells that the server did not answer in time."""
 
-    `late` tells that there was no answer in time, `permanent` that waiting will not help.
-    """
-
-    error: ConnectionFailed
-    reason: str
-    late: bool = False
-    permanent: bool = False
+    report: HealthReport
+    late: bool
 
 
-def _checks(
-    manager: DatabaseSessionManager, revisions: Checkout | CheckResult, *, allow_pending: bool
-) -> Mapping[str, Check]:
-    """Return the checks in their order; each finds `manager` with a connection."""
-
-    async def connection(connection: AsyncConnection) -> CheckResult:
-        assert manager.server is not None  # noqa: S101 - the first connection sets it
-        return await check_connection(connection, manager.server)
-
-    async def migrations(connection: AsyncConnection) -> CheckResult:
-        if isinstance(revisions, CheckResult):
-            return revisions
-        return await check_migrations(
-            connection, revisions, manager.label, allow_pending=allow_pending
-        )
-
-    async def pool(connection: AsyncConnection) -> CheckResult:
-        pooled = manager.server is not None and manager.server.pooled
-        return await check_pool(connection, manager.pool_status(), pooled=pooled)
-
-    return {CONNECTION: connection, MIGRATIONS: migrations, POOL: pool}
-
-
-async def _look(
+async def report_health(
     manager: DatabaseSessionManager,
-    checks: Mapping[str, Check],
+    request: Request,
+    *,
+    pool: Callable[[], PoolStatus] | None = None,
+) -> HealthReport:
+    """Look once and report what was found, connection or not.
+
+    Everything together takes the connect deadline of the settings, and at most a moment more to
+    tell why, also where the server accepts and never answers; then every connection of `manager` is
+    cut off. `pool` counts the application's pool where that is another one.
+    """
+    started = asyncio.get_running_loop().time()
+    deadline = started + request.settings.deadline
+    return (await look(manager, request, started=started, deadline=deadline, pool=pool)).report
+
+
+async def look(
+    manager: DatabaseSessionManager,
+    request: Request,
     *,
     started: float,
     deadline: float,
-) -> tuple[tuple[CheckResult, ...], _Failure | None]:
+    pool: Callable[[], PoolStatus] | None = None,
+) -> Look:
     """Connect and make every check until `deadline`; `started` is when the first look began."""
     clock = asyncio.get_running_loop().time
     results: dict[str, CheckResult] = {}
-    failure: _Failure | None = None
+    failure: Failure | None = None
     manager.connect_deadline = max(deadline - clock(), 0)
+    make = partial(_make, manager, request, results, deadline, pool or manager.pool_status)
     try:
-        await _bounded(manager, partial(_make, manager, checks, results, deadline), deadline)
+        await _bounded(manager, make, deadline)
     except (ConnectionFailed, *_LOST) as error:
-        failure = _explain(manager, error, waited=clock() - started)
-        _without_connection(results, failure, checks)
-    return tuple(results[name] for name in checks), failure
+        failure = explain(manager, error, waited=clock() - started)
+        _without_connection(results, failure, request)
+    report = HealthReport(
+        status=overall(results.values()),
+        database=manager.label,
+        environment=request.settings.environment,
+        checks=tuple(results[check.name] for check in CHECKS if check.name in results),
+        strict=request.strict,
+        error=ErrorBody.of(failure.error) if failure else None,
+    )
+    return Look(report, late=failure is not None and failure.late)
 
 
 async def _bounded(
@@ -177,9 +162,10 @@ async def _bounded(
 
 async def _make(
     manager: DatabaseSessionManager,
-    checks: Mapping[str, Check],
+    request: Request,
     results: dict[str, CheckResult],
     deadline: float,
+    pool: Callable[[], PoolStatus],
     limit: asyncio.Timeout,
 ) -> None:
     """Connect, make each check and put what it found into `results`.
@@ -188,80 +174,99 @@ async def _make(
     """
     clock = asyncio.get_running_loop().time
     async with manager.connect() as connection:
-        end = min(deadline, clock() + CHECKS_TIMEOUT)
-        limit.reschedule(end)
-        for name, check in checks.items():
-            results[name] = await _result_of(name, check, connection, end - clock())
+        (await _driver_of(connection)).add_query_logger(log_query)
+        context = Context(
+            settings=request.settings,
+            manager=manager,
+            loaded=request.loaded,
+            pool=pool(),
+            deadline=deadline,
+            open_pool=request.open_pool,
+            allow_pending=request.allow_pending,
+        )
+        for check in request.checks:
+            # As long as the server answers one check after the other, it has all the time.
+            end = min(deadline, clock() + check.seconds)
+            limit.reschedule(end)
+            thresholds = request.configuration.thresholds[check.name]
+            own = replace(
+                context,
+                thresholds=thresholds,
+                configured=request.configuration.configured.get(check.name),
+            )
+            found = await _finding_of(check, connection, own, end - clock())
+            results[check.name] = check.result(found, thresholds)
 
 
-async def _result_of(
-    name: str, check: Check, connection: AsyncConnection, left: float
-) -> CheckResult:
+async def _driver_of(connection: AsyncConnection) -> asyncpg.Connection[Any]:
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - the engine has no other
+    return driver
+
+
+async def _finding_of(
+    check: Check, connection: AsyncConnection, context: Context, left: float
+) -> Finding:
     """Make a check in a transaction of its own; raises only where the connection is lost.
 
     The server ends a statement that waits, for a lock say, after half of the `left` seconds: then
     there is still time to hear of it, and for the checks that follow.
     """
     milliseconds = max(int(left / 2 * 1000), 1)  # zero would mean no limit
+    driver = await _driver_of(connection)
     try:
-        await connection.execute(_LIMIT, {"milliseconds": str(milliseconds)})
-        result = await check(connection)
-    except DBAPIError as error:
-        failure = statement_failed(error)
-        if error.connection_invalidated or isinstance(failure, ConnectionFailed):
-            raise
-        denied = getattr(error.driver_exception, "sqlstate", None) == _DENIED
-        result = CheckResult(
-            name=name,
-            status=Status.UNKNOWN if denied else Status.FAIL,
-            summary=failure.message,
-            remedy=failure.hint,
-        )
-    except _LOST:  # of the driver itself: SQLAlchemy has not seen it and would talk on
-        await connection.invalidate()
+        if check.through_engine:
+            await connection.execute(_LIMIT, {"milliseconds": str(milliseconds)})
+            finding = await check.run(connection, context)
+        else:
+            # One round trip each, which count where the server is far and the checks are many.
+            await driver.execute(_BEGIN.format(milliseconds=milliseconds))
+            finding = await check.run(driver, context)
+    except ConnectionFailed:
         raise
-    await connection.rollback()
-    return result
+    except DbctlError as error:
+        finding = Finding(status=Status.UNKNOWN, summary=error.message, remedy=error.hint)
+    except _LOST as error:
+        failure = statement_failed(error)
+        if isinstance(failure, ConnectionFailed):
+            # Of the driver's own errors SQLAlchemy has not heard, and would talk on.
+            await connection.invalidate()
+            raise
+        finding = _not_made(check, error, failure)
+    # Not rolled back, which would count in the server's statistics as if something went wrong.
+    await (connection.commit() if check.through_engine else driver.execute("commit"))
+    return finding
 
 
-def _explain(manager: DatabaseSessionManager, error: Exception, *, waited: float) -> _Failure:
-    """Say why there is no connection; `waited` is in seconds, over all looks."""
-    cause = error.__cause__
-    if isinstance(error, ConnectionFailed) and isinstance(cause, CONNECT_ERRORS):
-        return _Failure(
-            connection_failed(cause, manager.dsn, waited=waited),
-            explain_connect(cause, manager.dsn).reason,
-            late=isinstance(cause, TimeoutError),
-            permanent=not is_transient(cause),
-        )
-    if isinstance(error, ConnectionFailed):
-        return _Failure(error, error.message)
-    if late := isinstance(error, TimeoutError):
-        reason, after = "it accepts connections but does not answer", f" (waited {waited:.0f} s)"
-        hint = "Look at the server's load and log, and at what stands between it and here."
-    else:
-        driver = getattr(error, "driver_exception", None) or error
-        said = without_password(first_line(driver), manager.dsn)
-        reason, after = f"the connection was lost: {said}", ""
-        hint = "Look at the server's log, and at what stands between it and here."
-    failed = ConnectionFailed(f"{manager.label}: {reason}{after}", hint=hint)
-    return _Failure(failed, reason, late=late)
+def _not_made(check: Check, error: Exception, failure: DbctlError) -> Finding:
+    """Say why a check could not be made; `failure` is the `error` in words."""
+    driver: Any = getattr(error, "driver_exception", None) or error
+    denied = getattr(driver, "sqlstate", None) == _DENIED
+    return Finding(
+        status=Status.FAIL if check.essential and not denied else Status.UNKNOWN,
+        summary=failure.message,
+        remedy=failure.hint,
+    )
 
 
 def _without_connection(
-    results: dict[str, CheckResult], failure: _Failure, checks: Mapping[str, Check]
+    results: dict[str, CheckResult], failure: Failure, request: Request
 ) -> None:
     """Fill `results` where there is no connection, or none any more; what was found stays."""
-    before = results.get(CONNECTION)
-    results[CONNECTION] = CheckResult(
-        name=CONNECTION,
-        status=Status.FAIL,
-        summary=failure.reason,
-        observed=before.observed if before else {},
-        remedy=failure.error.hint,
-        permanent=failure.permanent,
+    lost, before = connection_check.CHECK, results.get(connection_check.NAME)
+    results[lost.name] = lost.result(
+        Finding(
+            status=Status.FAIL,
+            summary=failure.reason,
+            observed=before.observed if before else {},
+            remedy=failure.error.hint,
+            permanent=failure.permanent,
+        ),
+        request.configuration.thresholds[lost.name],
     )
-    for name in checks.keys() - results.keys():
-        results[name] = CheckResult(
-            name=name, status=Status.UNKNOWN, summary="not checked: no connection"
-        )
+    for check in request.checks:
+        if check.name not in results:
+            not_made = Finding(status=Status.UNKNOWN, summary="not checked: no connection")
+            results[check.name] = check.result(
+                not_made, request.configuration.thresholds[check.name]
+            )

@@ -33,13 +33,3 @@ CsvSafeOption = Annotated[
         help="In CSV, an apostrophe before text that a spreadsheet would take for a formula.",
     ),
 ]
-WatchOption = Annotated[
-    float | None,
-    typer.Option(
-        "--watch",
-        min=0.2,
-        metavar="SECONDS",
-        help="Show it again and again: live on a terminal until q, elsewhere a line of JSON each.",
-        show_default=False,
-    ),
-]

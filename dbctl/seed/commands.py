@@ -1,13 +1,11 @@
 """`dbctl seed`: put the rows there that development, tests and load tests need."""
 
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from dbctl.errors import ConnectionFailed, ExitCode, OperationFailed, RefusedError, UsageError
-from dbctl.options import YesOption, command, confirm, confirm_by_name, with_settings
+from dbctl.options import YesOption, alone, command, confirm, confirm_by_name
 from dbctl.output import emit, notice
 from dbctl.runtime import Target
 from dbctl.seed import options
@@ -23,31 +21,6 @@ if TYPE_CHECKING:
     from dbctl.settings import Settings
 
 app = typer.Typer(add_completion=False)
-
-
-def _alone(function: Callable[..., ExitCode]) -> Callable[..., ExitCode | None]:
-    """Return `function` as the callback of the group: it runs where no subcommand is named."""
-    run = with_settings(function)
-    signature = inspect.signature(run)
-
-    def callback(context: typer.Context, **arguments: Any) -> ExitCode | None:
-        if context.invoked_subcommand is None:
-            return run(context, **arguments)
-        given = [
-            name for name, value in arguments.items() if value != signature.parameters[name].default
-        ]
-        if given:
-            raise UsageError(
-                f"the options before {context.invoked_subcommand} are not its own",
-                hint=f"Write them after it: `{context.command_path} "
-                f"{context.invoked_subcommand} --help` shows which it takes.",
-            )
-        return None
-
-    callback.__doc__ = function.__doc__
-    callback.__signature__ = signature  # type: ignore[attr-defined]
-    callback.__annotations__ = run.__annotations__
-    return callback
 
 
 def seed(
@@ -82,7 +55,7 @@ def seed(
     return _write(settings, registry.find(settings, name), terms, yes=yes)
 
 
-app.callback(invoke_without_command=True)(_alone(seed))
+app.callback(invoke_without_command=True)(alone(seed))
 command(app)(generate)
 command(app)(load)
 

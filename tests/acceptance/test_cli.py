@@ -21,6 +21,7 @@ COMMANDS = [
     ["seed"],
     *(["seed", name] for name in ["allow", "forbid", "generate", "load"]),
     ["health"],
+    ["health", "serve"],
     ["inspect"],
     *(["inspect", name] for name in ["tables", "table", "rows", "row", "query", "pool", "diagram"]),
     *(["inspect", name] for name in ["indexes", "size", "activity", "locks", "slow"]),

@@ -46,7 +46,7 @@ def seeded_url(server: TestServer) -> Iterator[str]:
         (["seed", "generate", "tasks=10", "--plan"], "plan", True),
         (["seed", "load", USERS, "--into", "users", "--plan"], "rows", 1),
         (["seed", "allow", "--revoke"], "changed", False),
-        (["health"], "status", "pass"),
+        (["health"], "environment", "development"),
         (["inspect", "tables"], None, None),
         (["inspect", "table", "tasks"], None, None),
         (["inspect", "rows", "users"], "table", "public.users"),

@@ -37,6 +37,8 @@ def test_it_carries_its_revisions_and_its_sql(
     for arguments in (["health"], ["inspect", "tables"]):
         done = run_dbctl(*arguments, "--json", env=env, cwd=tmp_path)
         assert done.exit_code == 0, done.stdout
+    schema = run_dbctl("health", "--schema", env=env, cwd=tmp_path)
+    assert schema.json["title"] == "dbctl health"
 
 
 def test_it_does_not_write_revisions_among_its_own(installed: Path, tmp_path: Path) -> None:

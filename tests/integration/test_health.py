@@ -2,10 +2,13 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +16,6 @@ from urllib.parse import quote, unquote
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager, closing
@@ -23,17 +25,23 @@ from dbctl.db.pgfiles import make_service_folder
 from dbctl.db.pgprocess import run as run_program
 from dbctl.db.pgprocess import service_account
 from dbctl.errors import ExitCode
-from dbctl.health import report
-from dbctl.health.checks import check_pool, load_revisions
-from dbctl.health.results import HealthReport, Status, Value
+from dbctl.health.checks import connection as connection_check
+from dbctl.health.report import Request, prepare, report_health
+from dbctl.health.results import Finding, HealthReport, Status, Value
+from dbctl.health.waiting import PAUSE, wait_for_health
 from dbctl.settings import load_settings
-from tests.support.cli import Finished, invoke, run_dbctl
+from tests.support.cli import ROOT, Finished, environment, invoke, run_dbctl
 from tests.support.databases import TestServer, execute
+from tests.support.health import checks_of, statuses_of
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.project import Project
 from tests.support.proxy import FaultProxy, Mode, Trigger
 from tests.support.tls import PASSWORD, TlsServer
 
+pytestmark = pytest.mark.usefixtures("ageless")
+
+# The other checks have modules of their own.
+NAMES = "connection,migrations,pool"
 # Seconds that tell a run that ends, on however slow a machine, from one that hangs.
 HANG = 60.0
 NO_CONNECTION = {"connection": "fail", "migrations": "unknown", "pool": "unknown"}
@@ -50,12 +58,11 @@ class Looked:
     @property
     def statuses(self) -> dict[str, str]:
         """The status of each check."""
-        return {check["name"]: check["status"] for check in self.done.json["checks"]}
+        return statuses_of(self.done.json)
 
     def check(self, name: str) -> Any:
         """Return one check of the document."""
-        (found,) = (check for check in self.done.json["checks"] if check["name"] == name)
-        return found
+        return checks_of(self.done.json)[name]
 
 
 def health(url: str, *arguments: str, deadline: float = 2.0, **env: str) -> Looked:
@@ -63,7 +70,7 @@ def health(url: str, *arguments: str, deadline: float = 2.0, **env: str) -> Look
     patience = {"DB_CONNECT_TIMEOUT": "600", "DB_CONNECT_DEADLINE": str(deadline)}
     variables = {"DATABASE_URL": url} | patience | env
     started = time.monotonic()
-    done = invoke("health", "--json", *arguments, env=variables)
+    done = invoke("health", "--json", "--only", NAMES, *arguments, env=variables)
     return Looked(done, time.monotonic() - started)
 
 
@@ -73,21 +80,39 @@ def waiting_manager(url: str, on_wait: list[str]) -> DatabaseSessionManager:
     )
 
 
+def request_of(seconds: float | None = None) -> Request:
+    """Return a request for the checks of this module; `seconds` is what each may take."""
+    request = prepare(load_settings(), only=[NAMES])
+    if seconds is None:
+        return request
+    return replace(
+        request, checks=tuple(replace(check, seconds=seconds) for check in request.checks)
+    )
+
+
 async def look(
-    url: str, *, wait: float | None = None, notices: list[str] | None = None
+    url: str,
+    *,
+    wait: float | None = None,
+    notices: list[str] | None = None,
+    request: Request | None = None,
 ) -> HealthReport:
     told: list[str] = [] if notices is None else notices
-    settings = load_settings()
-    revisions = load_revisions(settings)
+    request = request or request_of()
     async with closing(waiting_manager(url, told)) as manager:
-        return await report.report_health(
-            manager, settings, revisions, wait=wait, on_wait=told.append
-        )
+        if wait is None:
+            return await report_health(manager, request)
+        return await wait_for_health(manager, request, seconds=wait, on_wait=told.append)
 
 
 def status_of(found: HealthReport, name: str) -> Status:
     (check,) = (check for check in found.checks if check.name == name)
     return check.status
+
+
+def summary_of(found: HealthReport, name: str) -> str:
+    (check,) = (check for check in found.checks if check.name == name)
+    return check.summary
 
 
 def observed_of(found: HealthReport, name: str) -> Mapping[str, Value]:
@@ -120,60 +145,6 @@ def test_a_database_at_the_head_is_healthy(database_url: str) -> None:
     assert migrations["pending"] == []
 
 
-def test_the_pool_is_counted_with_its_settings_and_the_servers(database_url: str) -> None:
-    looked = health(database_url, DB_POOL_SIZE="7", DB_MAX_OVERFLOW="2", DB_POOL_RECYCLE="-1")
-    observed = looked.check("pool")["observed"]
-    assert (observed["size"], observed["max_overflow"], observed["checked_out"]) == (7, 2, 1)
-    assert observed["recycle_seconds"] is None
-    usable = observed["max_connections"] - observed["reserved_connections"]
-    assert observed["server_connections_usable"] == usable
-    assert 1 <= observed["server_connections_used"] < usable
-
-
-def test_a_pool_that_the_server_has_no_room_for_is_a_warning(database_url: str) -> None:
-    looked = health(database_url, DB_POOL_SIZE="90", DB_MAX_OVERFLOW="30")
-    assert (looked.done.exit_code, looked.done.json["status"]) == (0, "warn")
-    pool = looked.check("pool")
-    assert pool["status"] == "warn"
-    assert "DB_POOL_SIZE" in pool["remedy"]
-
-
-@pytest.mark.parametrize(
-    ("percent", "status", "exit_code"), [(60, "pass", 0), (85, "warn", 0), (97, "fail", 1)]
-)
-async def test_a_server_that_runs_out_of_connections_warns_and_then_fails(
-    database_url: str, percent: int, status: str, exit_code: int
-) -> None:
-    keywords = dsn.parse(database_url, environ={}).connect_kwargs()
-    usable = observed_of(await look(database_url), "pool")["server_connections_usable"]
-    assert isinstance(usable, int)
-    crowd = [await asyncpg.connect(**keywords) for _ in range(usable * percent // 100)]
-    try:
-        found = await look(database_url)
-    finally:
-        await asyncio.gather(*(connection.close() for connection in crowd))
-    assert (status_of(found, "pool"), found.exit_code) == (status, exit_code)
-
-
-async def test_a_role_without_privileges_counts_the_same_connections(
-    database: DatabaseSessionManager,
-) -> None:
-    async def counted(connection: AsyncConnection, role: str) -> Value:
-        await connection.exec_driver_sql(f"set role {role}")
-        found = await check_pool(connection, database.pool_status())
-        return found.observed["server_connections_used"]
-
-    async with database.connect() as connection:
-        await connection.exec_driver_sql("create role nobody_special")
-        # Sessions of the tests before this one may be going at this very moment.
-        pairs = [
-            (await counted(connection, "postgres"), await counted(connection, "nobody_special"))
-            for _ in range(50)
-        ]
-        await connection.rollback()
-    assert any(mine == theirs for mine, theirs in pairs), pairs
-
-
 def test_what_a_role_may_not_read_is_unknown_and_no_failure(
     server: TestServer, database_url: str
 ) -> None:
@@ -182,9 +153,9 @@ def test_what_a_role_may_not_read_is_unknown_and_no_failure(
         looked = health(database_url.replace("postgres@", "blind@"))
     finally:
         server.execute("DROP ROLE blind")
-    assert (looked.done.exit_code, looked.done.json["status"]) == (0, "warn")
+    assert (looked.done.exit_code, looked.done.json["status"]) == (0, "unknown")
     assert looked.statuses == HEALTHY | {"migrations": "unknown"}
-    assert "permission denied" in looked.check("migrations")["summary"]
+    assert "permission denied" in looked.check("migrations")["output"]
 
 
 def test_an_empty_database_fails_and_the_remedy_is_a_command(empty_url: str) -> None:
@@ -203,9 +174,9 @@ def project(tmp_path: Path, empty_url: str) -> Project:
 
 
 def migrations_of(project: Project, *arguments: str) -> tuple[int, str, str]:
-    done = project.run("health", "--json", *arguments)
-    (found,) = (check for check in done.json["checks"] if check["name"] == "migrations")
-    return done.exit_code, found["status"], found["summary"]
+    done = project.run("health", "--json", "--only", NAMES, *arguments)
+    found = checks_of(done.json)["migrations"]
+    return done.exit_code, found["status"], found.get("output", "")
 
 
 def test_pending_revisions_fail_unless_they_are_allowed(project: Project) -> None:
@@ -213,7 +184,7 @@ def test_pending_revisions_fail_unless_they_are_allowed(project: Project) -> Non
     assert migrations_of(project) == (1, "fail", "1 revision pending after r1")
     assert migrations_of(project, "--allow-pending") == (0, "warn", "1 revision pending after r1")
     assert project.run("migrate", "up").exit_code == 0
-    assert migrations_of(project) == (0, "pass", "at the head, r2")
+    assert migrations_of(project) == (0, "pass", "")
 
 
 def test_old_code_on_a_newer_database_is_a_warning(project: Project) -> None:
@@ -235,17 +206,15 @@ def test_two_heads_fail_until_the_database_is_at_both(project: Project) -> None:
     project.add_revision("r3", "pass", after=["r1"])
     assert migrations_of(project) == (1, "fail", "the revisions have 2 heads")
     assert project.run("migrate", "up", "heads").exit_code == 0
-    assert migrations_of(project) == (0, "pass", "at the head, r2, r3")
+    assert migrations_of(project) == (0, "pass", "")
 
 
 def test_revisions_that_cannot_be_loaded_are_a_result_and_no_crash(project: Project) -> None:
     project.write_alembic("versions/r3.py", "raise RuntimeError('[red]broken[/red]')")
-    done = project.run("health", "--json", "--wait", "60")
+    done = project.run("health", "--json", "--only", NAMES, "--wait", "60")
     assert (done.exit_code, "error" in done.json) == (1, False)
-    connection, migrations, pool = done.json["checks"]
-    assert (connection["status"], pool["status"]) == ("pass", "pass")
-    assert migrations["status"] == "fail"
-    assert "[red]broken[/red]" in migrations["summary"]
+    assert statuses_of(done.json) == HEALTHY | {"migrations": "fail"}
+    assert "[red]broken[/red]" in checks_of(done.json)["migrations"]["output"]
 
 
 @contextmanager
@@ -266,7 +235,7 @@ def test_a_statement_that_waits_for_a_lock_fails_its_check_and_not_the_connectio
         looked = health(database_url, *arguments)
     assert (looked.done.exit_code, "error" in looked.done.json) == (1, False)
     assert looked.statuses == HEALTHY | {"migrations": "fail"}
-    assert "statement timeout" in looked.check("migrations")["summary"]
+    assert "statement timeout" in looked.check("migrations")["output"]
 
 
 def test_revisions_are_loaded_once_and_their_time_is_not_the_servers(project: Project) -> None:
@@ -287,6 +256,30 @@ def test_revisions_are_loaded_once_and_their_time_is_not_the_servers(project: Pr
 def test_tls_and_its_version_are_told(tls_server: TlsServer) -> None:
     looked = health(tls_server.url(sslmode="verify-full", sslrootcert=tls_server.authority))
     assert looked.check("connection")["observed"]["tls"].startswith("TLSv1.")
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "said"),
+    [
+        (-1, "warn", "out of support since "),
+        (170, "warn", "supported until "),
+        (190, "pass", None),
+    ],
+)
+def test_a_server_whose_version_comes_to_its_end_is_a_warning(
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+    status: str,
+    said: str | None,
+) -> None:
+    last = datetime.now(UTC).date() + timedelta(days=days)
+    every = dict.fromkeys(range(9, 99), last)
+    monkeypatch.setattr(connection_check, "END_OF_LIFE", every)
+    connection = health(database_url).check("connection")
+    assert (connection["status"], "upgrade" in connection.get("remedy", "")) == (status, bool(said))
+    assert connection["observed"]["supported_until"] == str(last)
+    assert connection.get("output", "").startswith(f"{said}{last}" if said else "")
 
 
 @pytest.fixture
@@ -316,7 +309,7 @@ def standby_url() -> Iterator[str]:
 def test_a_standby_is_a_warning_for_whoever_writes(standby_url: str) -> None:
     connection = health(standby_url).check("connection")
     assert (connection["status"], connection["observed"]["in_recovery"]) == ("warn", True)
-    assert connection["summary"].startswith("standby, read-only · ")
+    assert connection["output"].startswith("standby, read-only · ")
     assert "primary" in connection["remedy"]
 
 
@@ -339,7 +332,7 @@ def assert_unreachable(looked: Looked) -> None:
     assert looked.statuses == NO_CONNECTION
     assert (document["status"], document["error"]["code"]) == ("fail", "connection_failed")
     assert document["error"]["hint"] == looked.check("connection")["remedy"]
-    assert looked.check("connection")["summary"] in document["error"]["message"]
+    assert looked.check("connection")["output"] in document["error"]["message"]
     assert looked.seconds < HANG
 
 
@@ -349,9 +342,21 @@ def test_a_server_that_is_down_is_exit_3_at_the_deadline(
     proxy.behave(Mode.REFUSE)
     looked = health(proxy.url_of(database_url), deadline=1)
     assert_unreachable(looked)
-    assert looked.check("connection")["summary"] == "nothing is listening there"
+    assert looked.check("connection")["output"] == "nothing is listening there"
     assert looked.done.json["error"]["message"].endswith(" (tried for 1 s)")
     assert looked.done.stderr.endswith(" (up to 1 s)\n")
+
+
+def test_the_connection_is_told_of_where_it_was_not_asked_for(
+    proxy: FaultProxy, database_url: str
+) -> None:
+    proxy.behave(Mode.RESET)
+    variables = {"DATABASE_URL": proxy.url_of(database_url), "DB_CONNECT_DEADLINE": "0.5"}
+    done = invoke("health", "--json", "--only", "clock", env=variables)
+    assert (done.exit_code, statuses_of(done.json)) == (
+        3,
+        {"connection": "fail", "clock": "unknown"},
+    )
 
 
 def test_a_wrong_password_fails_at_once_however_long_one_would_wait(
@@ -389,6 +394,7 @@ STARTING: list[Trigger] = [None, 1, 10, 300, 500]
 STATEMENTS: list[Trigger] = [
     b"server_version",
     b"standard_conforming_strings",
+    b"begin read only",
     b"set_config",
     b"select 1",
     b"alembic_version",
@@ -442,7 +448,7 @@ def test_answers_byte_by_byte_do_not_stretch_the_deadline(
 def test_what_was_found_before_the_connection_broke_stays(
     proxy: FaultProxy, database_url: str
 ) -> None:
-    proxy.behave(Mode.RESET, after=b"pg_stat_activity")
+    proxy.behave(Mode.RESET, after=b"max_connections")
     looked = health(proxy.url_of(database_url))
     assert looked.done.exit_code == 3
     assert looked.statuses == {"connection": "fail", "migrations": "pass", "pool": "unknown"}
@@ -461,15 +467,15 @@ def test_a_server_that_does_not_take_its_leave_changes_nothing(
     assert looked.seconds < HANG
 
 
-def test_the_checks_have_a_limit_of_their_own_within_a_long_deadline(
-    proxy: FaultProxy, database_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_each_check_has_a_limit_of_its_own_within_a_long_deadline(
+    proxy: FaultProxy, database_url: str
 ) -> None:
-    monkeypatch.setattr(report, "CHECKS_TIMEOUT", 0.5)
     proxy.behave(Mode.HANG, after=b"alembic_version")
-    looked = health(proxy.url_of(database_url), deadline=600)
-    assert looked.done.exit_code == 3
-    assert "does not answer" in looked.check("connection")["summary"]
-    assert looked.seconds < HANG
+    started = time.monotonic()
+    found = await look(proxy.url_of(database_url), request=request_of(seconds=0.5))
+    assert found.exit_code is ExitCode.UNREACHABLE
+    assert "does not answer" in summary_of(found, "connection")
+    assert time.monotonic() - started < HANG
 
 
 # --wait
@@ -531,11 +537,8 @@ async def test_waiting_sees_the_migrations_that_another_job_applies(
         seen.set()
 
     async with closing(waiting_manager(empty_url, [])) as manager:
-        settings = load_settings()
         looking = asyncio.create_task(
-            report.report_health(
-                manager, settings, load_revisions(settings), wait=60, on_wait=on_wait
-            )
+            wait_for_health(manager, request_of(), seconds=60, on_wait=on_wait)
         )
         await asyncio.wait_for(seen.wait(), 30)
         done = await asyncio.to_thread(run_dbctl, "migrate", "up", env={"DATABASE_URL": empty_url})
@@ -565,28 +568,111 @@ def test_waiting_is_longer_than_the_deadline_of_the_settings(
 async def test_a_last_look_that_is_cut_short_leaves_the_finding_before_it(
     proxy: FaultProxy, empty_url: str
 ) -> None:
-    settings = load_settings()
     async with closing(waiting_manager(proxy.url_of(empty_url), [])) as manager:
-        found = await report.report_health(
-            manager,
-            settings,
-            load_revisions(settings),
-            wait=2,
-            on_wait=lambda _: proxy.behave(Mode.HANG),
+        found = await wait_for_health(
+            manager, request_of(), seconds=2, on_wait=lambda _: proxy.behave(Mode.HANG)
         )
     assert (found.exit_code, found.error) == (ExitCode.FINDING, None)
     assert observed_of(found, "migrations")["state"] == "empty"
 
 
 async def test_the_time_that_is_told_is_that_of_all_looks(
-    proxy: FaultProxy, database_url: str, monkeypatch: pytest.MonkeyPatch
+    proxy: FaultProxy, database_url: str
 ) -> None:
-    monkeypatch.setattr(report, "CHECKS_TIMEOUT", 0.3)
     proxy.behave(Mode.HANG, after=b"alembic_version")
     notices: list[str] = []
-    found = await look(proxy.url_of(database_url), wait=3, notices=notices)
+    request = request_of(seconds=0.3)
+    found = await look(proxy.url_of(database_url), wait=3, notices=notices, request=request)
     assert found.error is not None
     waited = re.search(r"does not answer \(waited (\d+) s\)$", found.error.message)
     assert waited is not None
     assert int(waited[1]) >= 2
     assert len(notices) == 1
+
+
+async def test_a_number_that_changes_is_no_other_reason_to_wait_but_words_are(
+    database_url: str,
+) -> None:
+    summaries = iter(["3 s behind", "2 s behind", "1 s behind", "not streaming"])
+
+    async def run(_connection: object, _context: object) -> Finding:
+        summary = next(summaries, None)
+        status = Status.FAIL if summary else Status.PASS
+        return Finding(status=status, summary=summary or "streaming")
+
+    request = request_of()
+    changing = replace(request.checks[0], run=run)
+    notices: list[str] = []
+    found = await look(
+        database_url, wait=60, notices=notices, request=replace(request, checks=(changing,))
+    )
+    assert found.status is Status.PASS
+    assert [notice.partition(": ")[2].partition(" (")[0] for notice in notices] == [
+        "connection: 3 s behind",
+        "connection: not streaming",
+    ]
+
+
+# From a port where nobody listens to a session that dies in the middle of a check.
+FAULTS = [
+    (Mode.REFUSE, None),
+    (Mode.HANG, None),
+    (Mode.HANG, 1),
+    (Mode.HANG, b"begin read only"),
+    (Mode.HANG, b"alembic_version"),
+    (Mode.TRICKLE, None),
+    (Mode.RESET, None),
+    (Mode.RESET, b"alembic_version"),
+    (Mode.CLOSE, None),
+    (Mode.CLOSE, b"alembic_version"),
+]
+
+
+@pytest.mark.parametrize(("mode", "after"), FAULTS)
+async def test_waiting_ends_at_its_deadline_whatever_the_server_does(
+    proxy: FaultProxy, database_url: str, mode: Mode, after: Trigger
+) -> None:
+    proxy.behave(mode, after=after)
+    started = time.monotonic()
+    found = await look(proxy.url_of(database_url), wait=1.2)
+    took = time.monotonic() - started
+    assert found.exit_code is ExitCode.UNREACHABLE
+    # The last look begins while there is time for it.
+    assert 1.2 - 2 * PAUSE <= took < HANG
+
+
+async def test_waiting_ends_at_its_deadline_where_the_tls_handshake_stalls(
+    tls_server: TlsServer,
+) -> None:
+    url = tls_server.url(sslmode="require")
+    with FaultProxy(dsn.parse(url, environ={})) as proxy:
+        proxy.behave(Mode.HANG, after=1)  # of the server's consent to speak TLS
+        started = time.monotonic()
+        found = await look(proxy.url_of(url), wait=1)
+        took = time.monotonic() - started
+        assert proxy.accepted == 1
+    assert found.exit_code is ExitCode.UNREACHABLE
+    assert summary_of(found, "connection") == "no answer in time"
+    assert 1 <= took < HANG
+
+
+def test_waiting_ends_at_its_deadline_where_no_name_server_answers() -> None:
+    # Such a one cannot be had on every machine, so the resolver itself is silent.
+    silent = (
+        "import socket, sys, time; socket.getaddrinfo = lambda *_, **__: time.sleep(600);"
+        " from dbctl.cli import main; sys.argv = ['dbctl', 'health', '--json', '--wait', '2'];"
+        " main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", silent],
+        env=environment(DATABASE_URL="postgresql://db.example.com/app", DB_CONNECT_TIMEOUT="600"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
+    )
+    found = Finished(done.returncode, done.stdout, done.stderr)
+    assert found.exit_code == 3
+    assert checks_of(found.json)["connection"]["output"] == "no name server answers"
+    assert "waiting for db.example.com:5432/app: no name server answers" in found.stderr

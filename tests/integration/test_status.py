@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cli import ROOT, Finished, invoke
 from tests.support.databases import TestServer, execute
+from tests.support.health import checks_of, statuses_of
 from tests.support.processes import Running
 from tests.support.project import Project
 from tests.support.proxy import FaultProxy, Mode
@@ -240,7 +241,7 @@ def test_what_no_deployer_will_change_is_not_waited_for(project: Project, state:
 def test_a_tampered_database_is_healthy_with_a_warning(deployed: Path, database_url: str) -> None:
     done = invoke("health", "--json", env={"DATABASE_URL": database_url}, cwd=deployed)
     assert (done.exit_code, done.json["status"]) == (0, "warn")
-    (check,) = [check for check in done.json["checks"] if check["name"] == "migrations"]
+    check = checks_of(done.json)["migrations"]
     assert (check["status"], check["observed"]["state"]) == ("warn", "tampered")
     assert check["remedy"] == "dbctl migrate verify"
 
@@ -258,7 +259,7 @@ def test_a_branch_that_another_one_depends_on_counts_as_there(project: Project) 
     path.write_text(f"{path.read_text()}depends_on = 'r1'\n")
     assert project.run("migrate", "up", "heads").exit_code == 0
     assert told(project) == (0, "current", None)
-    assert project.run("health", "--json").json["checks"][1]["status"] == "pass"
+    assert statuses_of(project.run("health", "--json").json)["migrations"] == "pass"
 
 
 def test_the_order_of_heads_is_not_that_of_the_database(project: Project) -> None:

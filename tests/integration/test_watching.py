@@ -2,43 +2,15 @@
 
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dbctl.db.embedded import EmbeddedServer
-from tests.support.cli import ROOT, environment, invoke
+from tests.support.cli import ROOT, invoke
 from tests.support.databases import execute
+from tests.support.lines import lines_of, next_line
 from tests.support.terminal import Terminal
-
-
-@contextmanager
-def lines_of(*arguments: str, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run dbctl with its stdout in a pipe."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "dbctl", *arguments],
-        env=environment(**env),
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def next_line(process: subprocess.Popen[str]) -> dict[str, object]:
-    assert process.stdout is not None
-    found = json.loads(process.stdout.readline())
-    assert isinstance(found, dict)
-    return found
 
 
 def test_a_terminal_shows_what_changes_until_q_and_gets_its_screen_back(empty_url: str) -> None:
@@ -78,13 +50,13 @@ def test_it_outlives_the_server_and_tells_so(state_dir: Path, tmp_path: Path) ->
             lines_of(*arguments, env=env) as piped,
         ):
             terminal.wait_for("before")
-            assert [table["name"] for table in next_line(piped)["tables"]] == ["before"]  # type: ignore[attr-defined]
+            assert [table["name"] for table in next_line(piped)["tables"]] == ["before"]
             embedded.stop()
             terminal.wait_for("trying again")
             embedded.ensure_running()
             execute(url, "CREATE TABLE afterwards ()")
             terminal.wait_for("afterwards")
-            while len(next_line(piped)["tables"]) < 2:  # type: ignore[arg-type]
+            while len(next_line(piped)["tables"]) < 2:
                 pass
             terminal.type("q")
             assert terminal.finish() == 0

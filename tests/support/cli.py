@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.support import health
+
 ROOT = Path(__file__).parents[2]
 
 # What would reach dbctl from the machine that the tests run on.
@@ -37,8 +39,11 @@ class Finished:
 
     @property
     def json(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.stdout)
+        """The one JSON document on stdout; one of health has to fit the schema that ships."""
+        document = json.loads(self.stdout)
+        if health.is_health(document):
+            health.validate(document)
+        return document
 
 
 def environment(**variables: str) -> dict[str, str]:

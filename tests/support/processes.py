@@ -25,14 +25,20 @@ _PRELOADED = [
     "dbctl.migrate.views",
     "dbctl.migrate.live_views",
     "dbctl.db.endpoints",
+    "dbctl.health.commands",
+    "dbctl.health.document",
+    "dbctl.health.report",
+    "dbctl.health.waiting",
     "dbctl.seed.generate.run",
     "dbctl.seed.generate.views",
     "dbctl.seed.load.operation",
     "dbctl.seed.load.views",
     "mimesis",
+    "dbctl.health.serving.server",
+    "dbctl.health.registry",
 ]
-_forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(_PRELOADED)
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(_PRELOADED)
 
 
 class Running:
@@ -44,8 +50,10 @@ class Running:
         for output in outputs:
             output.touch()
         self._stdout, self._stderr = outputs
-        self._process: ForkServerProcess = _forking.Process(
-            target=_run, args=(arguments, environment(**env), str(cwd), outputs), daemon=True
+        self._process: ForkServerProcess = FORKING.Process(
+            target=become_dbctl,
+            args=(arguments, environment(**env), str(cwd), outputs),
+            daemon=True,
         )
         self._process.start()
 
@@ -73,15 +81,18 @@ class Running:
         return Finished(self._process.exitcode, self._stdout.read_text(), self.stderr)
 
 
-def _run(
+def become_dbctl(
     arguments: tuple[str, ...], variables: dict[str, str], folder: str, outputs: list[Path]
 ) -> None:
-    """Become `dbctl` with these arguments."""
+    """Become `dbctl` with these arguments, which writes to `outputs`: stdout and stderr."""
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
     for descriptor, path in zip((1, 2), outputs, strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), descriptor)
+    # The fork server's own think of what they were opened for: a file may be where a pipe is now.
+    out, err = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+    sys.stdout, sys.stderr = out, err
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
     sys.argv = ["dbctl", *arguments]
     from dbctl.cli import main

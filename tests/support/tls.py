@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -82,13 +83,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def run_tls_server(folder: Path, binaries: Binaries) -> Iterator[TlsServer]:
-    """Serve from a new cluster below `folder`, which the server's account must be able to enter."""
+def run_tls_server(
+    folder: Path, binaries: Binaries, *, expires: datetime | None = None
+) -> Iterator[TlsServer]:
+    """Serve from a new cluster below `folder`, which the server's account must be able to enter.
+
+    Its certificate ends at `expires`, without one in a day that no test will see.
+    """
     account = service_account()
     authority = trustme.CA()
     files = folder / "files"
     make_service_folder(files, account)
-    issued = authority.issue_cert(HOST_NAME)
+    issued = authority.issue_cert(HOST_NAME, not_after=expires)
     cert = _write(files / "server.crt", issued.cert_chain_pems, account.uid)
     key = _write(files / "server.key", [issued.private_key_pem], account.uid)
     root = _write(files / "root.crt", [authority.cert_pem], account.uid)

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dbctl.inspect.database.views.figures import ago, duration, latest, plural
+from dbctl.figures import ago, duration, plural
+from dbctl.inspect.database.views.figures import latest
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 

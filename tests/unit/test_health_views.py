@@ -46,7 +46,8 @@ def drawn(result: HealthReport, width: int = 80) -> list[str]:
     [
         ([PASS, PASS], PASS, ExitCode.OK),
         ([PASS, WARN], WARN, ExitCode.OK),
-        ([PASS, UNKNOWN], WARN, ExitCode.OK),
+        ([PASS, UNKNOWN], UNKNOWN, ExitCode.OK),
+        ([WARN, UNKNOWN], WARN, ExitCode.OK),
         ([WARN, FAIL, PASS], FAIL, ExitCode.FINDING),
         ([UNKNOWN, FAIL], FAIL, ExitCode.FINDING),
     ],
@@ -62,13 +63,7 @@ def test_a_report_without_a_connection_is_exit_3() -> None:
 
 def test_what_only_dbctl_needs_to_know_is_not_in_the_json() -> None:
     failed = CheckResult(name="pool", status=FAIL, summary="no", permanent=True)
-    assert failed.model_dump(mode="json").keys() == {
-        "name",
-        "status",
-        "summary",
-        "observed",
-        "remedy",
-    }
+    assert "permanent" not in failed.model_dump(mode="json")
 
 
 def test_a_line_per_check_and_below_it_what_to_do() -> None:
@@ -89,9 +84,35 @@ def test_a_line_per_check_and_below_it_what_to_do() -> None:
     ]
 
 
+def test_the_evidence_of_what_is_wrong_is_told_and_of_the_rest_not() -> None:
+    pieces = tuple(
+        {"pid": pid, "seconds": 1234.5678, "idle": True, "hidden": None, "remedy": "SELECT 1"}
+        for pid in (1, 2, 3, 4)
+    )
+    told = {"evidence": pieces, "evidence_total": 7}
+    result = report(
+        check(PASS, name="slots").model_copy(update=told),
+        check(WARN, name="blockers", remedy="SELECT 2").model_copy(update=told),
+    )
+    assert drawn(result)[1:] == [
+        "  ✓  slots     as it should be",
+        "  !  blockers  as it should be",
+        "               • pid 1 · seconds 1234.57 · idle",
+        "               • pid 2 · seconds 1234.57 · idle",
+        "               • pid 3 · seconds 1234.57 · idle",
+        "               • … and 4 more",
+        "               → SELECT 2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [(PASS, "✓ app is healthy"), (WARN, "! app is healthy, with warnings")],
+    [
+        (PASS, "✓ app is healthy"),
+        (WARN, "! app is healthy, with warnings"),
+        (UNKNOWN, "? app is healthy, as far as could be seen"),
+        (FAIL, "✗ app is not healthy"),
+    ],
 )
 def test_the_verdict_comes_first(status: Status, verdict: str) -> None:
     assert drawn(report(check(status), database="app"))[0] == verdict

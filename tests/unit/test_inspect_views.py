@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import RenderableType
 
+from dbctl.figures import size
 from dbctl.inspect.data import row_views, views
 from dbctl.inspect.data.results import Header, RowResult, RowsResult
 from dbctl.inspect.database.results.pool import Connections, Pool, PoolResult, Server
-from dbctl.inspect.database.views import figures
 from dbctl.inspect.database.views import pool as pool_views
 from dbctl.inspect.grid import shrink
 from dbctl.rendering import console
@@ -180,7 +180,7 @@ def test_the_footer_counts_and_says_how_to_go_on(result: RowsResult, footer: str
     ],
 )
 def test_sizes_are_for_people(count: int, expected: str) -> None:
-    assert figures.size(count) == expected
+    assert size(count) == expected
 
 
 def test_no_rows_are_a_sentence_and_not_an_empty_table() -> None:

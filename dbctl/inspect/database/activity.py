@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import fetch
+from dbctl.db.grants import all_stats
 from dbctl.inspect.database.blocking import tree
-from dbctl.inspect.database.grants import all_stats
 from dbctl.inspect.database.results.activity import ActivityResult, Backend
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 

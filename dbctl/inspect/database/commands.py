@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode, UsageError
-from dbctl.inspect.options import TableArgument, TimeoutOption, WatchOption
+from dbctl.inspect.options import TableArgument, TimeoutOption
+from dbctl.options import WatchOption
 from dbctl.output import emit
 
 if TYPE_CHECKING:

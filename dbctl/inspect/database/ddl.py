@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import fetch, resolve
+from dbctl.db.names import literal
 from dbctl.inspect.database import ddl_sql as sql
 from dbctl.inspect.database.results.table import DdlResult
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
@@ -152,7 +153,7 @@ def _comments(parts: Parts) -> list[str]:
         *((f"POLICY {row['quoted']} ON {label}", row) for row in parts.policies),
     ]
     return [
-        f"COMMENT ON {subject} IS {sql.literal(row['comment'])};"
+        f"COMMENT ON {subject} IS {literal(row['comment'])};"
         for subject, row in subjects
         if row["comment"] is not None
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dbctl.db.names import literal
+
 type Row = Mapping[str, Any]
 
 KINDS = {
@@ -16,12 +18,6 @@ KINDS = {
 }
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _ENABLED = {"always": "ENABLE ALWAYS", "replica": "ENABLE REPLICA", "no": "DISABLE"}
-
-
-def literal(text: str) -> str:
-    """Write `text` as an SQL literal, whatever the server takes a backslash for."""
-    quoted = text.replace("'", "''")
-    return f"E'{quoted.replace('\\', '\\\\')}'" if "\\" in quoted else f"'{quoted}'"
 
 
 def needs(rows: Sequence[Row]) -> str:

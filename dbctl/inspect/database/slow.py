@@ -9,10 +9,10 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import fetch
+from dbctl.db.grants import all_stats
 from dbctl.db.names import quote
 from dbctl.db.queries import positional
 from dbctl.errors import ErrorCode, FindingError
-from dbctl.inspect.database.grants import all_stats
 from dbctl.inspect.database.results.slow import SlowResult, Statement
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from dbctl.figures import plural
 from dbctl.inspect.database.results.activity import ActivityResult, Backend
-from dbctl.inspect.database.views.figures import duration_cell, missing, plural
+from dbctl.inspect.database.views.figures import duration_cell, missing
 from dbctl.inspect.database.views.fitted import Fitted
 from dbctl.inspect.grid import GridColumn
 from dbctl.rendering import line, safe

@@ -6,8 +6,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from dbctl.figures import ago, plural, size
 from dbctl.inspect.database.results.indexes import Fault, Finding, Index, IndexesResult
-from dbctl.inspect.database.views.figures import ago, count_cell, missing, plural, size, size_cell
+from dbctl.inspect.database.views.figures import count_cell, missing, size_cell
 from dbctl.inspect.database.views.fitted import Fitted
 from dbctl.inspect.grid import IDENTIFYING, GridColumn
 from dbctl.rendering import line, safe

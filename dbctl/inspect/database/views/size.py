@@ -8,8 +8,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from dbctl.figures import plural, size
 from dbctl.inspect.database.results.size import Share, SizeResult
-from dbctl.inspect.database.views.figures import plural, size
 from dbctl.inspect.grid import section
 from dbctl.rendering import safe
 

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from dbctl.figures import ago, plural, size
 from dbctl.inspect.database.results.table import (
     DdlResult,
     ForeignKey,
@@ -16,13 +17,10 @@ from dbctl.inspect.database.results.table import (
     Trigger,
 )
 from dbctl.inspect.database.views.figures import (
-    ago,
     count_cell,
     estimate_cell,
     latest,
     missing,
-    plural,
-    size,
     size_cell,
 )
 from dbctl.inspect.database.views.fitted import Fitted

@@ -1,0 +1,1 @@
+"""The checks of `dbctl health`: a module each, which exports one CHECK."""

@@ -1,0 +1,65 @@
+"""The clock: how far the server's is from the one here."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from dbctl.db.catalog import fetch
+from dbctl.figures import duration
+from dbctl.health.check import Check
+from dbctl.health.results import Component, Finding
+from dbctl.health.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from dbctl.health.check import Context
+
+_SAMPLES = 3
+
+
+async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+    """Measure by how much the clocks differ for certain.
+
+    The server read its clock somewhere within the round trip: half of that is the uncertainty,
+    which is least in the quickest of a few samples, and is subtracted.
+    """
+    samples = [await _sample(connection) for _ in range(_SAMPLES)]
+    round_trip, ahead = min(samples)
+    certain = round(max(abs(ahead) - round_trip / 2, 0.0), 3)
+    status = context.thresholds.judge(certain)
+    direction = "ahead of" if ahead > 0 else "behind"
+    return Finding(
+        status=status,
+        summary=f"the server's clock is {duration(certain)} {direction} the one here"
+        if certain
+        else f"the clocks agree within {duration(round_trip / 2)}",
+        value=certain,
+        observed={
+            "server_ahead_seconds": round(ahead, 6),
+            "round_trip_ms": round(round_trip * 1000, 3),
+        },
+        remedy="set both clocks by NTP (timedatectl set-ntp true); tokens and rows with times of "
+        "both sides are wrong by this much"
+        if status != "pass"
+        else None,
+    )
+
+
+async def _sample(connection: asyncpg.Connection[Any]) -> tuple[float, float]:
+    """Return the seconds of a round trip, and by how many the server is ahead at the middle."""
+    asked, started = time.time(), time.perf_counter()
+    (row,) = await fetch(connection, "health", "clock")
+    round_trip = time.perf_counter() - started
+    return round_trip, row["epoch"] - (asked + round_trip / 2)
+
+
+CHECK = Check(
+    name="clock",
+    run=_run,
+    measurement="skew",
+    unit="s",
+    component=Component.SYSTEM,
+    thresholds=Thresholds(warn=2, fail=60),
+)

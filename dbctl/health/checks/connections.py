@@ -1,0 +1,74 @@
+"""Check the server's connections: how many of those for ordinary roles are used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from dbctl.db.catalog import fetch
+from dbctl.db.connections import count_connections
+from dbctl.figures import plural
+from dbctl.health.check import Check
+from dbctl.health.results import Finding, Status
+from dbctl.health.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from dbctl.health.check import Context
+
+# So many applications are told, those with the most connections.
+_APPLICATIONS = 5
+
+
+async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+    """Compare the server's connections with what it has room for, and say whose they are.
+
+    What is reserved for superusers and maintenance is no room. Every role sees the number and the
+    applications; those whose state it may not see are counted as hidden.
+    """
+    server = await count_connections(connection)
+    rows = await fetch(connection, "health", "sessions")
+    usable = max(server.maximum - server.reserved, 1)
+    percent = round(100 * server.used / usable, 1)
+    states: Counter[str] = Counter()
+    applications: dict[str, Counter[str]] = {}
+    for row in rows:
+        state = (row["state"] or "hidden").replace(" ", "_")
+        states[state] += row["connections"]
+        applications.setdefault(row["application"], Counter())[state] += row["connections"]
+    busiest = sorted(applications.items(), key=lambda item: (-item[1].total(), item[0]))
+    status = context.thresholds.judge(percent)
+    idle = sum(count for state, count in states.items() if state.startswith("idle_in_transaction"))
+    summary = f"{server.used:,} of {usable:,} used ({percent:.0f} %)"
+    if idle:
+        summary += f", {plural(idle, 'session')} idle in transaction"
+    return Finding(
+        status=status,
+        summary=summary,
+        value=percent,
+        evidence=[
+            {"application": name or "(no name)", "connections": counts.total(), **counts}
+            for name, counts in busiest[:_APPLICATIONS]
+        ],
+        evidence_total=len(busiest),
+        observed={
+            "used": server.used,
+            "usable": usable,
+            "max_connections": server.maximum,
+            "reserved": server.reserved,
+            **dict(sorted(states.items())),
+        },
+        remedy=None
+        if status is Status.PASS
+        else "close what is idle, lower the pools (DB_POOL_SIZE), or connect through a pooler",
+    )
+
+
+CHECK = Check(
+    name="connections",
+    run=_run,
+    measurement="utilization",
+    unit="percent",
+    thresholds=Thresholds(warn=80, fail=95),
+)

@@ -1,0 +1,58 @@
+"""Check that the tables are what the models say, where that is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbctl.health.check import Check
+from dbctl.health.results import Finding, Status
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from dbctl.health.check import Context
+
+
+async def _run(connection: AsyncConnection, context: Context) -> Finding:
+    """Compare the database, at the head, with the models as `dbctl migrate check` does.
+
+    Opens further connections. Raises what `drift.find` raises.
+    """
+    from dbctl.migrate.drift import find
+    from dbctl.migrate.status import read_status
+
+    loaded = context.loaded
+    if error := loaded.checkout_error or loaded.models_error:
+        return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
+    at = await read_status(connection, loaded.revisions, context.manager.label)
+    if not at.is_at_head:
+        return Finding(
+            status=Status.UNKNOWN,
+            summary=f"not compared: the database {at.state.sentence}",
+            remedy=at.hint,
+        )
+    found = await find(context.manager, loaded.revisions, context.settings)
+    differs = (
+        f"{len(found)} difference{'' if len(found) == 1 else 's'} from {context.settings.models}"
+    )
+    return Finding(
+        status=Status.FAIL if found else Status.PASS,
+        summary=differs if found else f"as {context.settings.models} says",
+        value=len(found),
+        evidence=[
+            {"kind": one.kind, "table": one.table, "name": one.name, "detail": one.detail}
+            for one in found
+        ],
+        remedy="dbctl migrate check" if found else None,
+    )
+
+
+CHECK = Check(
+    name="drift",
+    run=_run,
+    measurement="differences",
+    unit="differences",
+    default=False,
+    through_engine=True,
+    seconds=60.0,
+)
