@@ -48,7 +48,8 @@ class Parts:
     sequences: list[Row]
     triggers: list[Row]
     policies: list[Row]
-    rest: list[Row]
+    rules: list[Row]
+    statistics: list[Row]
     children: list[Row]
 
 
@@ -59,7 +60,9 @@ async def _statements(connection: asyncpg.Connection[Any], oid: int) -> list[str
     for child in parts.children:
         if child["is_partition"]:
             statements += await _statements(connection, child["oid"])
-    return statements
+    # A partition that is made later would take it over.
+    changed = [row for row in parts.triggers if row["enabled"] != "origin"]
+    return statements + list(sql.enablement(parts.relation, "TRIGGER", changed))
 
 
 async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
@@ -67,19 +70,21 @@ async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
         return await fetch(connection, "inspect.database", query, relation=relation, **parameters)
 
     (relation,) = await of("relation")
-    parent = relation["parent_oid"]
+    parent_columns: dict[str, Row] = {}
+    for parent in relation["parent_oids"]:
+        for row in await of("ddl_columns", relation=parent):
+            parent_columns.setdefault(row["name"], row)
     return Parts(
         relation=relation,
         columns=await of("ddl_columns"),
-        parent_columns={row["name"]: row for row in await of("ddl_columns", relation=parent)}
-        if parent
-        else {},
+        parent_columns=parent_columns,
         constraints=await of("ddl_constraints"),
         indexes=await of("ddl_indexes"),
         sequences=await of("ddl_sequences"),
         triggers=await of("triggers", pretty=False),
         policies=await of("policies"),
-        rest=await of("ddl_rest"),
+        rules=await of("ddl_rules"),
+        statistics=await of("ddl_statistics"),
         children=await of("children"),
     )
 
@@ -98,11 +103,17 @@ def _of_relation(parts: Parts) -> list[str]:
         *sql.inherited_defaults(relation, parts.columns, parts.parent_columns),
         *(sql.add_constraint(relation, row) for row in parts.constraints if _is_apart(row)),
         *(statement for row in parts.indexes for statement in sql.index(relation, row)),
-        *(f"{row['definition']}" for row in parts.rest),
+        *(row["definition"] for row in parts.rules),
+        *sql.enablement(relation, "RULE", parts.rules),
+        *(row["definition"] for row in parts.statistics),
+        *(row["target_definition"] for row in parts.statistics if row["target_definition"]),
         *sql.column_settings(relation, parts.columns),
         *sql.replica_identity(relation),
         *sql.row_security(relation, parts.policies),
-        *(statement for row in parts.triggers for statement in sql.trigger(relation, row)),
+        *(f"{row['definition']};" for row in parts.triggers if not row["inherited"]),
+        *sql.enablement(
+            relation, "TRIGGER", [r for r in parts.triggers if r["enabled"] == "origin"]
+        ),
         *_comments(parts),
     ]
 
@@ -144,10 +155,8 @@ def _comments(parts: Parts) -> list[str]:
         *((f"CONSTRAINT {row['name']} ON {label}", row) for row in parts.constraints),
         *((f"INDEX {row['name']}", row) for row in parts.indexes),
         *((f"SEQUENCE {row['name']}", row) for row in parts.sequences),
-        *(
-            (row["subject"] + (label if row["subject"].endswith(" ON ") else ""), row)
-            for row in parts.rest
-        ),
+        *((f"RULE {row['quoted']} ON {label}", row) for row in parts.rules),
+        *((f"STATISTICS {row['name']}", row) for row in parts.statistics),
         *((f"TRIGGER {row['quoted']} ON {label}", row) for row in parts.triggers),
         *((f"POLICY {row['quoted']} ON {label}", row) for row in parts.policies),
     ]

@@ -15,7 +15,12 @@ KINDS = {
     "f": "FOREIGN TABLE",
 }
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
-_ENABLED = {"always": "ENABLE ALWAYS", "replica": "ENABLE REPLICA", "no": "DISABLE"}
+_ENABLED = {
+    "origin": "ENABLE",
+    "always": "ENABLE ALWAYS",
+    "replica": "ENABLE REPLICA",
+    "no": "DISABLE",
+}
 
 
 def literal(text: str) -> str:
@@ -84,7 +89,7 @@ def column(
         parts.append(f"DEFAULT {row['expression']}")
     if identity is not None and not relation["is_partition"]:
         parts.append(_identity(row, relation, identity))
-    if row["not_null"] and not nullable and not (from_parent and _is_not_null(parent, not_null)):
+    if row["not_null"] and not nullable and not _is_not_null(parent, not_null):
         parts.append(_not_null(row, relation, not_null))
     if not parts:
         return None
@@ -202,7 +207,8 @@ def add_constraint(relation: Row, row: Row) -> str:
 def index(relation: Row, row: Row) -> Iterator[str]:
     """Yield CREATE INDEX, unless a constraint or a parent makes it, and what was set for it."""
     if not row["backs"] and not row["inherited"]:
-        remark = "" if row["valid"] else f"-- {row['name']} is not valid where this comes from.\n"
+        # Without its name, which may hold a newline: that would end the comment.
+        remark = "" if row["valid"] else "-- The next index is not valid where this comes from.\n"
         yield f"{remark}{row['definition']};"
     elif row["options"]:
         options = ", ".join(_option(option) for option in row["options"])
@@ -263,10 +269,9 @@ def row_security(relation: Row, policies: Sequence[Row]) -> Iterator[str]:
         yield f"{text};"
 
 
-def trigger(relation: Row, row: Row) -> Iterator[str]:
-    """Yield CREATE TRIGGER, unless the partitioned table makes it, and whether it fires."""
-    if not row["inherited"]:
-        yield f"{row['definition']};"
-    if row["enabled"] in _ENABLED:
-        word = _ENABLED[row["enabled"]]
-        yield f"ALTER TABLE {relation['label']} {word} TRIGGER {row['quoted']};"
+def enablement(relation: Row, kind: str, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield when each trigger or rule fires, where that is not the ordinary or not the parent's."""
+    for row in rows:
+        if row["enabled"] != "origin" or row["unlike_parent"]:
+            word = _ENABLED[row["enabled"]]
+            yield f"ALTER TABLE ONLY {relation['label']} {word} {kind} {row['quoted']};"

@@ -25,5 +25,6 @@ select
 from pg_catalog.pg_index i
 join pg_catalog.pg_class c on c.oid = i.indexrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where i.indrelid = :relation
+-- One that is dropped meanwhile has none.
+where i.indrelid = :relation and pg_catalog.pg_get_indexdef(i.indexrelid) is not null
 order by c.relname

@@ -23,9 +23,13 @@ with parts (classid, objid) as (
     from pg_catalog.pg_index i where i.indrelid = :relation
 ),
 needed as (
-    select distinct d.refclassid, d.refobjid
+    -- An array comes with what it is of.
+    select distinct d.refclassid, coalesce(nullif(a.typelem, 0), d.refobjid) as refobjid
     from parts
     join pg_catalog.pg_depend d on d.classid = parts.classid and d.objid = parts.objid
+    left join pg_catalog.pg_type a
+        on d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass and a.oid = d.refobjid
+        and a.typcategory = 'A'
     where d.deptype in ('n', 'a')
       and not (
           d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
@@ -72,4 +76,6 @@ from needed
 cross join lateral pg_catalog.pg_identify_object(needed.refclassid, needed.refobjid, 0) i
 left join pg_catalog.pg_type t
     on needed.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass and t.oid = needed.refobjid
+-- An index comes with its table.
+where i.type <> 'index'
 order by i.type = 'schema' desc, i.type, i.identity

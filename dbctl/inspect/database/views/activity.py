@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dbctl.inspect.database.results.activity import ActivityResult, Backend
-from dbctl.inspect.database.views.figures import duration_cell, missing, plural
+from dbctl.inspect.database.views.figures import duration_cell, missing, pids_cell, plural
 from dbctl.inspect.database.views.fitted import Fitted
 from dbctl.inspect.grid import GridColumn
 from dbctl.rendering import line, safe
@@ -14,6 +14,8 @@ from dbctl.rendering import line, safe
 _SPARE = ("client", "database", "blocked by", "wait", "in state", "application", "user", "kind")
 # Seconds from which an open transaction holds back vacuum, and others, for too long.
 _LONG = 60.0
+# Steps of the tree that are drawn: a pid must stay in sight.
+_STEPS = 6
 
 
 def activity(result: ActivityResult) -> RenderableType:
@@ -35,6 +37,8 @@ def _parts(result: ActivityResult) -> Iterator[RenderableType]:
             ("; with this they can: ", "muted"),
             line(result.grant),
         )
+    if any(0 in backend.blocked_by for backend in result.backends):
+        yield Text("a prepared transaction blocks; `dbctl inspect locks` names it", "muted")
     if blocker := next((b for b in result.backends if _blocks(b, result)), None):
         yield Text.assemble(
             ("to cancel what a session runs, or end it: ", "muted"),
@@ -50,7 +54,7 @@ def _blocks(backend: Backend, result: ActivityResult) -> bool:
 
 def _grid(result: ActivityResult) -> RenderableType:
     columns = [
-        GridColumn("pid"),
+        GridColumn("pid", floor=20),
         GridColumn("kind", floor=20),
         GridColumn("user", floor=20),
         GridColumn("application", floor=20),
@@ -81,7 +85,7 @@ def _grid(result: ActivityResult) -> RenderableType:
             ),
             duration_cell(backend.state_seconds),
             _wait(backend),
-            _blocked(backend),
+            pids_cell(backend.blocked_by),
             _query(backend),
         ]
         for backend in result.backends
@@ -90,7 +94,7 @@ def _grid(result: ActivityResult) -> RenderableType:
 
 
 def _pid(backend: Backend, blocking: set[int]) -> Text:
-    branch = "  " * (backend.depth - 1) + "└ " if backend.depth else ""
+    branch = "  " * (min(backend.depth, _STEPS) - 1) + "└ " if backend.depth else ""
     style = "bad" if backend.pid in blocking and not backend.blocked_by else ""
     return Text.assemble((branch, "muted"), (f"{backend.pid}", style))
 
@@ -107,13 +111,6 @@ def _wait(backend: Backend) -> Text:
         return missing()
     style = "warn" if backend.wait_event_type == "Lock" else "muted"
     return Text(f"{backend.wait_event_type}: {backend.wait_event}", style)
-
-
-def _blocked(backend: Backend) -> Text:
-    if not backend.blocked_by:
-        return missing()
-    who = ", ".join(f"{pid}" if pid else "a prepared transaction" for pid in backend.blocked_by)
-    return Text(who, "warn")
 
 
 def _query(backend: Backend) -> Text:

@@ -6,6 +6,8 @@ from datetime import datetime
 from rich.text import Text
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+# Of a long queue only those in front matter.
+_NAMED = 2
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -81,3 +83,12 @@ def latest(by_hand: datetime | None, auto: datetime | None, now: datetime) -> Te
         return missing()
     moment, word = max(moments)
     return Text.assemble(ago(moment, now), (word, "muted"))
+
+
+def pids_cell(blockers: Sequence[int]) -> Text:
+    """Return who keeps somebody waiting as a cell; 0 is a prepared transaction."""
+    if not blockers:
+        return missing()
+    named = [f"{pid}" if pid else "prepared" for pid in blockers[:_NAMED]]
+    more = f" +{len(blockers) - _NAMED}" if len(blockers) > _NAMED else ""
+    return Text(", ".join(named) + more, "warn")
