@@ -31,11 +31,11 @@ def written_to(file: Path | None) -> Iterator[Callable[[ExitCode], ExitCode]]:
     if file is None or str(file) in _STDOUT:
         yield lambda code: code
         return
-    target = file.resolve()
-    if _is_special(target):
-        with _opened(file, target, os.O_WRONLY) as stream, data_to(file, stream):
+    if _is_special(file):
+        with _opened(file, file, os.O_WRONLY) as stream, data_to(file, stream):
             yield lambda code: code
         return
+    target = file.resolve()
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
     with _opened(file, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as stream:
         try:

@@ -233,7 +233,7 @@ def parquet_refused() -> UsageError:
 def _write_json(document: BaseModel, *, indent: int | None = 2) -> None:
     out = data_stream()
     # What a stream in another encoding would write for a character is no JSON.
-    text = document.model_dump_json(indent=indent, ensure_ascii=not _is_unicode(out))
+    text = document.model_dump_json(indent=indent, ensure_ascii=not is_unicode(out))
     out.write(_shown(text, is_json=True) + "\n")
 
 
@@ -247,7 +247,7 @@ def _write_records(result: Result, output: Output) -> None:
 
         out.writelines(styled(block, out) for block in records.blocks(found))
     elif output is Output.NDJSON:
-        out.write(_shown(records.ndjson(found, ascii_only=not _is_unicode(out)), is_json=True))
+        out.write(_shown(records.ndjson(found, ascii_only=not is_unicode(out)), is_json=True))
     elif columns:
         written = records.csv_text if output is Output.CSV else records.markdown
         out.write(_shown(written(found, columns)))
@@ -262,7 +262,8 @@ def _shown(text: str, *, is_json: bool = False) -> str:
     return visible_json(text) if is_json else visible(text)
 
 
-def _is_unicode(stream: TextIO) -> bool:
+def is_unicode(stream: TextIO) -> bool:
+    """Tell whether `stream` can be written any character."""
     return (stream.encoding or "utf-8").lower().startswith("utf")
 
 

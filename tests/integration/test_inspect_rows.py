@@ -84,6 +84,15 @@ SCHEMA = (
     f"INSERT INTO documents VALUES (2, '{'[' * 3000}{']' * 3000}', NULL)",
     "CREATE TABLE notes (document_id int REFERENCES documents, j json)",
     """INSERT INTO notes VALUES (1, '1.10')""",
+    "CREATE TABLE hub (id int PRIMARY KEY, other int UNIQUE)",
+    "INSERT INTO hub VALUES (1, NULL)",
+    "DO $$ BEGIN FOR i IN 1..60 LOOP"
+    " EXECUTE format('CREATE TABLE spoke_%s (hub int REFERENCES hub,"
+    " other int REFERENCES hub (other))', i);"
+    " EXECUTE format('INSERT INTO spoke_%s SELECT 1 FROM generate_series(1, %s)', i, i);"
+    " END LOOP; END $$",
+    "CREATE TABLE letters (id int PRIMARY KEY, o text, r int REFERENCES letters, s int)",
+    "INSERT INTO letters VALUES (1, 'x', 1, 2)",
     # What refers to what.
     "CREATE SCHEMA shop",
     "CREATE TABLE shop.tenants (region text, no bigint, title text, password text,"
@@ -309,6 +318,17 @@ async def test_pages_by_place_are_the_same_rows_in_the_same_order(
         place = page.next
     assert [row["a"] for row in found] == [row["a"] for row in whole.rows]
     assert len(found) == 25
+
+
+async def test_a_column_may_be_called_as_what_a_statement_calls_its_own(
+    connection: Connection,
+) -> None:
+    row = {"id": 1, "o": "x", "r": 1, "s": 2}
+    page = await list_rows(connection, "letters", order=["o"])
+    assert page.rows == (row,)
+    found = await find_row(connection, "letters", ["1"], follow=True)
+    assert found.references[0].rows is not None
+    assert found.references[0].rows.rows == (row,)
 
 
 async def test_a_place_goes_with_filters_and_an_offset(connection: Connection) -> None:
@@ -559,6 +579,40 @@ def test_the_commands_that_a_row_names_show_what_they_promise(
     assert references or row["referenced_by"]
 
 
+async def test_a_key_of_too_many_values_is_a_usage_error(connection: Connection) -> None:
+    error = await refused(find_row(connection, "hub", ["1", "2"]))
+    assert error.message == "the primary key of public.hub is id: 1 value, not 2"
+
+
+async def test_the_rows_of_many_tables_are_counted_in_a_few_statements(
+    connection: Connection,
+) -> None:
+    statements: list[str] = []
+    with connection.query_logger(lambda record: statements.append(record.query)):
+        result = await find_row(connection, "hub", ["1"])
+    counts = {(one.table, one.columns): one.count for one in result.referenced_by}
+    expected = {(f"public.spoke_{i}", ("hub",)): i for i in range(1, 61)}
+    expected |= {(f"public.spoke_{i}", ("other",)): 0 for i in range(1, 61)}
+    assert counts == expected
+    assert len(statements) < 40
+
+
+async def test_one_table_that_may_not_be_read_does_not_keep_others_from_being_counted(
+    connection: Connection, rows_url: str
+) -> None:
+    await connection.execute("CREATE ROLE guest LOGIN")
+    try:
+        await connection.execute("GRANT SELECT ON hub, spoke_7 TO guest")
+        async with connected(rows_url.replace("postgres@", "guest@")) as guest:
+            result = await find_row(guest, "hub", ["1"])
+        told = [one for one in result.referenced_by if one.columns == ("hub",)]
+        assert {one.table: one.count for one in told if one.note is None} == {"public.spoke_7": 7}
+        assert len(told) == 60
+    finally:
+        await connection.execute("DROP OWNED BY guest")
+        await connection.execute("DROP ROLE guest")
+
+
 async def test_following_shows_the_rows_at_both_ends(connection: Connection) -> None:
     result = await find_row(connection, "people", ["2"], follow=True)
     references = {one.columns: one for one in result.references}
@@ -619,6 +673,9 @@ async def test_a_table_that_may_not_be_read_does_not_hide_the_row(
         assert result.row["full_name"] == "Ada"
         assert "permission denied" in (notes["shop.tenants"] or "")
         assert notes["public.people"] is None
+        commands = {one.table: one.command for one in result.referenced_by}
+        assert commands["shop.orders"] is None
+        assert commands["public.people"] is not None
     finally:
         await connection.execute("DROP OWNED BY visitor")
         await connection.execute("DROP ROLE visitor")

@@ -94,6 +94,13 @@ def test_many_columns_on_a_narrow_terminal_become_one_block_per_row() -> None:
     assert not [line for line in wide if line.startswith("row ")]
 
 
+def test_whole_values_are_not_squeezed_into_narrow_columns() -> None:
+    record = {"id": 1, "name": "n" * 20, "body": "b" * 300, "notes": "o" * 300}
+    result = rows(record)
+    assert drawn(views.rows(result, full=True), 80)[0] == "row 41"
+    assert "bbb  ooo" in "\n".join(drawn(views.rows(result, full=True), 120))
+
+
 def test_long_values_are_shortened_in_tables_and_whole_where_one_row_is_shown() -> None:
     value = "".join(f"{n:04d}" for n in range(100))
     result = rows({"id": 1, "body": value})
@@ -129,6 +136,7 @@ def test_what_is_piped_is_not_cut() -> None:
         (None, "text", "NULL"),
         ("", "text", "''"),
         ("NULL", "text", "'NULL'"),
+        ("null", "text", "'null'"),
         (" x", "text", "' x'"),
         ("'x'", "text", "'''x'''"),
         ("it's", "text", "it's"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from dbctl.inspect.data.discreet import discreet
 from dbctl.inspect.data.encodings import json_row
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Answer
@@ -22,7 +23,8 @@ async def collect[R: RowSet](connection: asyncpg.Connection[Any], answer: Answer
     bound = "" if limit is None else f" LIMIT {limit + 1:d}"
     position = source.position or "NULL"
     statement = f"SELECT {json_row(source.fields)}, {position} {source.tail}{bound}"
-    records = await connection.fetch(statement, *source.parameters)
+    with discreet(answer.private):
+        records = await connection.fetch(statement, *source.parameters)
     rows = tuple(Row(record[0]) for record in records[:limit])
     more = len(records) > len(rows)
     next_page = records[len(rows) - 1][1] if rows and more else None

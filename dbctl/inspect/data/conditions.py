@@ -82,8 +82,8 @@ class Filter:
 def parse_condition(text: str) -> Condition:
     """Split `column=value` at the first operator outside of quotes.
 
-    `column=null` asks for NULL, and `column='null'` for the word, which is shown like that. Raises
-    UsageError where there is no operator or no column.
+    `column=null` asks for NULL, and `column='null'` for the word: what is shown in quotes may be
+    typed like that. Raises UsageError where there is no operator or no column.
     """
     name, rest = take(text, _SPLIT, text, _HINT)
     sign = _SPLIT.match(rest)

@@ -55,7 +55,7 @@ async def find_sample(
     blank = RowsResult(
         table=selection.relation.label, headers=selection.headers, limit=size, sample=True
     )
-    return Answer(source, blank)
+    return Answer(source, blank, private=selection.private)
 
 
 async def _share(

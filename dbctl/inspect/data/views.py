@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from dbctl.inspect.data.literals import in_quotes
 from dbctl.inspect.data.results import CountResult, Header, RowSet, RowsResult
 from dbctl.inspect.grid import (
     IDENTIFYING,
@@ -24,6 +25,8 @@ from dbctl.rendering import Verbatim, safe, visible
 
 # More than any terminal shows of a cell.
 _CELL = 2000
+# What lines of prose need.
+_WRAPPED = 30
 _NUMBERS = ("smallint", "integer", "bigint", "oid", "real", "double", "numeric", "money")
 
 
@@ -41,7 +44,9 @@ def table_of(result: RowSet, *, first: int = 1, full: bool = False) -> Grid:
     The blocks are counted from `first`. Long values are shortened unless `full`.
     """
     columns = [
-        GridColumn(header.name, "right" if _is_number(header) else "left", _floor(header))
+        GridColumn(
+            header.name, "right" if _is_number(header) else "left", _floor(header, full=full)
+        )
         for header in result.headers
     ]
     cells = [[_cell(row[h.name], h, full=full) for h in result.headers] for row in result.rows]
@@ -125,15 +130,14 @@ def plain(value: Any, type_: str) -> str:
     """Return the text of a value other than NULL, quoted where it could be taken for another."""
     if not isinstance(value, str) or type_ in {"json", "jsonb"}:
         return json.dumps(value, ensure_ascii=False)
-    # Also the literal word NULL, and what only seems to be in these quotes.
-    if not value or value != value.strip() or value == "NULL" or value[0] == value[-1] == "'":
-        return "'" + value.replace("'", "''") + "'"
-    return value
+    return in_quotes(value)
 
 
-def _floor(header: Header) -> int:
+def _floor(header: Header, *, full: bool) -> int:
     if header.primary_key or _is_number(header):
         return IDENTIFYING
+    if full:
+        return _WRAPPED
     return MOMENT if _is_moment(header) else READABLE
 
 

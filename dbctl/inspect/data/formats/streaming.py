@@ -15,11 +15,23 @@ from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson
 from dbctl.inspect.data.formats.transport import End, transport
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Answer
+from dbctl.inspect.data.verbatim import in_ascii
 from dbctl.inspect.reading import reading
-from dbctl.output import Output, chosen_output, data_file, data_stream, delivered, notice
+from dbctl.output import (
+    Output,
+    chosen_output,
+    data_file,
+    data_stream,
+    delivered,
+    is_unicode,
+    notice,
+)
 from dbctl.results import ErrorBody
 from dbctl.settings import Settings
 from dbctl.writer import Writer
+
+# Seconds for which who reads may look at what there is, as in `less`: the transaction idles then.
+_PAUSE = 3600.0
 
 
 def stream[R: RowSet](
@@ -39,7 +51,7 @@ def stream[R: RowSet](
     pulse = Pulse()
 
     async def streamed(connection: asyncpg.Connection[Any]) -> End:
-        async with reading(connection, statement_timeout):
+        async with reading(connection, statement_timeout, idle_timeout=_PAUSE):
             answer = await find(connection)
             form = form_of(output, answer, csv_safe=csv_safe)
             forms.append(form)
@@ -95,10 +107,13 @@ def form_of(output: Output, answer: Answer[Any], *, csv_safe: bool = False) -> F
 
 
 def _escape(output: Output) -> Callable[[str], str] | None:
-    """Return what makes text of a format fit for a terminal, None for what is no text."""
+    """Return what makes text of a format fit for where it goes, None for what is no text."""
     if output is Output.PARQUET:
         return None
-    if output is Output.VERTICAL or not data_stream().isatty():
+    stream = data_stream()
+    if output.is_json and not is_unicode(stream):
+        return in_ascii
+    if output is Output.VERTICAL or not stream.isatty():
         return str  # each part of a block is made fit before it is coloured
     from dbctl.rendering import visible, visible_json
 

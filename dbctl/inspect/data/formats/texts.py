@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from dbctl import records
 from dbctl.inspect.data import encodings
-from dbctl.inspect.data.formats.forms import json_encoding
+from dbctl.inspect.data.formats.forms import json_encoding, lines_of
 from dbctl.inspect.data.formats.transport import End
 from dbctl.inspect.data.source import Field
+from dbctl.inspect.data.verbatim import decoded
 from dbctl.inspect.data.views import plain
 from dbctl.rendering import styled
 
@@ -31,7 +31,7 @@ class Markdown:
         rows = _texts(lines, self._fields)
         return "".join(
             records.markdown_row("NULL" if text is None else text for text in row) for row in rows
-        ).encode()
+        ).encode(errors="backslashreplace")  # half a surrogate pair in the json of an array
 
     def tail(self, end: End) -> bytes:  # noqa: ARG002
         """Return nothing."""
@@ -67,8 +67,8 @@ class Vertical:
 
 def _texts(lines: bytes, fields: Sequence[Field]) -> Iterator[list[str | None]]:
     """Yield the values of rows as they are told apart in a table; NULL is None."""
-    for line in lines.splitlines():
-        row = json.loads(line)
+    for line in lines_of(lines):
+        row = decoded(line)
         yield [_text(row[field.name], field) for field in fields]
 
 

@@ -5,12 +5,14 @@ Nothing is decoded on the way, and no more is in memory than a few rows.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
+from dbctl.inspect.data.discreet import discreet
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Answer, Source
 
@@ -55,9 +57,10 @@ async def transport(
     Raises what the driver and `take` raise; the statement is cancelled then.
     """
     # COPY takes no parameters, and does not tell where a row ends that is not to be shown.
-    if answer.source.parameters or answer.limit is not None:
-        return await _fetched(connection, answer.source, answer.limit, encoding, take)
-    return await _copied(connection, answer.source, encoding, take)
+    with discreet(answer.private):
+        if answer.source.parameters or answer.limit is not None:
+            return await _fetched(connection, answer.source, answer.limit, encoding, take)
+        return await _copied(connection, answer.source, encoding, take)
 
 
 async def _copied(
@@ -67,10 +70,53 @@ async def _copied(
     # The driver runs COPY by the protocol in which a text may be several statements; by the other,
     # in which it prepares, it may not.
     await connection.prepare(f"COPY ({query}) TO STDOUT", name="")
-    status = await connection.copy_from_query(
-        query, output=take, format="csv", quote=encoding.quote, delimiter=encoding.delimiter
-    )
+    sink = _Sink(connection, take)
+    try:
+        status = await connection.copy_from_query(
+            query, output=sink, format="csv", quote=encoding.quote, delimiter=encoding.delimiter
+        )
+    except asyncpg.QueryCanceledError:
+        if sink.failure is None:
+            raise
+    except asyncio.CancelledError:
+        # The driver has nobody wait for the rows that still arrive, and fails on them.
+        connection._transport.pause_reading()
+        await sink.cancel()
+        connection.terminate()
+        raise
+    if sink.failure is not None:
+        await sink.cancelled
+        raise sink.failure
     return End(int(status.split()[-1]))
+
+
+class _Sink:
+    """What COPY writes to: it has `take` the rows, and drops them once that has failed.
+
+    `failure` is what it raised then, and `cancelled` is done when the server knows.
+    """
+
+    def __init__(self, connection: asyncpg.Connection[Any], take: Take) -> None:
+        self.failure: BaseException | None = None
+        self.cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._connection = connection
+        self._take = take
+
+    async def __call__(self, lines: bytes) -> None:
+        if self.failure is not None:
+            return
+        try:
+            await self._take(lines)
+        except BaseException as error:  # raised when the COPY is over
+            self.failure = error
+            # Raised here it would have the driver cancel, too, and wait for ever for the end of a
+            # COPY that came to it together with these lines.
+            self.cancel()
+
+    def cancel(self) -> asyncio.Future[None]:
+        """Have the server cancel the COPY, and return what is done when it knows."""
+        self._connection._cancel_current_command(self.cancelled)
+        return self.cancelled
 
 
 async def _fetched(
