@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 from dbctl.errors import ExitCode, UsageError
-from dbctl.output import cannot_write, data_to
+from dbctl.output import cannot_write
+from dbctl.streams import data_to
 
 # Names of stdout itself, which programs print to instead.
 _STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})

@@ -1,6 +1,7 @@
 """What every command shares: the output options, the settings, and how it is registered."""
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from dbctl.destination import written_to
-from dbctl.errors import ExitCode, RefusedError
-from dbctl.output import Output, chosen_output, parquet_refused, reserved_stdout
+from dbctl.errors import ExitCode, RefusedError, UsageError
+from dbctl.output import Output, chosen_output, parquet_refused
 from dbctl.runtime import log_causes
+from dbctl.streams import reserved_stdout
+
+
+def _file(text: str) -> Path:
+    # A Path no longer tells it.
+    if text.endswith(os.sep):
+        raise typer.BadParameter(f"{text} is a folder, and not the name of a file in it")
+    return Path(text)
+
 
 FormatOption = Annotated[
     Output | None,
@@ -29,6 +39,7 @@ OutputOption = Annotated[
     typer.Option(
         "--output",
         metavar="FILE",
+        parser=_file,
         help="Write there, whole or not at all, in the format of the file's name "
         "unless --format tells another.",
         show_default=False,
@@ -101,11 +112,16 @@ def with_settings(
         from dbctl.settings import load_settings
 
         format_ = arguments.get("format_") if has_own_format else arguments.pop("format_")
-        if has_own_format:
-            as_json = as_json or format_ == Output.JSON
-            output = Output.JSON if as_json else Output.TABLE
+        _check_formats(format_, as_json=as_json, as_vertical=as_vertical)
+        as_json = as_json or format_ == Output.JSON
+        if as_json:
+            output = Output.JSON
+        elif has_own_format:
+            output = Output.TABLE
+        elif as_vertical:
+            output = Output.VERTICAL
         else:
-            output = _chosen(format_, file, as_json=as_json, as_vertical=as_vertical)
+            output = format_ or Output.of(file) or Output.TABLE
         chosen_output.set(output)
         if output is Output.PARQUET and not parquet:
             raise parquet_refused()
@@ -131,14 +147,18 @@ def with_settings(
     return wrapper
 
 
-def _chosen(
-    output: Output | None, file: Path | None, *, as_json: bool, as_vertical: bool
-) -> Output:
-    if as_json:
-        return Output.JSON
-    if as_vertical:
-        return Output.VERTICAL
-    return output or Output.of(file) or Output.TABLE
+def _check_formats(format_: str | None, *, as_json: bool, as_vertical: bool) -> None:
+    """Raise UsageError where the options ask for two formats."""
+    asked = {
+        "--json": Output.JSON if as_json else None,
+        "-x": Output.VERTICAL if as_vertical else None,
+        f"--format {format_}": format_,
+    }
+    given = [option for option, output in asked.items() if output is not None]
+    if len({str(asked[option]) for option in given}) > 1:
+        raise UsageError(
+            f"{given[0]} and {given[1]} do not go together", hint="Leave one of them out."
+        )
 
 
 def confirm(question: str, *, hint: str) -> None:

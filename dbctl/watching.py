@@ -21,14 +21,13 @@ from dbctl.interruption import EXIT_CODES, current
 from dbctl.output import (
     Output,
     chosen_output,
-    data_file,
-    data_stream,
     delivered,
     emit_line,
     notice,
     notices_to,
 )
 from dbctl.rendering import console, safe
+from dbctl.streams import data_file, data_stream
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

@@ -36,10 +36,9 @@ async def reading(
     """Yield `connection` in a read-only transaction that is rolled back at the end.
 
     `statement_timeout` bounds each statement, `idle_timeout` the time between two, in seconds; 0 is
-    no bound. The connection must be in
-    no transaction. Every setting is local to the transaction, so that nothing of it outlives its
-    place behind a transaction pooler. PostgreSQL lets nobody make it a writing one once a
-    statement has run.
+    no bound. The connection must be in no transaction. Every setting is local to the transaction,
+    so that nothing of it outlives its place behind a transaction pooler. PostgreSQL lets nobody
+    make it a writing one once a statement has run.
     """
     transaction = connection.transaction(isolation="repeatable_read", readonly=True)
     await transaction.start()
@@ -50,6 +49,11 @@ async def reading(
         # Cut off, there is nothing left to roll back.
         if not connection.is_closed():
             await transaction.rollback()
+
+
+async def unbounded(connection: asyncpg.Connection[Any]) -> None:
+    """Let what follows in the transaction run for as long as its caller waits for it."""
+    await connection.execute("SELECT pg_catalog.set_config('statement_timeout', '0', true)")
 
 
 async def _restrict(

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import RenderableType
 
-from dbctl.db import dsn
+from dbctl.db import catalog, dsn
 from dbctl.db.catalog import fetch as fetch_catalogue
 from dbctl.db.embedded import EmbeddedServer
-from dbctl.errors import ErrorCode, ExitCode, FindingError, UsageError
+from dbctl.errors import ErrorCode, ExitCode, FindingError, OperationFailed, UsageError
 from dbctl.inspect.database import ddl
 from dbctl.inspect.database import indexes as all_indexes
 from dbctl.inspect.database import table as one_table
@@ -594,6 +594,44 @@ async def test_what_is_dropped_while_it_is_read_ends_nothing(
         monkeypatch.setattr(module, "fetch", fetched)
         result = await look(connection)
     assert "None" not in result.model_dump_json()
+
+
+@pytest.mark.parametrize("dropped", ["TABLE t", "VIEW seen"])
+@pytest.mark.parametrize(
+    ("look", "before"),
+    # Later some servers hold a lock on it already, which keeps it from being dropped.
+    [(describe_table, "columns"), (ddl.write_ddl, "relation")],
+)
+async def test_a_table_that_is_dropped_while_it_is_read_is_told_to_be(
+    connection: Connection,
+    empty_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    look: Callable[..., Awaitable[Result]],
+    dropped: str,
+    before: str,
+) -> None:
+    await connection.execute(
+        "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TABLE t (n serial PRIMARY KEY, CHECK (n > 0));"
+        "CREATE TRIGGER stamped AFTER INSERT ON t EXECUTE FUNCTION stamp();"
+        "CREATE VIEW seen AS SELECT 1 AS one"
+    )
+    seen: list[str] = []
+    async with connected(empty_url) as other:
+
+        async def fetched(reading: Connection, room: str, query: str, **values: Any) -> Any:
+            if query == before and not seen:
+                seen.append(query)
+                await reading.fetch("SELECT FROM pg_class")
+                await other.execute(f"DROP {dropped}")
+            return await fetch_catalogue(reading, room, query, **values)
+
+        for module in (catalog, ddl, one_table):
+            monkeypatch.setattr(module, "fetch", fetched)
+        name = dropped.split()[1]
+        with pytest.raises(OperationFailed) as caught:
+            await look(connection, name)
+    assert caught.value.message == f"public.{name} was dropped or altered while it was read"
 
 
 # --- size -----------------------------------------------------------------------------------

@@ -107,6 +107,32 @@ CREATE TRIGGER silent AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION stamp
 ALTER TABLE ONLY events DISABLE TRIGGER silent;
 COMMENT ON TABLE events_2020 IS 'old';
 """,
+    "public.named": """
+CREATE TABLE named (id int, at int, what text COLLATE "C" DEFAULT 'x', parent int, note text,
+  CONSTRAINT the_key PRIMARY KEY (id, at), CONSTRAINT the_check CHECK (what <> ''),
+  CONSTRAINT the_parent FOREIGN KEY (parent, at) REFERENCES named) PARTITION BY RANGE (at);
+CREATE INDEX named_by_what ON named (what);
+CREATE UNIQUE INDEX by_note ON named (at, note);
+CREATE TABLE named_1 (note text, what text COLLATE "C" CHECK (what <> 'y'),
+  at int NOT NULL, parent int, id int NOT NULL, CONSTRAINT "Its key" PRIMARY KEY (id, at),
+  CONSTRAINT the_check CHECK (what <> ''),
+  CONSTRAINT its_parent FOREIGN KEY (parent, at) REFERENCES named);
+CREATE INDEX "Its what" ON named_1 (what) WITH (fillfactor = 50);
+CREATE INDEX another_what ON named_1 (what);
+ALTER TABLE named ATTACH PARTITION named_1 FOR VALUES FROM (1) TO (10);
+ALTER TABLE named_1 CLUSTER ON "Its what";
+CREATE TABLE named_2 PARTITION OF named FOR VALUES FROM (10) TO (20) PARTITION BY LIST (at);
+CREATE TABLE named_2_a PARTITION OF named_2 FOR VALUES IN (10);
+ALTER INDEX named_2_a_what_idx RENAME TO renamed;
+ALTER INDEX named_2_pkey RENAME TO renamed_key;
+ALTER INDEX named_2_a_at_note_idx SET (fillfactor = 40);
+ALTER TABLE named_2_a ALTER note SET NOT NULL;
+ALTER INDEX named_2_a_at_note_idx RENAME TO identifying_note;
+ALTER TABLE named_2_a REPLICA IDENTITY USING INDEX identifying_note;
+COMMENT ON INDEX "Its what" IS 'its'; COMMENT ON INDEX renamed IS 'new';
+COMMENT ON CONSTRAINT renamed_key ON named_2 IS 'c';
+COMMENT ON CONSTRAINT the_check ON named_1 IS 'k';
+""",
     "public.seen": """
 CREATE VIEW seen (a, "B b") WITH (security_barrier) AS
   SELECT o.a, count(*) FILTER (WHERE b.note ~ 'x;') FROM owner o LEFT JOIN base b ON b.id = o.a
@@ -167,11 +193,13 @@ select json_agg(one order by one::text) from (
              where d.refobjid = c.oid and d.refobjsubid = attnum))
             order by attnum) from pg_attribute where attrelid = c.oid and attnum > 0),
         'constraints', (select json_agg(json_build_array(conname, contype,
-            pg_get_constraintdef(oid), convalidated, conislocal, coninhcount, connoinherit,
+            pg_get_constraintdef(oid), convalidated, conislocal, coninhcount,
+            contype in ('c', 'n') and connoinherit,
             obj_description(oid, 'pg_constraint')) order by conname)
             from pg_constraint where conrelid = c.oid and contype <> 't'),
         'indexes', (select json_agg(json_build_array(pg_get_indexdef(indexrelid), indisclustered,
             indisreplident, indisvalid, obj_description(indexrelid, 'pg_class'),
+            (select inhparent::regclass::text from pg_inherits where inhrelid = indexrelid),
             (select json_agg(nullif(attstattarget, -1) order by attnum) from pg_attribute
              where attrelid = indexrelid))
             order by indexrelid::regclass::text) from pg_index where indrelid = c.oid),

@@ -30,11 +30,12 @@ from dbctl.inspect.data.formats.streaming import form_of
 from dbctl.inspect.data.formats.transport import End, transport
 from dbctl.inspect.data.results import Header, RowsResult
 from dbctl.inspect.data.source import Answer, Field, Source
-from dbctl.inspect.reading import reading
+from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 from dbctl.output import Output
 from tests.conftest import MIGRATED
 from tests.support.cli import environment, invoke, run_dbctl
 from tests.support.databases import TestServer, connected, execute, wait_for
+from tests.support.proxy import FaultProxy, Mode
 from tests.support.terminal import Terminal
 
 type Connection = asyncpg.Connection[Any]
@@ -82,8 +83,13 @@ async def written(
     tail: str = "",
     masked: bool = False,
     safe: bool = False,
+    patience: float = STATEMENT_TIMEOUT,
+    pause: float = 0,
 ) -> Written:
-    """Write the rows of `t`; where parameters are `bound`, COPY cannot run."""
+    """Write the rows of `t`; where parameters are `bound`, COPY cannot run.
+
+    The server may take `patience` seconds for the next rows; who takes them makes one `pause`.
+    """
     relation = await resolve(connection, "t")
     known = await columns_of(connection, relation)
     fields = tuple(Field.of(column, reason="its name" if masked else None) for column in known)
@@ -99,10 +105,12 @@ async def written(
     parts = [form.head()]
 
     async def take(lines: bytes) -> None:
+        if len(parts) == 1:
+            await asyncio.sleep(pause)
         parts.append(form.rows(lines))
 
-    async with reading(connection):
-        end = await transport(connection, answer, form.encoding, take)
+    async with reading(connection, patience):
+        end = await transport(connection, answer, form.encoding, take, statement_timeout=patience)
     parts.append(form.tail(end))
     return Written(b"".join(parts), end)
 
@@ -257,6 +265,22 @@ async def test_csv_safe_puts_an_apostrophe_before_what_looks_like_a_formula(
         assert rows[-1] == ["", "-1", "-infinity", "'=so so", "'+w=="]
 
 
+async def test_text_of_a_collation_without_regular_expressions_is_written(
+    connection: Connection,
+) -> None:
+    try:
+        await connection.execute(
+            "CREATE COLLATION IF NOT EXISTS nocase"
+            " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+        )
+    except asyncpg.FeatureNotSupportedError:
+        pytest.skip("the server is built without ICU")
+    await connection.execute("CREATE TABLE t AS SELECT 'a,b'::text COLLATE nocase AS v")
+    for output in (Output.CSV, Output.PARQUET, Output.JSON, Output.MARKDOWN):
+        for safe in (False, True):
+            assert b"a,b" in (await written(connection, output, bound=True, safe=safe)).data
+
+
 # --- any text -------------------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -359,6 +383,73 @@ async def copied_to_a_full_disk(connection: Connection) -> None:
     form = form_of(Output.NDJSON, answer)
     async with asyncio.timeout(20), reading(connection):
         await transport(connection, answer, form.encoding, take)
+
+
+async def test_all_rows_together_may_take_longer_than_the_next_of_them(
+    connection: Connection,
+) -> None:
+    # Each row is more than the server keeps before it sends.
+    await connection.execute(
+        "CREATE TABLE t AS SELECT repeat('x', 100000) AS x FROM generate_series(1, 5)"
+    )
+    slowly = " WHERE pg_sleep(0.4) IS NOT NULL"
+    assert (await written(connection, Output.CSV, tail=slowly, patience=1.5)).end == End(5)
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["copied", "fetched"])
+async def test_who_takes_the_rows_has_all_the_time_there_is(
+    connection: Connection, bound: bool
+) -> None:
+    await connection.execute(
+        "CREATE TABLE t AS SELECT repeat('x', 100000) AS x FROM generate_series(1, 500)"
+    )
+    found = await written(connection, Output.NDJSON, bound=bound, patience=1, pause=1.5)
+    assert found.end == End(500)
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["copied", "fetched"])
+async def test_a_server_that_sends_nothing_for_too_long_is_told_to_stop(
+    connection: Connection, bound: bool
+) -> None:
+    await connection.execute("CREATE TABLE t AS SELECT 'x' AS x")
+    slowly = f" {'AND' if bound else 'WHERE'} pg_sleep(3600) IS NOT NULL"
+    async with asyncio.timeout(30):
+        with pytest.raises(asyncpg.QueryCanceledError, match="due to statement timeout"):
+            await written(connection, Output.CSV, bound=bound, tail=slowly, patience=0.2)
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+def test_an_export_and_a_table_tell_a_limit_of_time_alike(formats_url: str) -> None:
+    told = set()
+    for output in ("csv", "table"):
+        done = invoke(
+            "inspect", "query", "SELECT pg_sleep(3600)", "--timeout", "0.2", "--format", output,
+            env={"DATABASE_URL": formats_url},
+        )  # fmt: skip
+        assert done.exit_code == 4
+        told.add(done.stderr)
+    (only,) = told
+    assert "SQLSTATE 57014" in only
+    assert "ran into its time limit" in only
+
+
+@pytest.mark.parametrize("output", ["csv", "table"])
+def test_a_connection_that_is_lost_while_rows_are_read_leaves_no_doubt(
+    server: TestServer, formats_url: str, output: str
+) -> None:
+    with FaultProxy(server.dsn) as proxy:
+        proxy.behave(Mode.RESET, after=b"pg_sleep")
+        done = invoke(
+            "inspect", "query", "SELECT pg_sleep(60)", "--format", output,
+            env={"DATABASE_URL": proxy.url_of(formats_url)},
+        )  # fmt: skip
+    assert (done.exit_code, done.stderr.splitlines()) == (
+        3,
+        [
+            "error: the connection was lost while it was read from",
+            "hint: Run it again; nothing was changed.",
+        ],
+    )
 
 
 # --- parquet --------------------------------------------------------------------------------
@@ -490,10 +581,79 @@ def test_the_formats_leave_by_the_command_as_well(some: dict[str, str], tmp_path
 def test_that_more_rows_follow_is_told_beside_the_rows(some: dict[str, str], output: str) -> None:
     limited = ("inspect", "rows", "u", "--format", output, "--limit")
     done = invoke(*limited, "2", env=some)
-    place = re.search(r"more rows follow the first 2: continue with --after (\S+)\n", done.stderr)
-    assert place is not None
-    assert "3" in invoke(*limited, "1", "--after", place[1], env=some).stdout
+    assert done.stderr == "2 rows, more with --after 2\n"
+    assert "3" in invoke(*limited, "1", "--after", "2", env=some).stdout
     assert invoke(*limited, "20000", env=some).stderr == ""
+
+
+def test_how_to_go_on_is_told_of_rows_in_a_file_as_under_a_table(formats_url: str) -> None:
+    execute(
+        formats_url,
+        "CREATE TABLE lines (name text PRIMARY KEY)",
+        "INSERT INTO lines VALUES (E'a\nb'), ('c'), ('d')",
+        "CREATE TABLE keyless AS SELECT FROM generate_series(1, 3)",
+    )
+    for command, told in (
+        (("rows", "lines", "--limit", "1"), "1 row, more with --offset 1"),
+        (("rows", "lines", "--limit", "2"), "2 rows, more with --after c"),
+        (
+            ("rows", "keyless", "--limit", "2"),
+            "2 rows, more with --offset 2; in no certain order without --order",
+        ),
+        (
+            ("query", "TABLE lines", "--limit", "2"),
+            "2 rows, and there are more: --limit N, or --all",
+        ),
+    ):
+        env = {"DATABASE_URL": formats_url}
+        assert (
+            invoke("inspect", *command, "--format", "csv", env=env).stderr.splitlines()[-1] == told
+        )
+        assert invoke("inspect", *command, env=env).stdout.splitlines()[-1] == told
+    execute(formats_url, "DROP TABLE lines, keyless")
+
+
+def test_json_in_a_table_is_what_the_column_holds_and_its_null_is_not_that_of_sql(
+    formats_url: str, tmp_path: Path
+) -> None:
+    execute(
+        formats_url,
+        "CREATE DOMAIN loose AS json",
+        "CREATE TABLE documents (id int PRIMARY KEY, v loose)",
+        """INSERT INTO documents VALUES (1, '{"a":1,"a":1.50}'), (2, 'null'), (3, NULL)""",
+    )
+    env = {"DATABASE_URL": formats_url}
+    with Terminal("inspect", "rows", "documents", env=env, cwd=tmp_path) as terminal:
+        assert terminal.finish() == 0
+        first, second, third = re.findall(r" [123]  (.*?) *\r?\n", terminal.screen)
+    assert first == '{"a":1,"a":1.50}'
+    assert second == "null"
+    assert third == "NULL"
+    for key, value in (("1", '{"a":1,"a":1.50}'), ("2", "null"), ("3", "NULL")):
+        row = invoke("inspect", "row", "documents", key, env=env)
+        assert row.stdout.splitlines()[1] == f"v   {value}"
+    execute(formats_url, "DROP TABLE documents", "DROP DOMAIN loose")
+
+
+async def test_the_zones_of_times_in_arrays_are_written_as_those_of_times(
+    connection: Connection,
+) -> None:
+    await connection.execute(
+        "CREATE TABLE t AS SELECT"
+        " CAST('{{12:30+02,NULL},{01:00-03:30,01:00-11}}' AS timetz[]) AS several,"
+        " timetz '12:30+02' AS one, CAST('{}' AS timetz[]) AS none, NULL::timetz[] AS null"
+    )
+    assert json.loads((await written(connection, Output.NDJSON)).text) == {
+        "several": [["12:30:00+02:00", None], ["01:00:00-03:30", "01:00:00-11:00"]],
+        "one": "12:30:00+02:00",
+        "none": [],
+        "null": None,
+    }
+
+
+async def test_rows_without_columns_are_no_table_of_markdown(connection: Connection) -> None:
+    await connection.execute("CREATE TABLE t AS SELECT FROM generate_series(1, 3)")
+    assert await written(connection, Output.MARKDOWN) == Written(b"", End(3))
 
 
 def test_json_is_json_in_a_stream_of_another_encoding(some: dict[str, str]) -> None:
@@ -572,6 +732,9 @@ def test_a_file_that_cannot_be_written_is_told_before_a_row_is_read(
     some: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
+    slash = invoke("inspect", "rows", "nothing", "--output", f"{tmp_path / 'new'}/", env=some)
+    assert slash.exit_code == 2
+    assert "is a folder" in slash.stderr
     for target, told in (
         (tmp_path, "is a folder"),
         (tmp_path / "none" / "x", "No such file or directory"),
@@ -740,7 +903,8 @@ async def test_a_text_that_is_two_statements_is_not_run(connection: Connection) 
 def test_csv_of_rows_can_be_loaded_as_it_is(database_url: str, tmp_path: Path) -> None:
     env = {"DATABASE_URL": database_url}
     assert invoke("seed", "generate", "users=20", "tasks=200", env=env).exit_code == 0
-    before = invoke("inspect", "rows", "tasks", "--all", "--format", "ndjson", env=env).stdout
+    sorted_ = ("inspect", "rows", "tasks", "--all", "--order", "id", "--format", "ndjson")
+    before = invoke(*sorted_, env=env).stdout
     file = tmp_path / "tasks.csv"
     assert (
         invoke("inspect", "rows", "tasks", "--all", "--output", str(file), env=env).exit_code == 0
@@ -748,6 +912,4 @@ def test_csv_of_rows_can_be_loaded_as_it_is(database_url: str, tmp_path: Path) -
     execute(database_url, "DELETE FROM tasks")
     done = invoke("seed", "load", str(file), "--into", "tasks", env=env)
     assert done.exit_code == 0, done.stderr
-    assert (
-        invoke("inspect", "rows", "tasks", "--all", "--format", "ndjson", env=env).stdout == before
-    )
+    assert invoke(*sorted_, env=env).stdout == before

@@ -74,6 +74,20 @@ SCHEMA = (
     "CREATE TABLE parted (id int PRIMARY KEY, word text) PARTITION BY RANGE (id)",
     "CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (100)",
     "INSERT INTO parted SELECT i, 'p' || i FROM generate_series(1, 50) i",
+    "CREATE TABLE elder (id int PRIMARY KEY, word text)",
+    "CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (elder)",
+    "CREATE TABLE grandchild (PRIMARY KEY (id)) INHERITS (heir)",
+    "INSERT INTO heir VALUES (1, 'private')",
+    "INSERT INTO grandchild VALUES (2, 'private')",
+    "CREATE TABLE of_heirs (id int PRIMARY KEY, heir int REFERENCES heir)",
+    "INSERT INTO of_heirs VALUES (1, 1)",
+    # Not every build can make one that is not deterministic, which takes ICU.
+    "CREATE COLLATION loose (provider = libc, locale = 'C.UTF-8')",
+    "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'loose'",
+    "CREATE DOMAIN loose_text AS text COLLATE loose",
+    "CREATE TABLE cases (id int PRIMARY KEY, word text COLLATE loose, d loose_text,"
+    " words text[] COLLATE loose, v varchar(9) COLLATE loose)",
+    "INSERT INTO cases VALUES (1, 'Great', 'Great', '{Great}', 'Great'), (2, 'x', 'x', '{x}', 'x')",
     "CREATE TABLE keyless (n int)",
     "INSERT INTO keyless VALUES (1), (2), (3)",
     "CREATE TABLE bare ()",
@@ -91,6 +105,13 @@ SCHEMA = (
     " other int REFERENCES hub (other))', i);"
     " EXECUTE format('INSERT INTO spoke_%s SELECT 1 FROM generate_series(1, %s)', i, i);"
     " END LOOP; END $$",
+    "CREATE TABLE pointing (id int PRIMARY KEY)",
+    "INSERT INTO pointing VALUES (1)",
+    "DO $$ BEGIN FOR i IN 1..7 LOOP"
+    " EXECUTE format('CREATE TABLE pointed_%s (id int PRIMARY KEY, name text)', i);"
+    " EXECUTE format('INSERT INTO pointed_%s VALUES (%s, ''name %s'')', i, i, i);"
+    " EXECUTE format('ALTER TABLE pointing ADD p_%s int DEFAULT %s REFERENCES pointed_%s',"
+    " i, i, i); END LOOP; END $$",
     "CREATE TABLE letters (id int PRIMARY KEY, o text, r int REFERENCES letters, s int)",
     "INSERT INTO letters VALUES (1, 'x', 1, 2)",
     # What refers to what.
@@ -113,6 +134,7 @@ SCHEMA = (
     "CREATE MATERIALIZED VIEW contacts_kept AS SELECT * FROM contacts",
     "CREATE VIEW slow AS SELECT count(*) FROM (SELECT generate_series(1, 200000000)) s",
     "CREATE VIEW trap AS SELECT pg_advisory_lock(77)::text AS locked",
+    "CREATE VIEW chance AS SELECT setseed(0.5)::text AS seeded, random()",
 )
 
 
@@ -452,6 +474,14 @@ async def test_of_a_huge_table_only_some_pages_are_sampled(connection: Connectio
     assert "TABLESAMPLE SYSTEM" in answer.source.tail
 
 
+@pytest.mark.parametrize("column", ["word", "d", "words", "v"])
+async def test_a_text_is_looked_for_whatever_its_collation_takes_for_equal(
+    connection: Connection, column: str
+) -> None:
+    assert await ids(connection, f"{column}~gREA", table="cases") == [1]
+    assert await ids(connection, f"{column}!~gREA", table="cases") == [2]
+
+
 # --- what it would cost ---------------------------------------------------------------------
 
 
@@ -482,6 +512,7 @@ async def test_what_an_index_serves_is_not_asked_about(
 async def test_counting_a_huge_table_is_asked_about(connection: Connection) -> None:
     error = await refused(count_rows(connection, "huge"))
     assert error.code == ErrorCode.COST_GUARD
+    assert error.hint == "Filter by a column with an index or add --yes."
     assert (await count_rows(connection, "huge", guard=Guard(agreed=True))).count == 100
 
 
@@ -597,6 +628,16 @@ async def test_the_rows_of_many_tables_are_counted_in_a_few_statements(
     assert len(statements) < 40
 
 
+async def test_what_a_row_refers_to_is_read_in_a_few_statements(connection: Connection) -> None:
+    statements: list[str] = []
+    with connection.query_logger(lambda record: statements.append(record.query)):
+        result = await find_row(connection, "pointing", ["1"])
+    labels = [one.label for one in result.references]
+    assert labels == [f"name {i}" for i in range(1, 8)]
+    assert len([one for one in statements if "name" in one and "pointed" in one]) == 1
+    assert len([one for one in statements if "SAVEPOINT" in one]) == 2
+
+
 async def test_one_table_that_may_not_be_read_does_not_keep_others_from_being_counted(
     connection: Connection, rows_url: str
 ) -> None:
@@ -648,6 +689,19 @@ async def test_masked_columns_stay_masked_in_what_belongs_to_a_row(
     everything = person.model_dump_json() + result.model_dump_json() + shown_row(person)
     assert "hunter2" not in everything
     assert "odd" not in person.model_dump_json()
+
+
+@pytest.mark.parametrize("table", ["heir", "grandchild"])
+async def test_what_inherits_is_masked_as_its_parents_are(
+    connection: Connection, table: str
+) -> None:
+    masks = Masks(columns={"elder.word": "marked", "elder.id": "marked"})
+    result = await list_rows(connection, table, limit=None, masks=masks)
+    assert {row["word"] for row in result.rows} == {"***"}
+    by_word = Masks(columns={"elder.word": "marked"})
+    assert (await find_row(connection, table, ["2"], masks=by_word)).row["word"] == "***"
+    (reference,) = (await find_row(connection, "of_heirs", ["1"], masks=masks)).references
+    assert (reference.key, reference.label, reference.command) == (("***",), None, None)
 
 
 async def test_an_unindexed_scan_of_a_huge_table_is_left_out_with_a_word(
@@ -756,6 +810,8 @@ async def test_a_view_that_would_do_more_than_read_is_refused(connection: Connec
         assert error.exit_code == ExitCode.REFUSED
         assert "pg_advisory_lock" in error.message
     assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype='advisory'") == 0
+    error = await refused(list_rows(connection, "chance"))
+    assert "setseed() sets the seed of random(), which outlives the transaction" in error.message
 
 
 # --- the command line -----------------------------------------------------------------------

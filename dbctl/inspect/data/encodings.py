@@ -72,8 +72,10 @@ def json_value(field: Field, *, flat: bool = False) -> str:
                 f" FROM pg_catalog.unnest({value}) WITH ORDINALITY u (e, at)"
                 f" HAVING {value} IS NOT NULL) END"
             )
-        case "timetz" if not array:
-            return f"pg_catalog.regexp_replace({text}, '([+-][0-9][0-9])$', '\\1:00')"
+        case "timetz":  # an array has it in one text, unquoted
+            minutes = r"'([+-][0-9][0-9])($|[,}])', '\1:00\2', 'g'"
+            whole = f"pg_catalog.regexp_replace(CAST({value} AS pg_catalog.text), {minutes})"
+            return f"CAST({whole} AS pg_catalog.text{array})"
         case _:
             return text
 
@@ -135,7 +137,8 @@ def _masked(value: str) -> str:
 
 def _text(value: str) -> str:
     """Return what the type's output function writes; a cast would lose the blanks of char(n)."""
-    return f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"
+    text = f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"
+    return f'({text}) COLLATE pg_catalog."C"'  # other collations may know no regular expressions
 
 
 def _base64(value: str) -> str:

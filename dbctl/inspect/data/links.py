@@ -21,7 +21,10 @@ COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A foreign key, seen from the row: `columns` are its own, `other_columns` at the other end."""
+    """A foreign key, seen from the row: `columns` are its own, `other_columns` at the other end.
+
+    `has_parents` tells whether the table there is a partition or inherits.
+    """
 
     name: str
     outgoing: bool
@@ -29,6 +32,7 @@ class Link:
     other: Relation
     other_columns: tuple[str, ...]
     other_types: tuple[str, ...]
+    has_parents: bool
     indexed: bool
 
 
@@ -43,6 +47,7 @@ async def links_of(connection: asyncpg.Connection[Any], relation: Relation) -> l
             other=Relation(row["oid"], row["schema"], row["relname"], kind_of(row)),
             other_columns=tuple(row["other_columns"]),
             other_types=tuple(row["other_types"]),
+            has_parents=row["has_parents"],
             indexed=row["indexed"],
         )
         for row in rows

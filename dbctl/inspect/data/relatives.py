@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import batched
 from typing import Any
@@ -30,7 +30,7 @@ from dbctl.inspect.data.source import Answer, Field, Source
 from dbctl.inspect.masking import MASK, Masks
 
 _FOLLOWED = 5
-# Tables that one statement counts rows of.
+# Tables that one statement counts rows of, or reads a label from.
 _AT_ONCE = 50
 # What people call a row by, the best first.
 _NAMES = (
@@ -43,6 +43,10 @@ _FORBIDDEN = "42501"
 # Not to be seen by this role, locked, or over the time limit: the row itself was read.
 _PASSING = frozenset({_FORBIDDEN, "55P03", "57014"})
 _COSTLY = "it would cost too much"
+
+
+# Whether a row is there, and what people call it by.
+type _Label = tuple[bool, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,12 @@ class Relatives:
             return (), ()
         own = await self._end(self._selection.relation)
         row = await self._texts(own, dict.fromkeys(c for link in links for c in link.columns))
-        references = [await self._reference(own, link, row) for link in links if link.outgoing]
+        references: list[Reference] = []
+        for some in batched((one for one in links if one.outgoing), _AT_ONCE, strict=False):
+            labels = await self._labels_at_once(own, some, row)
+            references += [
+                await self._reference(own, link, row, labels.get(link.name)) for link in some
+            ]
         referrers: list[Referrer] = []
         for some in batched((one for one in links if not one.outgoing), _AT_ONCE, strict=False):
             counts = await self._counts(own, some, row)
@@ -127,15 +136,21 @@ class Relatives:
         )
         return dict(zip(names, record or (), strict=True))
 
-    async def _reference(self, own: _End, link: Link, row: Mapping[str, Any]) -> Reference:
+    async def _reference(
+        self, own: _End, link: Link, row: Mapping[str, Any], label: _Label | None
+    ) -> Reference:
+        """Tell about the row at the other end of a link; without a `label`, that is read first."""
         values = [row[name] for name in link.columns]
         found: dict[str, Any] = {}
         if None not in values:
-            async with self._passing(found):
+            is_read = label is not None and not self._follow
+            async with nullcontext() if is_read else self._passing(found):
                 end = await self._end(link.other)
                 hidden = await self._hides(own, link)
                 found["key"] = tuple(MASK if hidden else value for value in values)
-                found["found"], found["label"] = await self._label(own, end, link, values)
+                if label is None:
+                    label = (await self._labels(own, [link], row))[link.name]
+                found["found"], found["label"] = label
                 if not hidden:
                     found["command"] = row_command(link, end.key, values)
                 if self._follow:
@@ -192,16 +207,39 @@ class Relatives:
             if error.sqlstate == _FORBIDDEN:  # to the command as well
                 found.pop("command", None)
 
-    async def _label(
-        self, own: _End, end: _End, link: Link, values: Sequence[str]
-    ) -> tuple[bool, str | None]:
-        column, parameters = end.label(), Parameters()
-        text = f"CAST({column.sql} AS pg_catalog.text)" if column else "NULL"
-        tail = matching(own.columns, link, values, parameters)
+    async def _labels_at_once(
+        self, own: _End, links: Sequence[Link], row: Mapping[str, Any]
+    ) -> Mapping[str, _Label]:
+        """Read the labels of all links: one by one takes long where the server is far.
+
+        There are none where that fails for one of them.
+        """
+        full = [link for link in links if None not in [row[name] for name in link.columns]]
+        if full:
+            async with self._passing({}):
+                return await self._labels(own, full, row)
+        return {}
+
+    async def _labels(
+        self, own: _End, links: Sequence[Link], row: Mapping[str, Any]
+    ) -> Mapping[str, _Label]:
+        """Read by the name of each link whether its row is there, and what people call it by."""
+        parameters = Parameters()
+        selected = []
+        for link in links:
+            column = (await self._end(link.other)).label()
+            text = f"CAST({column.sql} AS pg_catalog.text)" if column else "NULL"
+            tail = matching(own.columns, link, [row[name] for name in link.columns], parameters)
+            # An array, since a label may be NULL itself.
+            label = f"ARRAY[pg_catalog.left({text}, {_LABEL_LENGTH})]"
+            selected.append(f"(SELECT {label} {tail} LIMIT 1)")
         record = await self._connection.fetchrow(
-            f"SELECT pg_catalog.left({text}, {_LABEL_LENGTH}) {tail} LIMIT 1", *parameters.values
+            f"SELECT {', '.join(selected)}", *parameters.values
         )
-        return record is not None, record[0] if record else None
+        return {
+            link.name: (False, None) if found is None else (True, found[0])
+            for link, found in zip(links, record or (), strict=True)
+        }
 
     async def _counts(
         self, own: _End, links: Sequence[Link], row: Mapping[str, Any]
@@ -233,7 +271,7 @@ class Relatives:
         """Tell whether a column at either end is masked."""
         if any(own.fields[name].masked for name in link.columns):
             return True
-        if link.other.kind == "partition":  # hidden as what it is a part of
+        if link.has_parents:  # hidden as what it is a part of
             end = await self._end(link.other)
             return any(end.fields[name].masked for name in link.other_columns)
         place = link.other.schema, link.other.name

@@ -41,7 +41,7 @@ def _values(
             header.name,
             Text(str(values[header.name]), style="muted")
             if header.masked and values[header.name] is not None
-            else cell(values[header.name], header.type, limit),
+            else cell(values[header.name], limit),
         )
         for header in headers
     ]

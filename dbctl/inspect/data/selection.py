@@ -116,12 +116,12 @@ async def fields_of(
 ) -> tuple[Field, ...]:
     """Return what reads the columns, without the values of those that `masks` hide.
 
-    A partition's columns are hidden as those of the tables that it is a part of, a view's and
-    generated ones as those that they come from.
+    The columns of a partition, and of a table that inherits, are hidden as those of its parents, a
+    view's and generated ones as those that they come from.
     """
     names = [(relation.schema, relation.name)]
     origins: Mapping[str, str] = {}
-    if relation.kind == "partition":
+    if any(column.inherited for column in columns):
         rows = await fetch(connection, "inspect.data", "ancestors", relation=relation.oid)
         names += [(row["schema"], row["name"]) for row in rows]
     if _is_derived(relation) or any(column.generated for column in columns):

@@ -41,11 +41,17 @@ def _float(text: str) -> object:
     return number if isfinite(number) else text
 
 
+class JsonText(str):
+    """The text of a json value, among values that are decoded."""
+
+    __slots__ = ()
+
+
 class Row(dict[str, Any]):
     """A row by its columns, decoded; `text` is its JSON as the server wrote it."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(decoded(text))
+    def __init__(self, values: dict[str, Any], text: str) -> None:
+        super().__init__(values)
         self.text = text
 
 

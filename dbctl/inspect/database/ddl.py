@@ -11,6 +11,7 @@ import asyncpg
 from dbctl.db.catalog import fetch, resolve
 from dbctl.inspect.database import ddl_sql as sql
 from dbctl.inspect.database.results.table import DdlResult
+from dbctl.inspect.database.settled import settled
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 type Row = Mapping[str, Any]
@@ -22,14 +23,15 @@ async def write_ddl(
     """Write the SQL that makes the relation `name` anew, with its partitions.
 
     All names in it have their schema. Owners and privileges are not part of it; what must be there
-    before stands in comments at its head. Raises UsageError where the name means none, or several.
+    before stands in comments at its head. Raises UsageError where the name means none, or several,
+    OperationFailed where the relation is dropped meanwhile.
     """
     async with reading(connection, statement_timeout):
         relation = await resolve(connection, name)
         # Nothing is on the path then, so that the server writes every name in full.
         await connection.fetch("SELECT pg_catalog.set_config('search_path', '', true)")
         needs = await fetch(connection, "inspect.database", "ddl_needs", relation=relation.oid)
-        statements = await _statements(connection, relation.oid)
+        statements = await _statements(connection, relation.oid, relation.label)
     text = "\n\n".join([*([sql.needs(needs)] if needs else []), *statements])
     return DdlResult(
         schema_name=relation.schema, name=relation.name, kind=relation.kind, ddl=f"{text}\n"
@@ -53,13 +55,14 @@ class Parts:
     children: list[Row]
 
 
-async def _statements(connection: asyncpg.Connection[Any], oid: int) -> list[str]:
+async def _statements(connection: asyncpg.Connection[Any], oid: int, label: str) -> list[str]:
     """Return the statements for a relation, then those for its partitions."""
-    parts = await _read(connection, oid)
+    async with settled(connection, oid, label):
+        parts = await _read(connection, oid)
     statements = _of_relation(parts)
     for child in parts.children:
         if child["is_partition"]:
-            statements += await _statements(connection, child["oid"])
+            statements += await _statements(connection, child["oid"], child["name"])
     # A partition that is made later would take it over.
     changed = [row for row in parts.triggers if row["enabled"] != "origin"]
     return statements + list(sql.enablement(parts.relation, "TRIGGER", changed))
@@ -71,7 +74,8 @@ async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
 
     (relation,) = await of("relation")
     parent_columns: dict[str, Row] = {}
-    for parent in relation["parent_oids"]:
+    # A partition is made in full, and attached then.
+    for parent in () if relation["is_partition"] else relation["parent_oids"]:
         for row in await of("ddl_columns", relation=parent):
             parent_columns.setdefault(row["name"], row)
     return Parts(
@@ -103,6 +107,7 @@ def _of_relation(parts: Parts) -> list[str]:
         *sql.inherited_defaults(relation, parts.columns, parts.parent_columns),
         *(sql.add_constraint(relation, row) for row in parts.constraints if _is_apart(row)),
         *(statement for row in parts.indexes for statement in sql.index(relation, row)),
+        *sql.attach(relation),
         *(row["definition"] for row in parts.rules),
         *sql.enablement(relation, "RULE", parts.rules),
         *(row["definition"] for row in parts.statistics),

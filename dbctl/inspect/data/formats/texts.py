@@ -23,11 +23,15 @@ class Markdown:
         self._fields = fields
 
     def head(self) -> bytes:
-        """Return the header."""
+        """Return the header, which a table without columns cannot have."""
+        if not self._fields:
+            return b""
         return records.markdown_head([field.name for field in self._fields]).encode()
 
     def rows(self, lines: bytes) -> bytes:
         """Return a line per row."""
+        if not self._fields:
+            return b""
         rows = _texts(lines, self._fields)
         return "".join(
             records.markdown_row("NULL" if text is None else text for text in row) for row in rows
@@ -75,4 +79,4 @@ def _texts(lines: bytes, fields: Sequence[Field]) -> Iterator[list[str | None]]:
 def _text(value: Any, field: Field) -> str | None:
     if isinstance(value, str) and encodings.is_flat(field):
         return value
-    return None if value is None else plain(value, field.type)
+    return None if value is None else plain(value)

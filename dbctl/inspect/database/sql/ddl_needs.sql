@@ -8,7 +8,10 @@ with parts (classid, objid) as (
     from pg_catalog.pg_attrdef d where d.adrelid = :relation
     union
     select 'pg_catalog.pg_constraint'::pg_catalog.regclass, c.oid
-    from pg_catalog.pg_constraint c where c.conrelid = :relation
+    from pg_catalog.pg_constraint c
+    left join pg_catalog.pg_constraint p on p.oid = c.conparentid
+    -- A foreign key to a partitioned table has copies for its partitions.
+    where c.conrelid = :relation and p.conrelid is distinct from c.conrelid
     union
     select 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid
     from pg_catalog.pg_trigger t where t.tgrelid = :relation and not t.tgisinternal
