@@ -5,13 +5,8 @@ keep-alive clients, while the database is stopped and started twice. The through
 a bare FastAPI endpoint that runs `select 1` through the same pool at each request, on the same
 server with the same settings. Machines are noisy: what counts is the ratio of one run.
 
-    uv run python benchmarks/health.py [--rounds 20] [--seconds 30] [--only start,load,throughput]
+    uv run python -m benchmarks.health [--rounds 20] [--seconds 30] [--only start,load,throughput]
 """
-
-import sys
-
-# The folder of a script comes first, where inspect.py would be taken for the library's.
-sys.path.pop(0)
 
 import argparse
 import json
@@ -19,6 +14,7 @@ import os
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator

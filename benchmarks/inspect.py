@@ -4,29 +4,18 @@ The rows are tasks of the schema that ships. Each run is a whole process that wr
 table that is in the server's memory. Machines are noisy: what counts is the ratio of the medians
 of one run, in which all take their turn in every round.
 
-    uv run python benchmarks/inspect.py [--rows 1000000] [--rounds 3] [--only speed,memory,page]
+    uv run python -m benchmarks.inspect [--rows 1000000] [--rounds 3] [--only speed,memory,page]
 """
 
-import sys
-
-# The folder of a script comes first, where this file would be taken for the library's `inspect`.
-sys.path.pop(0)
-
 import argparse
-import os
-import statistics
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.processes import Server, dbctl, interleave, line
 from dbctl.db.embedded import EmbeddedServer
 
 USERS = 10_000
-SCRIPTS = Path(sys.executable).parent
 CSV, NDJSON, PARQUET = "dbctl CSV", "dbctl NDJSON", "dbctl parquet"
 PSQL, PSQL_JSON = "psql CSV", "psql row_to_json"
 # What each may take at most: times the median of what psql takes.
@@ -35,98 +24,23 @@ MEBIBYTES = 120
 PAGE = 1.2
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What a process took: wall time and processor time in seconds, peak memory in mebibytes."""
-
-    wall: float
-    cpu: float = 0.0
-    memory: float = 0.0
-
-
-@dataclass(frozen=True)
-class Bench:
+class Bench(Server):
     """The server, whose databases have a number of tasks each, and a folder for what is written."""
-
-    url: str
-    folder: Path
-
-    def url_of(self, database: str) -> str:
-        """Return the URL of another database of the server."""
-        return self.url.replace("/app?", f"/{database}?")
-
-    def psql(self, *statements: str, database: str = "app") -> list[str]:
-        """Return what runs statements and prints what they find."""
-        commands = [part for statement in statements for part in ("-c", statement)]
-        return ["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-d", self.url_of(database), *commands]
 
     def tasks(self, rows: int) -> str:
         """Make a database with so many tasks where it is not there, and return its name."""
         name = f"tasks_{rows}"
-        known = subprocess.run(
-            self.psql("select datname from pg_database"), check=True, capture_output=True, text=True
-        ).stdout.split()
-        if name not in known:
-            self.run(self.psql(f"create database {name}"))
+        if name not in self.psql("select datname from pg_database").split():
+            self.psql(f"create database {name}")
             self.run(dbctl("migrate", "up"), name)
             self.run(dbctl("seed", "generate", f"users={USERS}", f"tasks={rows}"), name)
-            self.run(self.psql("vacuum (analyze) tasks", "checkpoint", database=name))
+            self.psql("vacuum (analyze) tasks", "checkpoint", database=name)
         return name
-
-    def run(self, argv: list[str], database: str = "app") -> Spent:
-        """Run a command and return what it took, its server apart."""
-        # Bytecode is cached, as it is for every installed program.
-        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        environment = kept | {"DATABASE_URL": self.url_of(database)}
-        output = self.folder / "output"
-        started = time.perf_counter()
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                argv, cwd=self.folder, env=environment, stdout=file, stderr=file
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise SystemExit(f"{' '.join(argv)}:\n{output.read_text()}")
-        return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def dbctl(*arguments: str) -> list[str]:
-    """Return the command line of this environment's dbctl."""
-    return [str(SCRIPTS / "dbctl"), *arguments]
 
 
 def export(name: str) -> list[str]:
     """Return what writes all tasks to a file, in the format of its name."""
     return dbctl("inspect", "rows", "tasks", "--all", "--yes", "--timeout", "0", "--output", name)
-
-
-def interleave(rounds: int, contenders: dict[str, Callable[[], Spent]]) -> dict[str, Spent]:
-    """Return the medians of each over `rounds`, after one that is not counted.
-
-    A single round is counted.
-    """
-    found: dict[str, list[Spent]] = {name: [] for name in contenders}
-    for _ in range(rounds + (rounds > 1)):
-        for name, measure in contenders.items():
-            found[name].append(measure())
-    medians = {}
-    for name, spent in found.items():
-        counted = spent[rounds > 1 :]
-        medians[name] = Spent(
-            statistics.median(each.wall for each in counted),
-            statistics.median(each.cpu for each in counted),
-            max(each.memory for each in counted),
-        )
-    return medians
-
-
-def line(name: str, spent: Spent, note: str = "") -> str:
-    """Write what one took."""
-    return (
-        f"  {name:<18} {spent.wall:>7.2f} s  {spent.cpu:>6.2f} s CPU {spent.memory:>4.0f} MiB{note}"
-    )
 
 
 def compare_speed(bench: Bench, rows: int, rounds: int) -> None:
@@ -135,10 +49,14 @@ def compare_speed(bench: Bench, rows: int, rounds: int) -> None:
     folder = bench.folder
     as_json = "select row_to_json(t) from tasks t"
     commands = {
-        PSQL: bench.psql(rf"\copy tasks to '{folder / 'p.csv'}' csv header", database=database),
+        PSQL: bench.psql_argv(
+            rf"\copy tasks to '{folder / 'p.csv'}' csv header", database=database
+        ),
         CSV: export("d.csv"),
         PARQUET: export("d.parquet"),
-        PSQL_JSON: bench.psql(rf"\copy ({as_json}) to '{folder / 'p.json'}'", database=database),
+        PSQL_JSON: bench.psql_argv(
+            rf"\copy ({as_json}) to '{folder / 'p.json'}'", database=database
+        ),
         NDJSON: export("d.ndjson"),
     }
     medians = interleave(
@@ -168,7 +86,7 @@ def compare_page(bench: Bench, rows: int, rounds: int) -> None:
         rounds,
         {
             "dbctl --help": partial(bench.run, dbctl("--help")),
-            "psql": partial(bench.run, bench.psql(query, database=database)),
+            "psql": partial(bench.run, bench.psql_argv(query, database=database)),
             "rows tasks": partial(bench.run, dbctl("inspect", "rows", "tasks"), database),
         },
     )

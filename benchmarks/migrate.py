@@ -5,17 +5,13 @@ is given one, with an SQLModel module. 300 revisions on an empty database each t
 do with 1,000 revisions in the folder. Machines are noisy: what counts is the ratio of the medians
 of one run, in which both take their turn in every round.
 
-    uv run python benchmarks/migrate.py [ROUNDS]
+    uv run python -m benchmarks.migrate [ROUNDS]
 """
-
-import sys
-
-# The folder of a script comes first, where inspect.py would be taken for the library's.
-sys.path.pop(0)
 
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable

@@ -5,30 +5,20 @@ foreign key to users, who are there already. Each run is a whole process on a fr
 CHECKPOINT. Machines are noisy: what counts is the ratio of the medians of one run, in which all
 take their turn in every round.
 
-    uv run python benchmarks/seed.py [--rows 1000000] [--rounds 3] [--only speed,add_all,memory]
+    uv run python -m benchmarks.seed [--rows 1000000] [--rounds 3] [--only speed,add_all,memory]
 """
 
-import sys
-
-# The folder of a script comes first, where inspect.py would be taken for the library's.
-sys.path.pop(0)
-
 import argparse
-import os
-import statistics
-import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.processes import Server, Spent, dbctl, interleave, line
 from dbctl.db.embedded import EmbeddedServer
 
 USERS = 10_000
-SCRIPTS = Path(sys.executable).parent
 COPY, CSV, NDJSON = "psql \\copy", "load CSV", "load NDJSON"
 GENERATE, ADD_ALL = "generate", "SQLModel add_all"
 # What each may take at most: times the median of `\copy`.
@@ -67,31 +57,8 @@ asyncio.run(main(int(sys.argv[1])))
 """
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What a process took: wall time and processor time in seconds, peak memory in mebibytes."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-@dataclass(frozen=True)
-class Bench:
+class Bench(Server):
     """The server, a database with the schema and its users, and the files made of its rows."""
-
-    url: str
-    folder: Path
-
-    def url_of(self, database: str) -> str:
-        """Return the URL of another database of the server."""
-        return self.url.replace("/app?", f"/{database}?")
-
-    def psql(self, *statements: str, database: str = "app") -> str:
-        """Run statements and return what is printed."""
-        commands = [part for statement in statements for part in ("-c", statement)]
-        argv = ["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-d", self.url_of(database), *commands]
-        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
     def renew(self, database: str, template: str) -> None:
         """Make the database anew, and leave the server nothing to write from before."""
@@ -99,41 +66,14 @@ class Bench:
         self.psql(f"create database {database} template {template}")
         self.psql("checkpoint")
 
-    def run(self, argv: list[str], database: str = "bench") -> Spent:
-        """Run a command and return what it took, its server apart."""
-        # Bytecode is cached, as it is for every installed program.
-        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        url = self.url_of(database)
-        environment = kept | {
-            "DATABASE_URL": url,
-            "BENCH_URL": url.replace("://", "+asyncpg://", 1),
-        }
-        output = self.folder / "output"
-        started = time.perf_counter()
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                argv, cwd=self.folder, env=environment, stdout=file, stderr=file
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise SystemExit(f"{' '.join(argv)}:\n{output.read_text()}")
-        return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
     def measure(self, name: str, argv: list[str], rows: int) -> Spent:
         """Run a command on a fresh database and see that the rows are there."""
         self.renew("bench", "users")
-        found = self.run(argv)
+        found = self.run(argv, "bench")
         count = int(self.psql("select count(*) from tasks", database="bench"))
         if count != rows:
             raise SystemExit(f"{name} left {count} rows instead of {rows}")
         return found
-
-
-def dbctl(*arguments: str) -> list[str]:
-    """Return the command line of this environment's dbctl."""
-    return [str(SCRIPTS / "dbctl"), *arguments]
 
 
 def generate(rows: int) -> list[str]:
@@ -166,33 +106,6 @@ def prepare(bench: Bench, rows: int) -> None:
         database="source",
     )
     bench.psql("drop database source")
-
-
-def interleave(rounds: int, contenders: dict[str, Callable[[], Spent]]) -> dict[str, Spent]:
-    """Return the medians of each over `rounds`, after one that is not counted.
-
-    A single round is counted.
-    """
-    found: dict[str, list[Spent]] = {name: [] for name in contenders}
-    for _ in range(rounds + (rounds > 1)):
-        for name, measure in contenders.items():
-            found[name].append(measure())
-    medians = {}
-    for name, spent in found.items():
-        counted = spent[rounds > 1 :]
-        medians[name] = Spent(
-            statistics.median(each.wall for each in counted),
-            statistics.median(each.cpu for each in counted),
-            max(each.memory for each in counted),
-        )
-    return medians
-
-
-def line(name: str, spent: Spent, note: str = "") -> str:
-    """Write what one took."""
-    return (
-        f"  {name:<18} {spent.wall:>7.2f} s  {spent.cpu:>6.2f} s CPU {spent.memory:>4.0f} MiB{note}"
-    )
 
 
 def compare_speed(bench: Bench, rows: int, rounds: int) -> None:

@@ -5,18 +5,14 @@ its async template, and the models that dbctl ships; once more without the model
 of dbctl here imports. Machines are noisy: what counts is the ratio of the medians of one run, in
 which every command takes its turn in every round.
 
-    uv run python benchmarks/startup.py [ROUNDS]
+    uv run python -m benchmarks.startup [ROUNDS]
 """
-
-import sys
-
-# The folder of a script comes first, where inspect.py would be taken for the library's.
-sys.path.pop(0)
 
 import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path

@@ -12,7 +12,7 @@ import typer.core
 
 from dbctl import __version__, runtime
 from dbctl.options import VerboseOption
-from dbctl.output import prepare_streams
+from dbctl.streams import prepare_streams
 
 GROUPS = {
     "migrate": "Which schema is the database at, what is pending; apply it safely.",

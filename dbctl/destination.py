@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 from dbctl.errors import ExitCode, UsageError
-from dbctl.output import cannot_write, data_to
+from dbctl.output import cannot_write
+from dbctl.streams import data_to
 
 # Names of stdout itself, which programs print to instead.
 _STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
@@ -33,11 +34,11 @@ def written_to(
     if file is None or str(file) in _STDOUT:
         yield lambda code: code
         return
-    target = file.resolve()
-    if _is_special(target):
-        with _opened(file, target, os.O_WRONLY) as stream, data_to(file, stream):
+    if _is_special(file):
+        with _opened(file, file, os.O_WRONLY) as stream, data_to(file, stream):
             yield lambda code: code
         return
+    target = file.resolve()
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
     with _opened(file, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as stream:
         try:

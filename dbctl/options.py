@@ -1,6 +1,7 @@
 """What every command shares: the output options, the settings, and how it is registered."""
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +13,17 @@ import typer
 
 from dbctl.destination import COMPLETE, written_to
 from dbctl.errors import ExitCode, RefusedError, UsageError
-from dbctl.output import Output, chosen_output, parquet_refused, reserved_stdout
+from dbctl.output import Output, chosen_output, parquet_refused
 from dbctl.runtime import log_causes
+from dbctl.streams import reserved_stdout
+
+
+def _file(text: str) -> Path:
+    # A Path no longer tells it.
+    if text.endswith(os.sep):
+        raise typer.BadParameter(f"{text} is a folder, and not the name of a file in it")
+    return Path(text)
+
 
 FormatOption = Annotated[
     Output | None,
@@ -30,6 +40,7 @@ OutputOption = Annotated[
     typer.Option(
         "--output",
         metavar="FILE",
+        parser=_file,
         help="Write there, whole or not at all, in the format of the file's name "
         "unless --format tells another.",
         show_default=False,
@@ -151,6 +162,7 @@ def with_settings(
         from dbctl.settings import load_settings
 
         format_ = arguments.get("format_") if has_own_format else arguments.pop("format_")
+        _check_formats(format_, as_json=as_json, as_vertical=as_vertical)
         output = _chosen(forms, format_, file, as_json=as_json, as_vertical=as_vertical)
         chosen_output.set(output)
         if output is Output.PARQUET and not parquet:
@@ -202,6 +214,20 @@ def _chosen(
         return Output.VERTICAL
     chosen = form or Output.of(file)
     return Output(chosen) if chosen and chosen in Output and chosen in forms else Output.TABLE
+
+
+def _check_formats(format_: str | None, *, as_json: bool, as_vertical: bool) -> None:
+    """Raise UsageError where the options ask for two formats."""
+    asked = {
+        "--json": Output.JSON if as_json else None,
+        "-x": Output.VERTICAL if as_vertical else None,
+        f"--format {format_}": format_,
+    }
+    given = [option for option, output in asked.items() if output is not None]
+    if len({str(asked[option]) for option in given}) > 1:
+        raise UsageError(
+            f"{given[0]} and {given[1]} do not go together", hint="Leave one of them out."
+        )
 
 
 def confirm(question: str, *, hint: str) -> None:

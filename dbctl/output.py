@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from dbctl.errors import DbctlError, ExitCode, OperationFailed, UsageError
+from dbctl.streams import data_file, data_stream, is_unicode
 
 if TYPE_CHECKING:  # neither Rich nor pydantic is imported before something is printed
     from pydantic import BaseModel
@@ -52,93 +52,10 @@ _SUFFIXES = {
     ".parquet": Output.PARQUET,
 }
 chosen_output: ContextVar[Output] = ContextVar("chosen_output", default=Output.TABLE)
-# The stdout that a command began with, which is for its result alone.
-_reserved: ContextVar[TextIO | None] = ContextVar("reserved", default=None)
-# The file that has it in place of stdout.
-_file: ContextVar[Path | None] = ContextVar("file", default=None)
 # What draws a board at the moment; only that can write above it.
 _live: ContextVar[Console | None] = ContextVar("live", default=None)
 # What has the notices in place of stderr, as while a display fills the terminal.
 _told: ContextVar[Callable[[str], object] | None] = ContextVar("told", default=None)
-
-
-def prepare_streams() -> None:
-    """Give a null device to each standard stream that is closed, and let no character fail one.
-
-    The devices also keep the low file numbers from a socket that somebody writes to by number.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-@contextmanager
-def reserved_stdout() -> Iterator[None]:
-    """Keep stdout for the result while a command runs: what anything else prints goes to stderr.
-
-    A project's revisions, env.py and models may print, and so may the programs that they start; a
-    script reads the result nevertheless.
-    """
-    stdout = sys.stdout
-    with _apart(stdout) as data:
-        _reserved.set(data)
-        try:
-            with redirect_stdout(sys.stderr):
-                yield
-        finally:
-            _reserved.set(stdout)
-
-
-@contextmanager
-def _apart(stream: TextIO) -> Iterator[TextIO]:
-    """Yield what writes to where `stream` does, and lead the process's descriptor 1 to stderr."""
-    try:
-        is_process_wide = stream.fileno() == 1
-    except (OSError, ValueError):  # a stream in memory, or one that is closed
-        is_process_wide = False
-    if not is_process_wide:
-        yield stream
-        return
-    stream.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    data = open(kept, "w", encoding=stream.encoding, errors=stream.errors, closefd=False)  # noqa: SIM115
-    try:
-        yield data
-    finally:
-        with suppress(OSError):  # whoever reads it has gone, and was told so
-            data.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def command_began() -> bool:
-    """Tell whether a command has had stdout for itself, so that no more help can come there."""
-    return _reserved.get() is not None
-
-
-@contextmanager
-def data_to(file: Path, stream: TextIO) -> Iterator[None]:
-    """Let `stream`, which writes to `file`, have the result while the body runs."""
-    stdout, name = _reserved.set(stream), _file.set(file)
-    try:
-        yield
-    finally:
-        _file.reset(name)
-        _reserved.reset(stdout)
-
-
-def data_file() -> Path | None:
-    """Return the file that has the result, None for stdout."""
-    return _file.get()
-
-
-def data_stream() -> TextIO:
-    """Return what the result is written to."""
-    return _reserved.get() or sys.stdout
 
 
 def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
@@ -211,7 +128,7 @@ def delivered() -> Iterator[None]:
 
 def cannot_write(error: OSError) -> OperationFailed:
     """Describe why the result cannot be written where it goes."""
-    if file := _file.get():
+    if file := data_file():
         return OperationFailed(
             f"cannot write {file}: {error.strerror}",
             hint="Nothing is left of it; --output may name a file in another place.",
@@ -233,7 +150,7 @@ def parquet_refused() -> UsageError:
 def _write_json(document: BaseModel, *, indent: int | None = 2) -> None:
     out = data_stream()
     # What a stream in another encoding would write for a character is no JSON.
-    text = document.model_dump_json(indent=indent, ensure_ascii=not _is_unicode(out))
+    text = document.model_dump_json(indent=indent, ensure_ascii=not is_unicode(out))
     out.write(_shown(text, is_json=True) + "\n")
 
 
@@ -247,7 +164,7 @@ def _write_records(result: Result, output: Output) -> None:
 
         out.writelines(styled(block, out) for block in records.blocks(found))
     elif output is Output.NDJSON:
-        out.write(_shown(records.ndjson(found, ascii_only=not _is_unicode(out)), is_json=True))
+        out.write(_shown(records.ndjson(found, ascii_only=not is_unicode(out)), is_json=True))
     elif columns:
         written = records.csv_text if output is Output.CSV else records.markdown
         out.write(_shown(written(found, columns)))
@@ -260,10 +177,6 @@ def _shown(text: str, *, is_json: bool = False) -> str:
     from dbctl.rendering import visible, visible_json
 
     return visible_json(text) if is_json else visible(text)
-
-
-def _is_unicode(stream: TextIO) -> bool:
-    return (stream.encoding or "utf-8").lower().startswith("utf")
 
 
 @contextmanager

@@ -28,7 +28,8 @@ from dbctl.errors import (
     UsageError,
 )
 from dbctl.interruption import EXIT_CODES, current, interrupted, interruptible
-from dbctl.output import Output, chosen_output, command_began, delivered, notice, show_error
+from dbctl.output import Output, chosen_output, delivered, notice, show_error
+from dbctl.streams import command_began
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager

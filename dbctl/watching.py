@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.live import Live
@@ -20,14 +21,13 @@ from dbctl.interruption import EXIT_CODES, current
 from dbctl.output import (
     Output,
     chosen_output,
-    data_file,
-    data_stream,
     delivered,
     emit_line,
     notice,
     notices_to,
 )
 from dbctl.rendering import console, safe
+from dbctl.streams import data_file, data_stream
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -173,22 +173,23 @@ class _Screen[R]:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the headline, and of the body what fits."""
         headline = Text.assemble((self._title, "bold"), "  ", safe(self._label), f"  {self._at}")
-        headline.append(f"  every {self._seconds:g} s, q ends it", "muted")
+        key = "q" if sys.stdin.isatty() else "Ctrl-C"
+        headline.append(f"  every {self._seconds:g} s, {key} ends it", "muted")
         headline.truncate(options.max_width, overflow="ellipsis")
         yield headline
         trouble = safe(self._trouble or "", "bad")
         trouble.truncate(options.max_width, overflow="ellipsis")
         yield trouble
-        lines = console.render_lines(self._body, options.update(height=None), pad=False)
         room = max((options.height or console.height) - 2, 1)
-        if len(lines) > room:
-            more = Text(
-                f"… {len(lines) - room + 1} more lines; a higher window shows them", "muted"
-            )
-            lines = [*lines[: room - 1], *console.render_lines(more, options.update(height=None))]
-        for line in lines:
+        # Line by line: to lay out thousands that nobody sees would hold up the keys for seconds.
+        drawn = Segment.split_lines(console.render(self._body, options.update(height=None)))
+        lines = list(islice(drawn, room + 1))
+        below = len(lines) > room
+        for line in lines[: room - 1] if below else lines:
             yield from line
             yield Segment.line()
+        if below:
+            yield Text("… more below; a higher window shows it", "muted", no_wrap=True)
 
 
 @contextmanager
@@ -213,8 +214,12 @@ def _keys(actions: Mapping[bytes, Callable[[], object]]) -> Iterator[None]:
 
     tty.setcbreak(keyboard)
     loop.add_reader(keyboard, typed)
+    # A shell that stopped it with Ctrl-Z has set the terminal to its own liking meanwhile. What was
+    # typed since is kept.
+    loop.add_signal_handler(signal.SIGCONT, tty.setcbreak, keyboard, termios.TCSANOW)
     try:
         yield
     finally:
+        loop.remove_signal_handler(signal.SIGCONT)
         loop.remove_reader(keyboard)
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

@@ -15,9 +15,10 @@ from dbctl.output import cannot_write
 
 
 class Writer:
-    """Write UTF-8 to `stream`, and what `escape` makes of it to a terminal.
+    """Write UTF-8 to `stream`, and what `escape` makes of it to a stream that takes text only.
 
-    Without `escape` it is no text, which a terminal or a stream of text cannot have. The event loop
+    That is a terminal, or a stream in another encoding. Without `escape` it is no text, which
+    neither can have. The event loop
     goes on while a pipe is full. `begun` is true once something was written, and `torn` after what
     was broken off within.
     """
@@ -25,7 +26,7 @@ class Writer:
     def __init__(self, stream: TextIO, escape: Callable[[str], str] | None) -> None:
         self.begun = self.torn = False
         self._stream = stream
-        self._escape = escape if stream.isatty() else None
+        self._escape = escape
         self._descriptor = None if stream.isatty() else _descriptor(stream, text=escape is not None)
         if escape is None and self._descriptor is None:
             raise UsageError(

@@ -66,7 +66,8 @@ class Column:
     not built in. `comparable` tells whether the type has an equality. `length` counts characters or
     bits, `precision` and `scale` decimal digits; None is no limit. `subtype` is what a range is one
     of, `sequence` the quoted name of the sequence that the column owns. `key_position` counts from
-    1.
+    1. `inherited` tells whether a parent has the column too, `deterministic` whether its collation
+    takes only what is the same to the byte for equal.
     """
 
     name: str
@@ -89,6 +90,8 @@ class Column:
     sequence: str | None
     comment: str | None
     key_position: int | None
+    inherited: bool = False
+    deterministic: bool = True
 
     @property
     def sql(self) -> str:

@@ -168,12 +168,20 @@ def _explain_refusal(error: asyncpg.PostgresError, dsn: Dsn) -> Cause:
     return Cause(text, hint)
 
 
-def statement_failed(error: Exception) -> DbctlError:
-    """Describe why a statement failed, from what SQLAlchemy or the driver raised."""
+def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError:
+    """Describe why a statement failed, from what SQLAlchemy or the driver raised.
+
+    Where nothing but reads ran, a connection that is lost leaves no doubt about what took effect.
+    """
     driver: BaseException = getattr(error, "driver_exception", None) or error
     if _lost_connection(driver):
         server = driver.__cause__  # what it said before it hung up
         said = f" ({first_line(server)})" if isinstance(server, asyncpg.PostgresError) else ""
+        if only_read:
+            return ConnectionFailed(
+                f"the connection was lost while it was read from{said}",
+                hint="Run it again; nothing was changed.",
+            )
         return ConnectionFailed(
             f"the connection was lost while a statement ran{said}; "
             "whether it took effect is unknown",

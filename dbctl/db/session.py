@@ -76,10 +76,10 @@ class Session:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[asyncpg.Connection[Any]]:
-        """Yield a connection that is in no transaction, and close it.
+        """Yield a connection that is in no transaction and only reads, and close it.
 
-        Raises ConnectionFailed where none comes about, and a DbctlError in words for what the
-        driver raises meanwhile.
+        Raises ConnectionFailed where none comes about or it is lost, and a DbctlError in words for
+        what else the driver raises meanwhile.
         """
         try:
             connection = await self._connector()
@@ -91,7 +91,7 @@ class Session:
         except BrokenPipeError:  # not the server's: who reads our output has seen enough
             raise
         except (*DRIVER_ERRORS, TimeoutError) as error:
-            raise statement_failed(error) from error
+            raise statement_failed(error, only_read=True) from error
         finally:
             self.terminate()
 

@@ -11,8 +11,9 @@ from dbctl.destination import COMPLETE
 from dbctl.errors import ExitCode, UsageError
 from dbctl.health.serving.commands import serve
 from dbctl.options import WatchOption, alone, command
-from dbctl.output import data_file, data_stream, delivered, emit, notice
+from dbctl.output import delivered, emit, notice
 from dbctl.runtime import on_database
+from dbctl.streams import data_file, data_stream
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

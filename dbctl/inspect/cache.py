@@ -37,7 +37,8 @@ def save(path: Path, document: object) -> None:
     import tempfile  # costs what a small query does
 
     with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (path.parents[1], path.parent):  # of several, mkdir gives one the mode
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent)  # of mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:

@@ -24,7 +24,12 @@ AllowProductionOption = Annotated[
 FullOption = Annotated[bool, typer.Option("--full", help="Show long values whole, wrapped.")]
 TimeoutOption = Annotated[
     float,
-    typer.Option(min=0, metavar="SECONDS", help="How long a statement may take; 0 is no limit."),
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="How long the server may take for a statement, or for the next rows of an export; "
+        "0 is no limit.",
+    ),
 ]
 CsvSafeOption = Annotated[
     bool,

@@ -28,19 +28,22 @@ _FORMAT = {
 
 @asynccontextmanager
 async def reading(
-    connection: asyncpg.Connection[Any], statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any],
+    statement_timeout: float = STATEMENT_TIMEOUT,
+    *,
+    idle_timeout: float = IDLE_TIMEOUT,
 ) -> AsyncIterator[asyncpg.Connection[Any]]:
     """Yield `connection` in a read-only transaction that is rolled back at the end.
 
-    `statement_timeout` bounds each statement, in seconds; 0 is no bound. The connection must be in
-    no transaction. Every setting is local to the transaction, so that nothing of it outlives its
-    place behind a transaction pooler. PostgreSQL lets nobody make it a writing one once a
-    statement has run.
+    `statement_timeout` bounds each statement, `idle_timeout` the time between two, in seconds; 0 is
+    no bound. The connection must be in no transaction. Every setting is local to the transaction,
+    so that nothing of it outlives its place behind a transaction pooler. PostgreSQL lets nobody
+    make it a writing one once a statement has run.
     """
     transaction = connection.transaction(isolation="repeatable_read", readonly=True)
     await transaction.start()
     try:
-        await _restrict(connection, statement_timeout)
+        await _restrict(connection, statement_timeout, idle_timeout)
         yield connection
     finally:
         # Cut off, there is nothing left to roll back.
@@ -48,13 +51,20 @@ async def reading(
             await transaction.rollback()
 
 
-async def _restrict(connection: asyncpg.Connection[Any], statement_timeout: float) -> None:
+async def unbounded(connection: asyncpg.Connection[Any]) -> None:
+    """Let what follows in the transaction run for as long as its caller waits for it."""
+    await connection.execute("SELECT pg_catalog.set_config('statement_timeout', '0', true)")
+
+
+async def _restrict(
+    connection: asyncpg.Connection[Any], statement_timeout: float, idle_timeout: float
+) -> None:
     """Set the limits of this transaction, in one round trip."""
     lock_timeout = min(LOCK_TIMEOUT, statement_timeout or LOCK_TIMEOUT)
     settings = {
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(lock_timeout),
-        "idle_in_transaction_session_timeout": _milliseconds(IDLE_TIMEOUT),
+        "idle_in_transaction_session_timeout": _milliseconds(idle_timeout),
         **_FORMAT,
     }
     calls = ", ".join(

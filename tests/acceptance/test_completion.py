@@ -228,6 +228,7 @@ def test_a_command_that_connects_keeps_the_names_for_the_user_alone(
         for path in files:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+            assert stat.S_IMODE(path.parents[1].stat().st_mode) == 0o700
             os.utime(path, (time.time() - 3600,) * 2)
         assert seen(first) == ["a", "c"]
 

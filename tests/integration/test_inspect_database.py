@@ -2,8 +2,10 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, redirect_stdout
+from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
 import asyncpg
@@ -12,13 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import RenderableType
 
-from dbctl.db import dsn
+from dbctl.db import catalog, dsn
+from dbctl.db.catalog import fetch as fetch_catalogue
 from dbctl.db.embedded import EmbeddedServer
-from dbctl.errors import ErrorCode, ExitCode, FindingError, UsageError
+from dbctl.errors import ErrorCode, ExitCode, FindingError, OperationFailed, UsageError
+from dbctl.inspect.database import ddl
+from dbctl.inspect.database import indexes as all_indexes
+from dbctl.inspect.database import table as one_table
+from dbctl.inspect.database import tables as all_tables
 from dbctl.inspect.database.activity import list_activity
 from dbctl.inspect.database.blocking import tree
 from dbctl.inspect.database.indexes import list_indexes, parse_faults
 from dbctl.inspect.database.locks import list_locks
+from dbctl.inspect.database.results.activity import ActivityResult, Backend
 from dbctl.inspect.database.results.indexes import Fault, IndexesResult
 from dbctl.inspect.database.size import measure
 from dbctl.inspect.database.slow import list_statements
@@ -136,7 +144,8 @@ async def test_a_partitioned_table_is_the_sum_of_its_partitions(connection: Conn
     assert big.toast_bytes is not None
     assert big.toast_bytes > 2_000_000
     assert big.table_bytes == await connection.fetchval("SELECT pg_table_size('big')")
-    assert big.last_analyze is not None
+    await until(connection, "pg_stat_get_last_analyze_time('big'::regclass) IS NOT NULL")
+    assert (await list_tables(connection)).tables[0].last_analyze is not None
 
 
 async def test_partitions_are_listed_below_their_table_whatever_the_order(
@@ -351,7 +360,7 @@ async def test_sessions_stand_below_the_one_that_blocks_them(
         result = await list_activity(connection)
         text = shown(result, activity_views.activity, 200)
     mine = [one for one in result.backends if one.pid in (holder, writer, alterer)]
-    assert [(one.pid, one.depth) for one in mine] == [(holder, 0), (writer, 1), (alterer, 2)]
+    assert [(one.pid, one.depth) for one in mine] == [(holder, 0), (writer, 1), (alterer, 1)]
     assert mine[1].blocked_by == (holder,)
     assert set(mine[2].blocked_by) == {holder, writer}
     assert (mine[0].state, mine[1].state) == ("idle in transaction", "active")
@@ -448,6 +457,80 @@ async def test_locks_are_listed_by_what_is_waited_for_and_then_by_strength(
     assert connection.get_server_pid() not in {one.pid for one in result.locks}
 
 
+async def test_a_long_queue_is_a_short_tree_and_shows_every_pid(
+    connection: Connection, empty_url: str
+) -> None:
+    await connection.execute("CREATE TABLE t (n int)")
+    async with AsyncExitStack() as stack:
+        holder, *queued = [await stack.enter_async_context(connected(empty_url)) for _ in range(8)]
+        await holder.execute("BEGIN; LOCK TABLE t")
+        tasks = []
+        for one in queued:
+            tasks.append(asyncio.ensure_future(one.execute("BEGIN; LOCK TABLE t; COMMIT")))
+            await until(connection, f"pg_blocking_pids({one.get_server_pid()}) <> '{{}}'")
+        result = await list_activity(connection)
+        text = shown(result, activity_views.activity, 80)
+        locked = shown(await list_locks(connection), locks_views.locks, 80)
+        await holder.execute("ROLLBACK")
+        await asyncio.gather(*tasks)
+    pids = [one.get_server_pid() for one in queued]
+    assert [one.depth for one in result.backends if one.pid in pids] == [1] * len(pids)
+    assert all(f"└ {pid} " in text for pid in pids)
+    assert f"{holder.get_server_pid()}, {pids[0]} +5" in locked
+
+
+def test_a_deep_tree_keeps_its_pids_in_sight() -> None:
+    moment = datetime(2020, 1, 1, tzinfo=UTC)
+    nothing = dict.fromkeys(Backend.model_fields)
+    backends = [
+        Backend(
+            **nothing
+            | {
+                "pid": 4000 + n,
+                "depth": n,
+                "kind": "client backend",
+                "hidden": False,
+                "blocked_by": (3999 + n,) if n else (),
+            }
+        )
+        for n in range(40)
+    ]
+    result = ActivityResult(
+        database="d",
+        read_at=moment,
+        every=True,
+        idle=0,
+        hidden=0,
+        grant=None,
+        backends=tuple(backends),
+    )
+    text = shown(result, activity_views.activity, 80)
+    assert all(f"{backend.pid} " in text for backend in backends)
+
+
+async def test_locks_that_keep_nobody_waiting_or_are_another_databases_are_left_out(
+    empty_urls: tuple[str, str],
+) -> None:
+    here, elsewhere = empty_urls
+    async with AsyncExitStack() as stack:
+        reader, looking = [await stack.enter_async_context(connected(here)) for _ in range(2)]
+        first, second = [await stack.enter_async_context(connected(elsewhere)) for _ in range(2)]
+        await reader.execute("CREATE SCHEMA room; CREATE TABLE s AS SELECT 1 AS n")
+        await reader.execute("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT * FROM s")
+        await reader.execute("DROP SCHEMA room")
+        await first.execute("CREATE TABLE t AS SELECT 1 AS n")
+        await first.execute("BEGIN; UPDATE t SET n = 2")
+        waiting = asyncio.ensure_future(second.execute("UPDATE t SET n = 3"))
+        await until(looking, f"pg_blocking_pids({second.get_server_pid()}) <> '{{}}'")
+        result = await list_locks(looking)
+        await first.execute("ROLLBACK")
+        await waiting
+    assert [(one.target, one.mode) for one in result.locks] == [
+        ("schema room", "AccessExclusiveLock"),
+        ("public.s", "AccessShareLock"),
+    ]
+
+
 async def test_who_waits_for_a_row_is_seen_waiting_for_a_transaction(
     connection: Connection, empty_url: str
 ) -> None:
@@ -479,6 +562,76 @@ async def test_nothing_waits_for_a_table_that_is_locked_or_about_to_be(
     assert (tables, indexes) == ({"free": 0, "t": None}, {"odd": None, "t_pkey": None})
     assert (sizes.locked, [t.name for t in sizes.tables]) == (("public.t",), ["free"])
     assert "not measured" in shown(sizes, size_views.sizes)
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "dropped", "look"),
+    [
+        (all_indexes, "all_indexes", "INDEX odd", lambda c: list_indexes(c)),
+        (one_table, "indexes", "INDEX odd", lambda c: describe_table(c, "t")),
+        (all_tables, "moment", "TABLE t", lambda c: list_tables(c, exact=True)),
+        (ddl, "ddl_indexes", "INDEX odd", lambda c: ddl.write_ddl(c, "t")),
+    ],
+)
+async def test_what_is_dropped_while_it_is_read_ends_nothing(
+    connection: Connection,
+    empty_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    before: str,
+    dropped: str,
+    look: Callable[[Connection], Awaitable[Result]],
+) -> None:
+    await connection.execute("CREATE TABLE t (n int); CREATE INDEX odd ON t ((n + 1))")
+    async with connected(empty_url) as other:
+
+        async def fetched(reading: Connection, room: str, query: str, **values: Any) -> Any:
+            if query == before:
+                await reading.fetch("SELECT FROM pg_class")  # what it sees is settled now
+                await other.execute(f"DROP {dropped}")
+            return await fetch_catalogue(reading, room, query, **values)
+
+        monkeypatch.setattr(module, "fetch", fetched)
+        result = await look(connection)
+    assert "None" not in result.model_dump_json()
+
+
+@pytest.mark.parametrize("dropped", ["TABLE t", "VIEW seen"])
+@pytest.mark.parametrize(
+    ("look", "before"),
+    # Later some servers hold a lock on it already, which keeps it from being dropped.
+    [(describe_table, "columns"), (ddl.write_ddl, "relation")],
+)
+async def test_a_table_that_is_dropped_while_it_is_read_is_told_to_be(
+    connection: Connection,
+    empty_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    look: Callable[..., Awaitable[Result]],
+    dropped: str,
+    before: str,
+) -> None:
+    await connection.execute(
+        "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TABLE t (n serial PRIMARY KEY, CHECK (n > 0));"
+        "CREATE TRIGGER stamped AFTER INSERT ON t EXECUTE FUNCTION stamp();"
+        "CREATE VIEW seen AS SELECT 1 AS one"
+    )
+    seen: list[str] = []
+    async with connected(empty_url) as other:
+
+        async def fetched(reading: Connection, room: str, query: str, **values: Any) -> Any:
+            if query == before and not seen:
+                seen.append(query)
+                await reading.fetch("SELECT FROM pg_class")
+                await other.execute(f"DROP {dropped}")
+            return await fetch_catalogue(reading, room, query, **values)
+
+        for module in (catalog, ddl, one_table):
+            monkeypatch.setattr(module, "fetch", fetched)
+        name = dropped.split()[1]
+        with pytest.raises(OperationFailed) as caught:
+            await look(connection, name)
+    assert caught.value.message == f"public.{name} was dropped or altered while it was read"
 
 
 # --- size -----------------------------------------------------------------------------------
@@ -516,7 +669,10 @@ def own_server() -> Iterator[TestServer]:
         embedded = EmbeddedServer(folder / "project", state_dir=folder / "state")
         server = TestServer(embedded.ensure_running())
         try:
-            server.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+            server.execute(
+                "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'",
+                "ALTER SYSTEM SET max_prepared_transactions = 2",
+            )
             embedded.stop()
             server = TestServer(embedded.ensure_running())
             server.execute('CREATE SCHEMA "Sums"')
@@ -551,6 +707,27 @@ async def test_statements_are_summed_up_and_sorted(own_server: TestServer) -> No
     assert {one.query_id for one in io.statements} >= {one.query_id for one in total.statements}
     assert total.since is not None
     assert "slow_one" in shown(total, slow_views.slow, 160)
+
+
+async def test_a_prepared_transaction_that_blocks_is_named_with_what_ends_it(
+    own_server: TestServer,
+) -> None:
+    async with connected(own_server.url) as holder, connected(own_server.url) as waiting:
+        await holder.execute("CREATE TABLE kept (n int)")
+        await holder.execute("BEGIN; LOCK TABLE kept; PREPARE TRANSACTION 'it''s'")
+        blocked = asyncio.ensure_future(waiting.execute("DROP TABLE kept"))
+        await until(holder, f"pg_blocking_pids({waiting.get_server_pid()}) <> '{{}}'")
+        result = await list_locks(holder)
+        told = shown(await list_activity(holder), activity_views.activity)
+        held, waits = [one for one in result.locks if one.target == "public.kept"]
+        remedy = "ROLLBACK PREPARED 'it''s';"
+        assert (held.pid, held.prepared, held.remedy) == (None, "it's", remedy)
+        assert held.transaction_seconds is not None
+        assert waits.blocked_by == (0,)
+        assert remedy in shown(result, locks_views.locks)
+        assert "`dbctl inspect locks` names it" in told
+        await holder.execute(held.remedy)
+        await blocked
 
 
 async def test_what_others_run_is_hidden_and_the_grant_that_shows_it_is_told(
@@ -606,6 +783,8 @@ async def test_a_table_tells_of_its_triggers_policies_partitions_and_options(
         "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
         "CREATE TRIGGER stamped BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION stamp();"
         "ALTER TABLE events DISABLE TRIGGER stamped;"
+        'CREATE TRIGGER "odd "" one" BEFORE DELETE ON big EXECUTE FUNCTION stamp();'
+        "ALTER TABLE big FORCE ROW LEVEL SECURITY;"
         "ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
         "CREATE POLICY mine ON events FOR SELECT USING (id > 0);"
         "ALTER TABLE big SET (fillfactor = 70); CREATE VIEW seen AS SELECT t FROM big"
@@ -626,7 +805,9 @@ async def test_a_table_tells_of_its_triggers_policies_partitions_and_options(
     part = await describe_table(connection, "events_a")
     assert part.parents == ("public.events",)
     assert part.bounds == "FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')"
-    assert (await describe_table(connection, "big")).options == ("fillfactor=70",)
+    big = await describe_table(connection, "big")
+    assert (big.options, big.row_security) == (("fillfactor=70",), None)
+    assert ' odd " one  BEFORE DELETE ON big' in shown(big, table_views.table)
     view = await connection.fetchval("SELECT pg_get_viewdef('seen'::regclass, true)")
     assert (await describe_table(connection, "seen")).view_definition == view
     text = shown(events, table_views.table)

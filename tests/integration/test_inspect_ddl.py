@@ -23,6 +23,7 @@ CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; E
 CREATE FUNCTION secret() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 42';
 CREATE TABLE owner (a int, b int, PRIMARY KEY (b, a));
 CREATE TABLE base (id int NOT NULL, note text DEFAULT 'none', CONSTRAINT base_c CHECK (id > 0));
+CREATE TABLE other_base (id int NOT NULL, second text DEFAULT 'x', CHECK (second <> ''));
 CREATE FOREIGN DATA WRAPPER nothing;
 CREATE SERVER far FOREIGN DATA WRAPPER nothing;
 """
@@ -62,7 +63,9 @@ CREATE TRIGGER stamped BEFORE UPDATE OF t ON plain FOR EACH ROW
 CREATE TRIGGER "Off" AFTER INSERT ON plain EXECUTE FUNCTION stamp();
 ALTER TABLE plain DISABLE TRIGGER "Off";
 CREATE RULE quiet AS ON DELETE TO plain WHERE old.id < 0 DO INSTEAD NOTHING;
+ALTER TABLE plain DISABLE RULE quiet;
 CREATE STATISTICS together (dependencies, ndistinct) ON oa, ob FROM plain;
+ALTER STATISTICS together SET STATISTICS 99;
 ALTER TABLE plain ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY mine ON plain AS RESTRICTIVE FOR UPDATE TO CURRENT_USER
   USING (id > secret()) WITH CHECK (t <> '');
@@ -83,6 +86,9 @@ ALTER TABLE "Odd s"."Ta ""b.le" REPLICA IDENTITY FULL;
 CREATE TABLE heir (own int NOT NULL, CHECK (own < 9)) INHERITS (base);
 ALTER TABLE heir ALTER note SET DEFAULT 'another';
 """,
+    "public.of_two": """
+CREATE TABLE of_two (own int, id int NOT NULL) INHERITS (base, other_base);
+""",
     "public.typed": "CREATE TABLE typed OF pair (n WITH OPTIONS DEFAULT 3 NOT NULL, UNIQUE (t));",
     "public.events": """
 CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY, at date NOT NULL, what text
@@ -97,7 +103,35 @@ CREATE TABLE events_2021_a PARTITION OF "Odd s".events_2021 FOR VALUES IN ('a', 
 CREATE TABLE events_2021_rest PARTITION OF "Odd s".events_2021 DEFAULT;
 CREATE INDEX own_one ON events_2020 (kind);
 CREATE TRIGGER own_trigger AFTER DELETE ON events_2020 EXECUTE FUNCTION stamp();
+CREATE TRIGGER silent AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION stamp();
+ALTER TABLE ONLY events DISABLE TRIGGER silent;
 COMMENT ON TABLE events_2020 IS 'old';
+""",
+    "public.named": """
+CREATE TABLE named (id int, at int, what text COLLATE "C" DEFAULT 'x', parent int, note text,
+  CONSTRAINT the_key PRIMARY KEY (id, at), CONSTRAINT the_check CHECK (what <> ''),
+  CONSTRAINT the_parent FOREIGN KEY (parent, at) REFERENCES named) PARTITION BY RANGE (at);
+CREATE INDEX named_by_what ON named (what);
+CREATE UNIQUE INDEX by_note ON named (at, note);
+CREATE TABLE named_1 (note text, what text COLLATE "C" CHECK (what <> 'y'),
+  at int NOT NULL, parent int, id int NOT NULL, CONSTRAINT "Its key" PRIMARY KEY (id, at),
+  CONSTRAINT the_check CHECK (what <> ''),
+  CONSTRAINT its_parent FOREIGN KEY (parent, at) REFERENCES named);
+CREATE INDEX "Its what" ON named_1 (what) WITH (fillfactor = 50);
+CREATE INDEX another_what ON named_1 (what);
+ALTER TABLE named ATTACH PARTITION named_1 FOR VALUES FROM (1) TO (10);
+ALTER TABLE named_1 CLUSTER ON "Its what";
+CREATE TABLE named_2 PARTITION OF named FOR VALUES FROM (10) TO (20) PARTITION BY LIST (at);
+CREATE TABLE named_2_a PARTITION OF named_2 FOR VALUES IN (10);
+ALTER INDEX named_2_a_what_idx RENAME TO renamed;
+ALTER INDEX named_2_pkey RENAME TO renamed_key;
+ALTER INDEX named_2_a_at_note_idx SET (fillfactor = 40);
+ALTER TABLE named_2_a ALTER note SET NOT NULL;
+ALTER INDEX named_2_a_at_note_idx RENAME TO identifying_note;
+ALTER TABLE named_2_a REPLICA IDENTITY USING INDEX identifying_note;
+COMMENT ON INDEX "Its what" IS 'its'; COMMENT ON INDEX renamed IS 'new';
+COMMENT ON CONSTRAINT renamed_key ON named_2 IS 'c';
+COMMENT ON CONSTRAINT the_check ON named_1 IS 'k';
 """,
     "public.seen": """
 CREATE VIEW seen (a, "B b") WITH (security_barrier) AS
@@ -159,11 +193,13 @@ select json_agg(one order by one::text) from (
              where d.refobjid = c.oid and d.refobjsubid = attnum))
             order by attnum) from pg_attribute where attrelid = c.oid and attnum > 0),
         'constraints', (select json_agg(json_build_array(conname, contype,
-            pg_get_constraintdef(oid), convalidated, conislocal, coninhcount, connoinherit,
+            pg_get_constraintdef(oid), convalidated, conislocal, coninhcount,
+            contype in ('c', 'n') and connoinherit,
             obj_description(oid, 'pg_constraint')) order by conname)
             from pg_constraint where conrelid = c.oid and contype <> 't'),
         'indexes', (select json_agg(json_build_array(pg_get_indexdef(indexrelid), indisclustered,
             indisreplident, indisvalid, obj_description(indexrelid, 'pg_class'),
+            (select inhparent::regclass::text from pg_inherits where inhrelid = indexrelid),
             (select json_agg(nullif(attstattarget, -1) order by attnum) from pg_attribute
              where attrelid = indexrelid))
             order by indexrelid::regclass::text) from pg_index where indrelid = c.oid),
@@ -174,9 +210,11 @@ select json_agg(one order by one::text) from (
             polroles::regrole[]::text[], pg_get_expr(polqual, polrelid),
             pg_get_expr(polwithcheck, polrelid), obj_description(oid, 'pg_policy'))
             order by polname) from pg_policy where polrelid = c.oid),
-        'rules', (select json_agg(pg_get_ruledef(oid) order by rulename)
+        'rules', (select json_agg(json_build_array(pg_get_ruledef(oid), ev_enabled)
+                  order by rulename)
                   from pg_rewrite where ev_class = c.oid),
-        'statistics', (select json_agg(pg_get_statisticsobjdef(oid) order by stxname)
+        'statistics', (select json_agg(json_build_array(pg_get_statisticsobjdef(oid),
+                       nullif(stxstattarget, -1)) order by stxname)
                        from pg_statistic_ext where stxrelid = c.oid)
     ) as one from below join pg_class c on c.oid = below.oid
 ) found
@@ -226,6 +264,33 @@ async def test_what_it_needs_is_told_before_it_and_can_be_run(empty_urls: tuple[
         await second.execute("CREATE TABLE owner (a int, b int, PRIMARY KEY (b, a))")
         await second.execute(written)
         assert (await write_ddl(second, "t")).ddl == written
+
+
+async def test_no_name_breaks_out_of_a_comment(empty_urls: tuple[str, str]) -> None:
+    async with connected(empty_urls[0]) as first, connected(empty_urls[1]) as second:
+        await first.execute(
+            'CREATE TABLE t (a int); CREATE INDEX "x\nCREATE TABLE broken_out ();--" ON t (a);'
+            "UPDATE pg_index SET indisvalid = false WHERE indrelid = 't'::regclass"
+        )
+        written = (await write_ddl(first, "t")).ddl
+        assert "-- The next index is not valid" in written
+        await second.execute(written)
+        assert await second.fetchval("SELECT to_regclass('broken_out')") is None
+
+
+async def test_only_what_has_to_be_made_by_itself_is_needed(empty_url: str) -> None:
+    async with connected(empty_url) as connection:
+        await connection.execute(NEEDED)
+        await connection.execute(
+            "CREATE TABLE t (id int PRIMARY KEY, p int REFERENCES t, many mood[], a int, b int,"
+            " FOREIGN KEY (b, a) REFERENCES owner (b, a)) PARTITION BY RANGE (id);"
+            "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (1) TO (9)"
+        )
+        head = (await write_ddl(connection, "t")).ddl.partition("\n\n")[0]
+    assert [line.split()[1:3] for line in head.splitlines()[1:]] == [
+        ["table", "public.owner"],
+        ["CREATE", "TYPE"],
+    ]
 
 
 async def test_a_partition_and_its_partitions_are_written_alone(

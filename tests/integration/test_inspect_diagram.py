@@ -392,7 +392,9 @@ def test_a_dot_file_is_checked_as_one(database_url: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("none.mmd", None, "No such file"),
+        ("none.mmd", None, "diagram --output "),
+        ("none.md", None, "No such file"),
+        ("none.md", None, "between ```mermaid and ```"),
         ("none.md", "# nothing\n", "has no blocks of Mermaid"),
         ("two.md", "```mermaid\na\n```\n```mermaid\nb\n```\n", "has 2 blocks of Mermaid"),
         ("picture.svg", "<svg/>", "--check takes no svg"),

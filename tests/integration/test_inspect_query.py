@@ -83,7 +83,7 @@ QUERIES: list[tuple[str, list[list[object]]]] = [
     ("SELECT 1 WHERE false", []),
     ("SELECT 12345678901234567890.123::numeric, 'NaN'::float8, '2024-02-29'::timestamptz,"
      " 'x'::bytea, '{\"a\": 1}'::jsonb, 'abc'::code, ARRAY['a']::code[], ROW(1, 'a')", [
-        ["12345678901234567890.123", "NaN", "2024-02-29T00:00:00+00:00", "eA==", {"a": 1}, "abc",
+        ["12345678901234567890.123", "NaN", "2024-02-29T00:00:00+00:00", "eA==", '{"a": 1}', "abc",
          ["a"], "(1,a)"],
     ]),
     ("SELECT ';', '--', '/*', $$:x$$, E'\\':y', 1::int, ':z'", [
@@ -129,7 +129,7 @@ async def test_show_and_explain_answer_in_rows(url: str) -> None:
         url, "EXPLAIN (FORMAT JSON) SELECT * FROM users WHERE id = :id", given={"id": "1"}
     )
     assert (explained.headers[0].type, explained.is_plan) == ("json", False)
-    assert explained.rows[0]["QUERY PLAN"][0]["Plan"]["Relation Name"] == "users"
+    assert json.loads(explained.rows[0]["QUERY PLAN"])[0]["Plan"]["Relation Name"] == "users"
 
 
 # --- one statement --------------------------------------------------------------------------
@@ -259,7 +259,7 @@ async def test_a_parameter_that_does_not_fit_is_refused(
 
 def test_parameters_are_read_as_conditions_are() -> None:
     texts = ["a=null", "b='null'", "c=", "D=x=y", ":e=''"]
-    assert parse_parameters(texts) == {"a": None, "b": "null", "c": "", "d": "x=y", "e": "''"}
+    assert parse_parameters(texts) == {"a": None, "b": "null", "c": "", "d": "x=y", "e": ""}
     for wrong in (["a"], ["=1"], ["a b=1"], ["a=1", "A=2"]):
         with pytest.raises(UsageError):
             parse_parameters(wrong)

@@ -74,6 +74,20 @@ SCHEMA = (
     "CREATE TABLE parted (id int PRIMARY KEY, word text) PARTITION BY RANGE (id)",
     "CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (100)",
     "INSERT INTO parted SELECT i, 'p' || i FROM generate_series(1, 50) i",
+    "CREATE TABLE elder (id int PRIMARY KEY, word text)",
+    "CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (elder)",
+    "CREATE TABLE grandchild (PRIMARY KEY (id)) INHERITS (heir)",
+    "INSERT INTO heir VALUES (1, 'private')",
+    "INSERT INTO grandchild VALUES (2, 'private')",
+    "CREATE TABLE of_heirs (id int PRIMARY KEY, heir int REFERENCES heir)",
+    "INSERT INTO of_heirs VALUES (1, 1)",
+    # Not every build can make one that is not deterministic, which takes ICU.
+    "CREATE COLLATION loose (provider = libc, locale = 'C.UTF-8')",
+    "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'loose'",
+    "CREATE DOMAIN loose_text AS text COLLATE loose",
+    "CREATE TABLE cases (id int PRIMARY KEY, word text COLLATE loose, d loose_text,"
+    " words text[] COLLATE loose, v varchar(9) COLLATE loose)",
+    "INSERT INTO cases VALUES (1, 'Great', 'Great', '{Great}', 'Great'), (2, 'x', 'x', '{x}', 'x')",
     "CREATE TABLE keyless (n int)",
     "INSERT INTO keyless VALUES (1), (2), (3)",
     "CREATE TABLE bare ()",
@@ -84,6 +98,22 @@ SCHEMA = (
     f"INSERT INTO documents VALUES (2, '{'[' * 3000}{']' * 3000}', NULL)",
     "CREATE TABLE notes (document_id int REFERENCES documents, j json)",
     """INSERT INTO notes VALUES (1, '1.10')""",
+    "CREATE TABLE hub (id int PRIMARY KEY, other int UNIQUE)",
+    "INSERT INTO hub VALUES (1, NULL)",
+    "DO $$ BEGIN FOR i IN 1..60 LOOP"
+    " EXECUTE format('CREATE TABLE spoke_%s (hub int REFERENCES hub,"
+    " other int REFERENCES hub (other))', i);"
+    " EXECUTE format('INSERT INTO spoke_%s SELECT 1 FROM generate_series(1, %s)', i, i);"
+    " END LOOP; END $$",
+    "CREATE TABLE pointing (id int PRIMARY KEY)",
+    "INSERT INTO pointing VALUES (1)",
+    "DO $$ BEGIN FOR i IN 1..7 LOOP"
+    " EXECUTE format('CREATE TABLE pointed_%s (id int PRIMARY KEY, name text)', i);"
+    " EXECUTE format('INSERT INTO pointed_%s VALUES (%s, ''name %s'')', i, i, i);"
+    " EXECUTE format('ALTER TABLE pointing ADD p_%s int DEFAULT %s REFERENCES pointed_%s',"
+    " i, i, i); END LOOP; END $$",
+    "CREATE TABLE letters (id int PRIMARY KEY, o text, r int REFERENCES letters, s int)",
+    "INSERT INTO letters VALUES (1, 'x', 1, 2)",
     # What refers to what.
     "CREATE SCHEMA shop",
     "CREATE TABLE shop.tenants (region text, no bigint, title text, password text,"
@@ -104,6 +134,7 @@ SCHEMA = (
     "CREATE MATERIALIZED VIEW contacts_kept AS SELECT * FROM contacts",
     "CREATE VIEW slow AS SELECT count(*) FROM (SELECT generate_series(1, 200000000)) s",
     "CREATE VIEW trap AS SELECT pg_advisory_lock(77)::text AS locked",
+    "CREATE VIEW chance AS SELECT setseed(0.5)::text AS seeded, random()",
 )
 
 
@@ -311,6 +342,17 @@ async def test_pages_by_place_are_the_same_rows_in_the_same_order(
     assert len(found) == 25
 
 
+async def test_a_column_may_be_called_as_what_a_statement_calls_its_own(
+    connection: Connection,
+) -> None:
+    row = {"id": 1, "o": "x", "r": 1, "s": 2}
+    page = await list_rows(connection, "letters", order=["o"])
+    assert page.rows == (row,)
+    found = await find_row(connection, "letters", ["1"], follow=True)
+    assert found.references[0].rows is not None
+    assert found.references[0].rows.rows == (row,)
+
+
 async def test_a_place_goes_with_filters_and_an_offset(connection: Connection) -> None:
     first = await list_rows(connection, "pages", where=["d=1"], order=["a"], limit=3)
     rest = await list_rows(
@@ -432,6 +474,14 @@ async def test_of_a_huge_table_only_some_pages_are_sampled(connection: Connectio
     assert "TABLESAMPLE SYSTEM" in answer.source.tail
 
 
+@pytest.mark.parametrize("column", ["word", "d", "words", "v"])
+async def test_a_text_is_looked_for_whatever_its_collation_takes_for_equal(
+    connection: Connection, column: str
+) -> None:
+    assert await ids(connection, f"{column}~gREA", table="cases") == [1]
+    assert await ids(connection, f"{column}!~gREA", table="cases") == [2]
+
+
 # --- what it would cost ---------------------------------------------------------------------
 
 
@@ -462,6 +512,7 @@ async def test_what_an_index_serves_is_not_asked_about(
 async def test_counting_a_huge_table_is_asked_about(connection: Connection) -> None:
     error = await refused(count_rows(connection, "huge"))
     assert error.code == ErrorCode.COST_GUARD
+    assert error.hint == "Filter by a column with an index or add --yes."
     assert (await count_rows(connection, "huge", guard=Guard(agreed=True))).count == 100
 
 
@@ -559,6 +610,50 @@ def test_the_commands_that_a_row_names_show_what_they_promise(
     assert references or row["referenced_by"]
 
 
+async def test_a_key_of_too_many_values_is_a_usage_error(connection: Connection) -> None:
+    error = await refused(find_row(connection, "hub", ["1", "2"]))
+    assert error.message == "the primary key of public.hub is id: 1 value, not 2"
+
+
+async def test_the_rows_of_many_tables_are_counted_in_a_few_statements(
+    connection: Connection,
+) -> None:
+    statements: list[str] = []
+    with connection.query_logger(lambda record: statements.append(record.query)):
+        result = await find_row(connection, "hub", ["1"])
+    counts = {(one.table, one.columns): one.count for one in result.referenced_by}
+    expected = {(f"public.spoke_{i}", ("hub",)): i for i in range(1, 61)}
+    expected |= {(f"public.spoke_{i}", ("other",)): 0 for i in range(1, 61)}
+    assert counts == expected
+    assert len(statements) < 40
+
+
+async def test_what_a_row_refers_to_is_read_in_a_few_statements(connection: Connection) -> None:
+    statements: list[str] = []
+    with connection.query_logger(lambda record: statements.append(record.query)):
+        result = await find_row(connection, "pointing", ["1"])
+    labels = [one.label for one in result.references]
+    assert labels == [f"name {i}" for i in range(1, 8)]
+    assert len([one for one in statements if "name" in one and "pointed" in one]) == 1
+    assert len([one for one in statements if "SAVEPOINT" in one]) == 2
+
+
+async def test_one_table_that_may_not_be_read_does_not_keep_others_from_being_counted(
+    connection: Connection, rows_url: str
+) -> None:
+    await connection.execute("CREATE ROLE guest LOGIN")
+    try:
+        await connection.execute("GRANT SELECT ON hub, spoke_7 TO guest")
+        async with connected(rows_url.replace("postgres@", "guest@")) as guest:
+            result = await find_row(guest, "hub", ["1"])
+        told = [one for one in result.referenced_by if one.columns == ("hub",)]
+        assert {one.table: one.count for one in told if one.note is None} == {"public.spoke_7": 7}
+        assert len(told) == 60
+    finally:
+        await connection.execute("DROP OWNED BY guest")
+        await connection.execute("DROP ROLE guest")
+
+
 async def test_following_shows_the_rows_at_both_ends(connection: Connection) -> None:
     result = await find_row(connection, "people", ["2"], follow=True)
     references = {one.columns: one for one in result.references}
@@ -596,6 +691,19 @@ async def test_masked_columns_stay_masked_in_what_belongs_to_a_row(
     assert "odd" not in person.model_dump_json()
 
 
+@pytest.mark.parametrize("table", ["heir", "grandchild"])
+async def test_what_inherits_is_masked_as_its_parents_are(
+    connection: Connection, table: str
+) -> None:
+    masks = Masks(columns={"elder.word": "marked", "elder.id": "marked"})
+    result = await list_rows(connection, table, limit=None, masks=masks)
+    assert {row["word"] for row in result.rows} == {"***"}
+    by_word = Masks(columns={"elder.word": "marked"})
+    assert (await find_row(connection, table, ["2"], masks=by_word)).row["word"] == "***"
+    (reference,) = (await find_row(connection, "of_heirs", ["1"], masks=masks)).references
+    assert (reference.key, reference.label, reference.command) == (("***",), None, None)
+
+
 async def test_an_unindexed_scan_of_a_huge_table_is_left_out_with_a_word(
     connection: Connection,
 ) -> None:
@@ -619,6 +727,9 @@ async def test_a_table_that_may_not_be_read_does_not_hide_the_row(
         assert result.row["full_name"] == "Ada"
         assert "permission denied" in (notes["shop.tenants"] or "")
         assert notes["public.people"] is None
+        commands = {one.table: one.command for one in result.referenced_by}
+        assert commands["shop.orders"] is None
+        assert commands["public.people"] is not None
     finally:
         await connection.execute("DROP OWNED BY visitor")
         await connection.execute("DROP ROLE visitor")
@@ -699,6 +810,8 @@ async def test_a_view_that_would_do_more_than_read_is_refused(connection: Connec
         assert error.exit_code == ExitCode.REFUSED
         assert "pg_advisory_lock" in error.message
     assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype='advisory'") == 0
+    error = await refused(list_rows(connection, "chance"))
+    assert "setseed() sets the seed of random(), which outlives the transaction" in error.message
 
 
 # --- the command line -----------------------------------------------------------------------

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from dbctl.db.embedded import EmbeddedServer
@@ -81,6 +82,24 @@ def test_a_command_answers_through_a_transaction_pooler(
     document = invoke("inspect", *arguments, "--json", env={"DATABASE_URL": url})
     assert document.exit_code == 0, document.stdout + document.stderr
     assert json.loads(document.stdout)
+
+
+def test_pages_go_on_by_text_of_a_collation_that_has_no_patterns(seeded: str) -> None:
+    try:
+        execute(
+            seeded,
+            "CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2',"
+            " deterministic = false)",
+            "CREATE TABLE words (word text COLLATE caseless PRIMARY KEY)",
+            "INSERT INTO words VALUES ('b'), ('A'), ('c')",
+        )
+    except asyncpg.FeatureNotSupportedError:
+        pytest.skip("this server is built without ICU")
+    env = {"DATABASE_URL": seeded}
+    page = invoke("inspect", "rows", "words", "--limit", "1", "--json", env=env).json
+    assert (page["rows"], page["next"]) == ([{"word": "A"}], "A")
+    after = invoke("inspect", "rows", "words", "--after", "a", "--json", env=env).json
+    assert after["rows"] == [{"word": "b"}, {"word": "c"}]
 
 
 @pytest.fixture(scope="module")

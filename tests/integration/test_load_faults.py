@@ -346,3 +346,12 @@ def test_half_of_a_surrogate_pair_is_a_fault(empty_url: str, tmp_path: Path) -> 
         done = load(empty_url, write(tmp_path / name, content), "--json", into="t")
         assert done.exit_code == 4, name
         assert "half of a surrogate pair" in done.json["error"]["message"]
+
+
+def test_a_rejected_row_may_have_a_column_of_any_name(empty_url: str, tmp_path: Path) -> None:
+    execute(empty_url, "create table t (d int check (length(d::text) < 3), s int)")
+    file = write(tmp_path / "x.csv", "d,s\n1,2\n1000,4\n")
+    rejects = tmp_path / "bad.ndjson"
+    done = load(empty_url, file, "--reject", rejects, "--json", into="t")
+    assert (done.json["rejected"], done.json["inserted"]) == (1, 1), done.stdout
+    assert json.loads(rejects.read_text())["d"] in {1000, "1000"}

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,37 @@ def test_a_terminal_shows_what_changes_until_q_and_gets_its_screen_back(empty_ur
         assert terminal.finish() == 0
         assert terminal.printed.index(b"\x1b[?1049h") < terminal.printed.index(b"\x1b[?1049l")
         assert b"error" not in terminal.printed
+
+
+def test_a_key_ends_it_after_a_shell_stopped_it_and_let_it_go_on(empty_url: str) -> None:
+    env = {"DATABASE_URL": empty_url}
+    arguments = ("inspect", "locks", "--watch", "0.2")
+    with Terminal(*arguments, env=env, cwd=ROOT, timeout=20) as terminal:
+        terminal.wait_for("no locks in")
+        terminal.send_signal(signal.SIGSTOP)
+        terminal.read_by_line()
+        terminal.send_signal(signal.SIGCONT)
+        terminal.type("q")
+        assert terminal.finish() == 0
+
+
+def test_what_does_not_fit_the_window_is_cut_and_told(empty_url: str) -> None:
+    execute(empty_url, *(f"CREATE TABLE t_{number:02} ()" for number in range(60)))
+    env = {"DATABASE_URL": empty_url}
+    with Terminal("inspect", "tables", "--watch", "30", env=env, cwd=ROOT) as terminal:
+        terminal.wait_for("… more below; a higher window shows it")
+        assert "t_00" in terminal.screen
+        assert "t_59" not in terminal.screen
+        terminal.type("q")
+        assert terminal.finish() == 0
+
+
+def test_where_there_is_no_keyboard_it_is_not_told_that_a_key_ends_it(empty_url: str) -> None:
+    arguments = ("-c", 'exec "$@" < /dev/null', "-", sys.executable, "-m", "dbctl")
+    look = ("inspect", "locks", "--watch", "0.2")
+    env = {"DATABASE_URL": empty_url}
+    with Terminal(*arguments, *look, env=env, cwd=ROOT, program=["sh"]) as terminal:
+        terminal.wait_for("every 0.2 s, Ctrl-C ends it")
 
 
 def test_ctrl_c_ends_it_without_a_word(empty_url: str) -> None:

@@ -84,6 +84,12 @@ class Terminal:
         """Type on the keyboard."""
         os.write(self._master, keys.encode())
 
+    def read_by_line(self) -> None:
+        """Let the keyboard give whole lines, as a shell does while a program is stopped."""
+        modes = termios.tcgetattr(self._master)
+        modes[3] |= termios.ICANON | termios.ECHO
+        termios.tcsetattr(self._master, termios.TCSANOW, modes)
+
     def send_signal(self, number: int) -> None:
         """Send a signal to it, as a terminal that controls it does for Ctrl-C."""
         self._process.send_signal(number)

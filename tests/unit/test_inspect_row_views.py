@@ -38,7 +38,15 @@ def page(*records: dict[str, Any], types: dict[str, str] | None = None, **more: 
         )
         for name in records[0]
     )
-    return RowsResult(table="t", headers=headers, rows=records, limit=20, order=("id",), **more)
+    return RowsResult(
+        table="t",
+        headers=headers,
+        rows=records,
+        count=len(records),
+        limit=20,
+        order=("id",),
+        **more,
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -103,7 +111,7 @@ def test_the_footer_says_how_to_go_on(more: dict[str, Any], footer: str) -> None
 
 
 def test_after_the_last_page_there_are_no_more_rows() -> None:
-    empty = page({"id": "1"}, after="9").model_copy(update={"rows": ()})
+    empty = page({"id": "1"}, after="9").model_copy(update={"rows": (), "count": 0})
     assert drawn(views.rows(empty)) == ["no more rows"]
 
 

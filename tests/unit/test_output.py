@@ -15,6 +15,7 @@ from dbctl.errors import ExitCode, OperationFailed, UsageError
 from dbctl.output import Output, chosen_output, emit
 from dbctl.rendering import safe, visible, visible_json
 from dbctl.results import ErrorBody, FallibleResult, Result
+from tests.support.cli import invoke
 from tests.support.terminal import Terminal
 
 
@@ -86,6 +87,23 @@ def test_vertical_is_a_block_per_record(capsys: pytest.CaptureFixture[str]) -> N
 def test_nothing_but_rows_is_parquet(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="only rows"):
         emitted(Output.PARQUET, BASKET, capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--json", "--format", "csv"), "--json and --format csv"),
+        (("-x", "--json"), "--json and -x"),
+        (("-x", "--format=csv"), "-x and --format csv"),
+        (("--json", "--format", "json"), None),
+        (("-x", "--format", "vertical"), None),
+    ],
+)
+def test_one_format_is_asked_for(options: tuple[str, ...], told: str | None) -> None:
+    done = invoke("config", *options)
+    assert done.exit_code == (2 if told else 0)
+    if told:
+        assert f"{told} do not go together" in done.stdout + done.stderr
 
 
 def test_an_error_is_a_line_of_its_own_after_ndjson(capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,9 @@ select
         pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname
     ) end as sequence,
     pg_catalog.col_description(a.attrelid, a.attnum) as comment,
-    pg_catalog.array_position(p.conkey, a.attnum) as key_position
+    pg_catalog.array_position(p.conkey, a.attnum) as key_position,
+    a.attinhcount > 0 as inherited,
+    coalesce(co.collisdeterministic, true) as deterministic
 from pg_catalog.pg_attribute a
 join pg_catalog.pg_class c on c.oid = a.attrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -89,6 +91,7 @@ join pg_catalog.pg_namespace bn on bn.oid = bt.typnamespace
 join leaf on leaf.attnum = a.attnum
 join pg_catalog.pg_type lt on lt.oid = leaf.type_id
 join pg_catalog.pg_namespace ln on ln.oid = lt.typnamespace
+left join pg_catalog.pg_collation co on co.oid = a.attcollation
 left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 left join pg_catalog.pg_constraint p on p.conrelid = a.attrelid and p.contype = 'p'
 where a.attrelid = :relation and a.attnum > 0 and not a.attisdropped

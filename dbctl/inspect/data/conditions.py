@@ -82,8 +82,8 @@ class Filter:
 def parse_condition(text: str) -> Condition:
     """Split `column=value` at the first operator outside of quotes.
 
-    `column=null` asks for NULL, and `column='null'` for the word, which is shown like that. Raises
-    UsageError where there is no operator or no column.
+    `column=null` asks for NULL, and `column='null'` for the word: what is shown in quotes may be
+    typed like that. Raises UsageError where there is no operator or no column.
     """
     name, rest = take(text, _SPLIT, text, _HINT)
     sign = _SPLIT.match(rest)
@@ -198,7 +198,10 @@ def _left(column: Column, operator: Operator) -> str:
         as_is = column.leaf in _TEXT_TYPES and not column.is_array
     else:
         as_is = operator is Operator.CONTAINS or _has_equality(column)
-    return column.sql if as_is else f"CAST({column.sql} AS pg_catalog.text)"
+    left = column.sql if as_is else f"CAST({column.sql} AS pg_catalog.text)"
+    # ILIKE takes no other; the database's own collation always is, and knows its letters' cases.
+    plain = column.deterministic or operator not in _LIKENESS
+    return left if plain else f'{left} COLLATE pg_catalog."default"'
 
 
 def _has_equality(column: Column) -> bool:

@@ -35,14 +35,23 @@ class Guard:
     agreed: bool = False
 
     async def check(
-        self, connection: asyncpg.Connection[Any], statement: str, parameters: Sequence[Any] = ()
+        self,
+        connection: asyncpg.Connection[Any],
+        statement: str,
+        parameters: Sequence[Any] = (),
+        *,
+        has_limit: bool = True,
     ) -> None:
-        """Raise CostRefused where `statement` would cost too much."""
+        """Raise CostRefused where `statement` would cost too much.
+
+        `has_limit` tells whether it is one that reads less with --limit.
+        """
         if self.agreed:
             return
         estimate = await estimated(connection, statement, parameters)
         if estimate.cost > self.bound:
-            raise CostRefused(estimate, self.bound, await _cause(connection, estimate.plan))
+            cause = await _cause(connection, estimate.plan)
+            raise CostRefused(estimate, self.bound, cause, has_limit=has_limit)
 
 
 class CostRefused(RefusedError):
@@ -50,11 +59,12 @@ class CostRefused(RefusedError):
 
     code = ErrorCode.COST_GUARD
 
-    def __init__(self, estimate: Estimate, bound: float, cause: str) -> None:
+    def __init__(self, estimate: Estimate, bound: float, cause: str, *, has_limit: bool) -> None:
+        less = ", read less with --limit," if has_limit else ""
         super().__init__(
             f"this would cost about {estimate.cost:,.0f} by the planner's estimate, and more than "
             f"{bound:,.0f} is too much to go unasked: {cause}",
-            hint="Filter by a column with an index, read less with --limit, or add --yes.",
+            hint=f"Filter by a column with an index{less} or add --yes.",
         )
         self.estimate = estimate
 

@@ -30,6 +30,6 @@ async def count_rows(
         selection = await select(connection, name, where=where, masks=NOTHING_MASKED)
         parameters = Parameters()
         statement = f"SELECT pg_catalog.count(*) {selection.source(parameters)}"
-        await guard.check(connection, statement, parameters.values)
+        await guard.check(connection, statement, parameters.values, has_limit=False)
         count = await connection.fetchval(statement, *parameters.values)
     return CountResult(table=selection.relation.label, count=count)

@@ -23,7 +23,8 @@ _AS_JSON = frozenset(
     }
 )  # fmt: skip
 _JSON = frozenset({"json", "jsonb"})
-_PLAIN_ELEMENTS = frozenset({"bool", "int2", "int4", "int8"})
+# What JSON has as something else than text, integers and booleans.
+_NO_TEXT = _JSON | {"float4", "float8"}
 # What a spreadsheet takes for no formula, whatever sign it begins with.
 _NO_FORMULA = frozenset(
     {
@@ -41,7 +42,7 @@ def json_rows(fields: Sequence[Field], *, flat: bool = False) -> str:
     Its keys are the fields' names. With `flat`, json is text within it.
     """
     inner = ", ".join(f"{json_value(field, flat=flat)} AS {quote(field.name)}" for field in fields)
-    return f"pg_catalog.row_to_json(o) FROM (SELECT {inner}"
+    return f"pg_catalog.row_to_json(o.*) FROM (SELECT {inner}"
 
 
 def json_row(fields: Sequence[Field], *, flat: bool = False) -> str:
@@ -67,12 +68,14 @@ def json_value(field: Field, *, flat: bool = False) -> str:
         case "bytea":  # the elements of several dimensions stay as SQL writes them
             return (
                 f"CASE WHEN pg_catalog.array_ndims({value}) > 1 THEN {text} ELSE"  # noqa: S608
-                f" (SELECT pg_catalog.array_agg({_base64('e')} ORDER BY at)"
+                f" (SELECT COALESCE(pg_catalog.array_agg({_base64('e')} ORDER BY at), '{{}}')"
                 f" FROM pg_catalog.unnest({value}) WITH ORDINALITY u (e, at)"
                 f" HAVING {value} IS NOT NULL) END"
             )
-        case "timetz" if not array:
-            return f"pg_catalog.regexp_replace({text}, '([+-][0-9][0-9])$', '\\1:00')"
+        case "timetz":  # an array has it in one text, unquoted
+            minutes = r"'([+-][0-9][0-9])($|[,}])', '\1:00\2', 'g'"
+            whole = f"pg_catalog.regexp_replace(CAST({value} AS pg_catalog.text), {minutes})"
+            return f"CAST({whole} AS pg_catalog.text{array})"
         case _:
             return text
 
@@ -103,10 +106,8 @@ def parquet_value(field: Field) -> str:
     """
     if field.masked or not field.is_array:
         return csv_value(field)
-    elements = field.sql
-    if field.leaf == "bytea":
-        elements = json_value(field)
-    elif field.leaf not in _PLAIN_ELEMENTS:
+    elements = json_value(field)
+    if field.leaf in _NO_TEXT:
         elements = f"CAST({field.sql} AS pg_catalog.text[])"
     return _text(f"pg_catalog.to_json({elements})")
 
@@ -136,7 +137,8 @@ def _masked(value: str) -> str:
 
 def _text(value: str) -> str:
     """Return what the type's output function writes; a cast would lose the blanks of char(n)."""
-    return f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"
+    text = f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"
+    return f'({text}) COLLATE pg_catalog."C"'  # other collations may know no regular expressions
 
 
 def _base64(value: str) -> str:

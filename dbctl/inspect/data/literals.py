@@ -1,18 +1,22 @@
 """Values as they are shown, read back: a JSON array as the literal that PostgreSQL takes."""
 
 import json
-import re
 
-# The word NULL as it is shown, in quotes; with quotes of its own it takes one pair more.
-_WORD_NULL = re.compile(r"'('*(?:null|NULL)'*)'")
+_NULL = frozenset({"null", "NULL"})
+
+
+def in_quotes(text: str) -> str:
+    """Return a text as it is shown: in quotes where it could be taken for another, or for NULL."""
+    odd = not text or text in _NULL or text != text.strip() or text[0] == text[-1] == "'"
+    return "'" + text.replace("'", "''") + "'" if odd else text
 
 
 def null_or_text(value: str) -> str | None:
-    """Return None for the word null, and the word for `'null'`; any other text as it is."""
-    if value in {"null", "NULL"}:
+    """Return None for the word null, and what `in_quotes` shows like that; other text as it is."""
+    if value in _NULL:
         return None
-    word = _WORD_NULL.fullmatch(value)
-    return word[1] if word else value
+    text = value[1:-1].replace("''", "'")
+    return text if in_quotes(text) == value else value
 
 
 def array_literal(text: str) -> str:

@@ -40,7 +40,8 @@ def position(sorting: Sequence[Sorting]) -> str:
 
 
 def _csv_field(column: Column) -> str:
-    text = f"CAST({column.sql} AS pg_catalog.text)"
+    # By bytes: other collations may know no regular expressions.
+    text = f'CAST({column.sql} AS pg_catalog.text) COLLATE pg_catalog."C"'
     return (
         f"CASE WHEN {text} IS NULL THEN ''"
         f" WHEN {text} = '' OR {text} ~ '[\",\\r\\n]'"

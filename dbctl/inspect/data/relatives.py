@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import batched
 from typing import Any
 
 import asyncpg
 
-from dbctl.db.catalog import Column, Relation, columns_of, fetch, key_of, kind_of
+from dbctl.db.catalog import Column, Relation, columns_of, key_of
 from dbctl.db.failures import first_line
 from dbctl.db.names import listed, typed
 from dbctl.inspect.data.collecting import collect
-from dbctl.inspect.data.conditions import exactly
 from dbctl.inspect.data.cost import CostRefused, Guard
+from dbctl.inspect.data.links import (
+    COUNTED,
+    Link,
+    counting,
+    links_of,
+    matching,
+    row_command,
+    rows_command,
+)
 from dbctl.inspect.data.results import Reference, Referrer, RowsResult
 from dbctl.inspect.data.selection import Parameters, Selection, fields_of
 from dbctl.inspect.data.source import Answer, Field, Source
 from dbctl.inspect.masking import MASK, Masks
 
-# Nobody reads further than that one by one.
-_COUNTED = 1000
 _FOLLOWED = 5
+# Tables that one statement counts rows of, or reads a label from.
+_AT_ONCE = 50
 # What people call a row by, the best first.
 _NAMES = (
     "name", "full_name", "display_name", "title", "label", "username", "login", "email", "slug",
@@ -32,22 +39,14 @@ _NAMES = (
 )  # fmt: skip
 _LABEL_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 _LABEL_LENGTH = 80
+_FORBIDDEN = "42501"
 # Not to be seen by this role, locked, or over the time limit: the row itself was read.
-_PASSING = frozenset({"42501", "55P03", "57014"})
+_PASSING = frozenset({_FORBIDDEN, "55P03", "57014"})
 _COSTLY = "it would cost too much"
-_WORD_NULL = re.compile("'*(?:null|NULL)'*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A foreign key, seen from the row: `columns` are its own, `other_columns` at the other end."""
-
-    name: str
-    outgoing: bool
-    columns: tuple[str, ...]
-    other: Relation
-    other_columns: tuple[str, ...]
-    indexed: bool
+# Whether a row is there, and what people call it by.
+type _Label = tuple[bool, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +97,23 @@ class Relatives:
 
     async def find(self) -> tuple[tuple[Reference, ...], tuple[Referrer, ...]]:
         """Look at each foreign key, both ways."""
-        links = await self._links()
+        links = await links_of(self._connection, self._selection.relation)
         if not links:
             return (), ()
         own = await self._end(self._selection.relation)
         row = await self._texts(own, dict.fromkeys(c for link in links for c in link.columns))
-        references = [await self._reference(own, link, row) for link in links if link.outgoing]
-        referrers = [await self._referrer(own, link, row) for link in links if not link.outgoing]
+        references: list[Reference] = []
+        for some in batched((one for one in links if one.outgoing), _AT_ONCE, strict=False):
+            labels = await self._labels_at_once(own, some, row)
+            references += [
+                await self._reference(own, link, row, labels.get(link.name)) for link in some
+            ]
+        referrers: list[Referrer] = []
+        for some in batched((one for one in links if not one.outgoing), _AT_ONCE, strict=False):
+            counts = await self._counts(own, some, row)
+            for link, count in zip(some, counts, strict=True):
+                referrers.append(await self._referrer(own, link, row, count))
         return tuple(references), tuple(referrers)
-
-    async def _links(self) -> list[_Link]:
-        rows = await fetch(
-            self._connection, "inspect.data", "links", relation=self._selection.relation.oid
-        )
-        return [
-            _Link(
-                name=row["name"],
-                outgoing=row["outgoing"],
-                columns=tuple(row["columns"]),
-                other=Relation(row["oid"], row["schema"], row["relname"], kind_of(row)),
-                other_columns=tuple(row["other_columns"]),
-                indexed=row["indexed"],
-            )
-            for row in rows
-        ]
 
     async def _end(self, relation: Relation) -> _End:
         if (end := self._ends.get(relation.oid)) is None:
@@ -144,17 +136,23 @@ class Relatives:
         )
         return dict(zip(names, record or (), strict=True))
 
-    async def _reference(self, own: _End, link: _Link, row: Mapping[str, Any]) -> Reference:
+    async def _reference(
+        self, own: _End, link: Link, row: Mapping[str, Any], label: _Label | None
+    ) -> Reference:
+        """Tell about the row at the other end of a link; without a `label`, that is read first."""
         values = [row[name] for name in link.columns]
         found: dict[str, Any] = {}
         if None not in values:
-            async with self._passing(found):
+            is_read = label is not None and not self._follow
+            async with nullcontext() if is_read else self._passing(found):
                 end = await self._end(link.other)
-                hidden = _is_hidden(own, end, link)
+                hidden = await self._hides(own, link)
                 found["key"] = tuple(MASK if hidden else value for value in values)
-                found["found"], found["label"] = await self._label(own, end, link, values)
+                if label is None:
+                    label = (await self._labels(own, [link], row))[link.name]
+                found["found"], found["label"] = label
                 if not hidden:
-                    found["command"] = _command(end, link.other_columns, values)
+                    found["command"] = row_command(link, end.key, values)
                 if self._follow:
                     found["rows"] = await self._rows(own, end, link, values, limit=1)
         return Reference(
@@ -165,22 +163,25 @@ class Relatives:
             **found,
         )
 
-    async def _referrer(self, own: _End, link: _Link, row: Mapping[str, Any]) -> Referrer:
+    async def _referrer(
+        self, own: _End, link: Link, row: Mapping[str, Any], count: int | None
+    ) -> Referrer:
+        """Tell about the rows of a link, of which there are `count`; None is not known yet."""
         values = [row[name] for name in link.columns]
         found: dict[str, Any] = {}
-        if None in values:
-            found["count"] = 0
-        else:
+        if None not in values and not await self._hides(own, link):
+            found["command"] = rows_command(link, values)
+        if count is None:
+            async with self._passing(found):
+                count = await self._count(own, link, values)
+        if count is not None:
+            found |= {"count": min(count, COUNTED), "more": count > COUNTED}
+        if count == 0:
+            found.pop("command", None)
+        if self._follow and count:
             async with self._passing(found):
                 end = await self._end(link.other)
-                if not _is_hidden(own, end, link):
-                    found["command"] = _rows_command(end.relation, link.other_columns, values)
-                count = await self._count(own, end, link, values)
-                found |= {"count": min(count, _COUNTED), "more": count > _COUNTED}
-                if not count:
-                    found.pop("command", None)
-                if self._follow and count:
-                    found["rows"] = await self._rows(own, end, link, values, limit=_FOLLOWED)
+                found["rows"] = await self._rows(own, end, link, values, limit=_FOLLOWED)
         if found.get("note") == _COSTLY and not link.indexed:
             found["note"] = f"no index on {listed([typed(name) for name in link.other_columns])}"
         return Referrer(
@@ -203,32 +204,85 @@ class Relatives:
             if error.sqlstate not in _PASSING:
                 raise
             found["note"] = first_line(error)
+            if error.sqlstate == _FORBIDDEN:  # to the command as well
+                found.pop("command", None)
 
-    async def _label(
-        self, own: _End, end: _End, link: _Link, values: Sequence[str]
-    ) -> tuple[bool, str | None]:
-        column, parameters = end.label(), Parameters()
-        text = f"CAST({column.sql} AS pg_catalog.text)" if column else "NULL"
-        tail = _matching(own, end, link, values, parameters)
-        record = await self._connection.fetchrow(
-            f"SELECT pg_catalog.left({text}, {_LABEL_LENGTH}) {tail} LIMIT 1", *parameters.values
-        )
-        return record is not None, record[0] if record else None
+    async def _labels_at_once(
+        self, own: _End, links: Sequence[Link], row: Mapping[str, Any]
+    ) -> Mapping[str, _Label]:
+        """Read the labels of all links: one by one takes long where the server is far.
 
-    async def _count(self, own: _End, end: _End, link: _Link, values: Sequence[str]) -> int:
+        There are none where that fails for one of them.
+        """
+        full = [link for link in links if None not in [row[name] for name in link.columns]]
+        if full:
+            async with self._passing({}):
+                return await self._labels(own, full, row)
+        return {}
+
+    async def _labels(
+        self, own: _End, links: Sequence[Link], row: Mapping[str, Any]
+    ) -> Mapping[str, _Label]:
+        """Read by the name of each link whether its row is there, and what people call it by."""
         parameters = Parameters()
-        tail = _matching(own, end, link, values, parameters)
-        some = f"(SELECT {tail} LIMIT {_COUNTED + 1}) s"
-        statement = f"SELECT pg_catalog.count(*) FROM {some}"  # noqa: S608
+        selected = []
+        for link in links:
+            column = (await self._end(link.other)).label()
+            text = f"CAST({column.sql} AS pg_catalog.text)" if column else "NULL"
+            tail = matching(own.columns, link, [row[name] for name in link.columns], parameters)
+            # An array, since a label may be NULL itself.
+            label = f"ARRAY[pg_catalog.left({text}, {_LABEL_LENGTH})]"
+            selected.append(f"(SELECT {label} {tail} LIMIT 1)")
+        record = await self._connection.fetchrow(
+            f"SELECT {', '.join(selected)}", *parameters.values
+        )
+        return {
+            link.name: (False, None) if found is None else (True, found[0])
+            for link, found in zip(links, record or (), strict=True)
+        }
+
+    async def _counts(
+        self, own: _End, links: Sequence[Link], row: Mapping[str, Any]
+    ) -> Sequence[int | None]:
+        """Count the rows of all links at once: one by one takes long where the server is far.
+
+        They are None where that fails for one of them, or costs too much together.
+        """
+        parameters = Parameters()
+        statements = [
+            f"({counting(own.columns, link, [row[name] for name in link.columns], parameters)})"
+            for link in links
+        ]
+        statement = f"SELECT {', '.join(statements)}"
+        async with self._passing({}):
+            await self._guard.check(self._connection, statement, parameters.values)
+            record = await self._connection.fetchrow(statement, *parameters.values)
+            return tuple(record or ())
+        return [None] * len(links)
+
+    async def _count(self, own: _End, link: Link, values: Sequence[str]) -> int:
+        parameters = Parameters()
+        statement = counting(own.columns, link, values, parameters)
         if not link.indexed:
             await self._guard.check(self._connection, statement, parameters.values)
         return int(await self._connection.fetchval(statement, *parameters.values))
 
+    async def _hides(self, own: _End, link: Link) -> bool:
+        """Tell whether a column at either end is masked."""
+        if any(own.fields[name].masked for name in link.columns):
+            return True
+        if link.has_parents:  # hidden as what it is a part of
+            end = await self._end(link.other)
+            return any(end.fields[name].masked for name in link.other_columns)
+        place = link.other.schema, link.other.name
+        columns = zip(link.other_columns, link.other_types, strict=True)
+        return any(self._masks.reason(*place, name, type_) for name, type_ in columns)
+
     async def _rows(
-        self, own: _End, end: _End, link: _Link, values: Sequence[str], *, limit: int
+        self, own: _End, end: _End, link: Link, values: Sequence[str], *, limit: int
     ) -> RowsResult:
         parameters = Parameters()
-        tail = _matching(own, end, link, values, parameters)
+        tail = matching(own.columns, link, values, parameters)
         if order := [end.columns[name].sql for name in end.key]:
             tail += f" ORDER BY {', '.join(order)}"
         source = Source(tuple(end.fields.values()), tail, parameters.values)
@@ -243,42 +297,3 @@ class Relatives:
             order=tuple(typed(name) for name in end.key),
         )
         return await collect(self._connection, Answer(source, blank, limit))
-
-
-def _matching(
-    own: _End, end: _End, link: _Link, values: Sequence[str], parameters: Parameters
-) -> str:
-    """Return FROM and WHERE of the rows at the other end that have the row's values."""
-    parts = [
-        # As a value of the row's own type: that of the other column may be narrower.
-        f"{end.columns[other].sql} = {exactly(own.columns[name], parameters.bind(value))}"
-        for name, other, value in zip(link.columns, link.other_columns, values, strict=True)
-    ]
-    return f"FROM {end.relation.sql} WHERE {' AND '.join(parts)}"
-
-
-def _is_hidden(own: _End, end: _End, link: _Link) -> bool:
-    fields = [
-        *(own.fields[name] for name in link.columns),
-        *(end.fields[name] for name in link.other_columns),
-    ]
-    return any(field.masked for field in fields)
-
-
-def _command(end: _End, columns: Sequence[str], values: Sequence[str]) -> str:
-    """Return the command that shows the one row whose `columns` have the values."""
-    if end.key != tuple(columns):
-        return _rows_command(end.relation, columns, values)
-    dashes = ["--"] if any(value.startswith("-") for value in values) else []
-    return shlex.join(["dbctl", "inspect", "row", end.relation.label, *dashes, *values])
-
-
-def _rows_command(relation: Relation, columns: Sequence[str], values: Sequence[str]) -> str:
-    conditions = [
-        f"{typed(name)}={_quoted(value)}" for name, value in zip(columns, values, strict=True)
-    ]
-    return shlex.join(["dbctl", "inspect", "rows", relation.label, *conditions])
-
-
-def _quoted(value: str) -> str:
-    return f"'{value}'" if _WORD_NULL.fullmatch(value) else value

@@ -94,7 +94,7 @@ def _answer(selection: Selection) -> Answer[RowsResult]:
     parameters = Parameters()
     source = Source(selection.fields, selection.source(parameters), parameters.values)
     blank = RowsResult(table=selection.relation.label, headers=selection.headers, limit=1)
-    return Answer(source, blank)
+    return Answer(source, blank, private=selection.private)
 
 
 def _key_filters(selection: Selection, given: Sequence[str]) -> tuple[Filter, ...]:
@@ -108,8 +108,9 @@ def _key_filters(selection: Selection, given: Sequence[str]) -> tuple[Filter, ..
         values = split_key(values[0])
     if len(values) != len(key):
         names = [typed(column.name) for column in key]
+        count = "1 value" if len(key) == 1 else f"{len(key)} values"
         raise UsageError(
-            f"the primary key of {label} is {listed(names)}: {len(key)} values, not {len(values)}",
+            f"the primary key of {label} is {listed(names)}: {count}, not {len(values)}",
             hint=f"Give them in this order: {','.join(names)}.",
         )
     return tuple(

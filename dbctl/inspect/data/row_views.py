@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from dbctl.inspect.data.literals import in_quotes
 from dbctl.inspect.data.results import Header, Reference, Referrer, RowResult
 from dbctl.inspect.data.views import cell, masked_footer, table_of
 from dbctl.inspect.grid import pairs
@@ -40,7 +41,7 @@ def _values(
             header.name,
             Text(str(values[header.name]), style="muted")
             if header.masked and values[header.name] is not None
-            else cell(values[header.name], header.type, limit),
+            else cell(values[header.name], limit),
         )
         for header in headers
     ]
@@ -57,7 +58,7 @@ def _reference(reference: Reference, *, full: bool) -> Iterator[RenderableType]:
     elif not reference.found:
         head.append("there is no such row", style="warn")
     elif reference.label is not None:
-        head.append_text(safe(reference.label, "bold"))
+        head.append_text(safe(in_quotes(reference.label), "bold"))
     yield Padding(head, (0, 0, 0, _INDENT))
     if reference.command and reference.found:
         yield _command(reference.command)

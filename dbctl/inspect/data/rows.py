@@ -115,7 +115,7 @@ async def find_rows(
         after=after,
         order=tuple(one.label for one in sorting),
     )
-    return Answer(source, blank, limit)
+    return Answer(source, blank, limit, selection.private)
 
 
 _OFFSET = "Use --offset."

@@ -51,11 +51,11 @@ async def find_sample(
         chance = f"pg_catalog.hashtextextended({text}, {parameters.bind(seed)})"
     tail += f" ORDER BY {chance} LIMIT {size:d}"
     source = Source(selection.fields, tail, parameters.values)
-    await guard.check(connection, source.statement(None), source.parameters)
+    await guard.check(connection, source.statement(None), source.parameters, has_limit=False)
     blank = RowsResult(
         table=selection.relation.label, headers=selection.headers, limit=size, sample=True
     )
-    return Answer(source, blank)
+    return Answer(source, blank, private=selection.private)
 
 
 async def _share(

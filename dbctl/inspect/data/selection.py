@@ -13,7 +13,7 @@ from dbctl.db.names import parse_columns
 from dbctl.inspect.data.conditions import Filter, check, filter_of, parse_condition
 from dbctl.inspect.data.results import Header
 from dbctl.inspect.data.source import Field
-from dbctl.inspect.masking import Masks
+from dbctl.inspect.masking import NOTHING_MASKED, Masks
 
 # What shows what is kept elsewhere.
 _DERIVED = frozenset({"view", "materialized view", "foreign table"})
@@ -38,12 +38,16 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A relation with its `columns`, the `fields` to show of them, and the filters of its rows."""
+    """A relation with its `columns`, the `fields` to show of them, and the filters of its rows.
+
+    Where it is `private`, an error of its own expressions may hold a value that is masked.
+    """
 
     relation: Relation
     columns: list[Column]
     fields: tuple[Field, ...]
     filters: tuple[Filter, ...] = ()
+    private: bool = False
 
     @property
     def headers(self) -> tuple[Header, ...]:
@@ -96,7 +100,11 @@ async def select(
     for one in filters:
         await check(connection, one)
     return Selection(
-        relation, known, await fields_of(connection, relation, shown, masks), tuple(filters)
+        relation,
+        known,
+        await fields_of(connection, relation, shown, masks),
+        tuple(filters),
+        private=_is_derived(relation) and masks != NOTHING_MASKED,
     )
 
 
@@ -108,15 +116,15 @@ async def fields_of(
 ) -> tuple[Field, ...]:
     """Return what reads the columns, without the values of those that `masks` hide.
 
-    A partition's columns are hidden as those of the tables that it is a part of, and a view's as
-    those that they come from.
+    The columns of a partition, and of a table that inherits, are hidden as those of its parents, a
+    view's and generated ones as those that they come from.
     """
     names = [(relation.schema, relation.name)]
     origins: Mapping[str, str] = {}
-    if relation.kind == "partition":
+    if any(column.inherited for column in columns):
         rows = await fetch(connection, "inspect.data", "ancestors", relation=relation.oid)
         names += [(row["schema"], row["name"]) for row in rows]
-    elif _is_derived(relation):
+    if _is_derived(relation) or any(column.generated for column in columns):
         from dbctl.inspect.data.derived import masked_origins
 
         origins = await masked_origins(connection, relation, masks)

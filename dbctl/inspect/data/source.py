@@ -74,9 +74,11 @@ class Answer[R: RowSet]:
     """A source, and the result that its rows complete.
 
     `blank` is that result without rows. At most `limit` rows are read, None for all. Where more
-    follow, its `next` is the position of the last one.
+    follow, its `next` is the position of the last one. Where it is `private`, an error may hold the
+    value of a masked column.
     """
 
     source: Source
     blank: R
     limit: int | None = None
+    private: bool = False

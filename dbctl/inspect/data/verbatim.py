@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, PlainSerializer, SkipValidation
@@ -16,14 +17,41 @@ from pydantic import BaseModel, PlainSerializer, SkipValidation
 # What stands for a row until it is put in: no text of PostgreSQL can hold it.
 _MARK = "\0"
 _MARKED = re.compile(re.escape(json.dumps(_MARK)))
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+# Digits that Python reads and writes as an integer.
+_DIGITS = 4000
+
+
+def decoded(row: str | bytes) -> dict[str, Any]:
+    """Return a row by its columns; a number that Python cannot hold is its text."""
+    values: dict[str, Any] = json.loads(row, parse_int=_integer, parse_float=_float)
+    return values
+
+
+def _integer(text: str) -> object:
+    if text == "-0":
+        return -0.0
+    return int(text) if len(text) <= _DIGITS else text
+
+
+def _float(text: str) -> object:
+    number = float(text)
+    return number if isfinite(number) else text
+
+
+class JsonText(str):
+    """The text of a json value, among values that are decoded."""
+
+    __slots__ = ()
 
 
 class Row(dict[str, Any]):
     """A row by its columns, decoded; `text` is its JSON as the server wrote it."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(json.loads(text))
+    def __init__(self, values: dict[str, Any], text: str) -> None:
+        super().__init__(values)
         self.text = text
 
 
@@ -45,12 +73,12 @@ class WithRows(BaseModel):
 
     def model_dump_json(self, **options: Any) -> str:
         """Return the JSON document."""
-        texts = (row.text for row in self.json_rows() if isinstance(row, Row))
-        if options.get("ensure_ascii"):
-            texts = (_BEYOND_ASCII.sub(_escape, text) for text in texts)
+        written = in_ascii if options.get("ensure_ascii") else str
+        texts = (written(row.text) for row in self.json_rows() if isinstance(row, Row))
         document = super().model_dump_json(**options)
         return _MARKED.sub(lambda _mark: next(texts), document)
 
 
-def _escape(match: re.Match[str]) -> str:
-    return json.dumps(match[0])[1:-1]
+def in_ascii(document: str) -> str:
+    """Return the same JSON, or a part of it, in characters that every stream can write."""
+    return _BEYOND_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], document)

@@ -8,7 +8,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from dbctl.inspect.data.literals import in_quotes
 from dbctl.inspect.data.results import CountResult, Header, RowSet, RowsResult
+from dbctl.inspect.data.verbatim import JsonText
 from dbctl.inspect.grid import (
     IDENTIFYING,
     MOMENT,
@@ -24,15 +26,17 @@ from dbctl.rendering import Verbatim, safe, visible
 
 # More than any terminal shows of a cell.
 _CELL = 2000
+# What lines of prose need.
+_WRAPPED = 30
 _NUMBERS = ("smallint", "integer", "bigint", "oid", "real", "double", "numeric", "money")
 
 
 def rows(result: RowsResult, *, full: bool = False) -> RenderableType:
     """Show a page of rows, and how to go on; `full` as in `table_of`."""
-    footer = [safe(_footer(result), "muted"), *masked_footer(result.headers)]
+    below = [safe(footer(result), "muted"), *masked_footer(result.headers)]
     if not (result.headers and result.rows):
-        return Group(*footer)
-    return Group(table_of(result, first=result.offset + 1, full=full), *footer)
+        return Group(*below)
+    return Group(table_of(result, first=result.offset + 1, full=full), *below)
 
 
 def table_of(result: RowSet, *, first: int = 1, full: bool = False) -> Grid:
@@ -41,7 +45,9 @@ def table_of(result: RowSet, *, first: int = 1, full: bool = False) -> Grid:
     The blocks are counted from `first`. Long values are shortened unless `full`.
     """
     columns = [
-        GridColumn(header.name, "right" if _is_number(header) else "left", _floor(header))
+        GridColumn(
+            header.name, "right" if _is_number(header) else "left", _floor(header, full=full)
+        )
         for header in result.headers
     ]
     cells = [[_cell(row[h.name], h, full=full) for h in result.headers] for row in result.rows]
@@ -61,14 +67,19 @@ def _blocks(
     return blocks
 
 
-def _footer(result: RowsResult) -> str:
-    count = len(result.rows)
+def footer(result: RowSet) -> str:
+    """Return the line that counts rows, and says how to go on where more follow."""
+    count = result.count
+    told = "1 row" if count == 1 else f"{count:,} rows"
+    if not isinstance(result, RowsResult):
+        if result.more:
+            return f"{told}, and there are more: --limit N, or --all"
+        return told if count else "no rows"
     if result.sample:
-        return f"{count} random {'row' if count == 1 else 'rows'}" if count else "no rows"
+        return f"{count:,} random {'row' if count == 1 else 'rows'}" if count else "no rows"
     if not count and not result.more:
-        skipped = f" after the first {result.offset}" if result.offset else ""
+        skipped = f" after the first {result.offset:,}" if result.offset else ""
         return f"no more rows{skipped}" if result.after is not None else f"no rows{skipped}"
-    told = "1 row" if count == 1 else f"{count} rows"
     if result.more:
         token = result.next
         if token is not None and visible(token) == token and "\n" not in token:
@@ -98,42 +109,41 @@ def _cell(value: Any, header: Header, *, full: bool) -> Cell:
     if header.masked and value is not None:
         return Text(str(value), style="muted")
     if full:
-        return cell(value, header.type, None)
-    text = cell(value, header.type, _CELL)
+        return cell(value, None)
+    text = cell(value)
     # The length of a moment says nothing.
     if value is None or _is_moment(header):
         return text
-    length = len(value if isinstance(value, str) else plain(value, header.type))
+    length = len(value if isinstance(value, str) else plain(value))
     return Shortened(text, length)
 
 
-def cell(value: Any, type_: str, limit: int | None = _CELL) -> Text:
+def cell(value: Any, limit: int | None = _CELL) -> Text:
     """Return one value on one line: NULL dim, and text that could be taken for another quoted.
 
     More characters than `limit` are only counted.
     """
     if value is None:
         return Text("NULL", style="muted")
-    text = plain(value, type_)
+    text = plain(value)
     if limit is None or len(text) <= limit:
         return safe(text)
     rest = len(text) - limit
     return Text.assemble(safe(text[:limit]), (f"… ({rest:,} more characters)", "muted"))
 
 
-def plain(value: Any, type_: str) -> str:
+def plain(value: Any) -> str:
     """Return the text of a value other than NULL, quoted where it could be taken for another."""
-    if not isinstance(value, str) or type_ in {"json", "jsonb"}:
+    if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    # Also the literal word NULL, and what only seems to be in these quotes.
-    if not value or value != value.strip() or value == "NULL" or value[0] == value[-1] == "'":
-        return "'" + value.replace("'", "''") + "'"
-    return value
+    return value if isinstance(value, JsonText) else in_quotes(value)
 
 
-def _floor(header: Header) -> int:
+def _floor(header: Header, *, full: bool) -> int:
     if header.primary_key or _is_number(header):
         return IDENTIFYING
+    if full:
+        return _WRAPPED
     return MOMENT if _is_moment(header) else READABLE
 
 

@@ -12,6 +12,7 @@ from dbctl.db.catalog import fetch, resolve
 from dbctl.db.names import literal
 from dbctl.inspect.database import ddl_sql as sql
 from dbctl.inspect.database.results.table import DdlResult
+from dbctl.inspect.database.settled import settled
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 type Row = Mapping[str, Any]
@@ -23,14 +24,15 @@ async def write_ddl(
     """Write the SQL that makes the relation `name` anew, with its partitions.
 
     All names in it have their schema. Owners and privileges are not part of it; what must be there
-    before stands in comments at its head. Raises UsageError where the name means none, or several.
+    before stands in comments at its head. Raises UsageError where the name means none, or several,
+    OperationFailed where the relation is dropped meanwhile.
     """
     async with reading(connection, statement_timeout):
         relation = await resolve(connection, name)
         # Nothing is on the path then, so that the server writes every name in full.
         await connection.fetch("SELECT pg_catalog.set_config('search_path', '', true)")
         needs = await fetch(connection, "inspect.database", "ddl_needs", relation=relation.oid)
-        statements = await _statements(connection, relation.oid)
+        statements = await _statements(connection, relation.oid, relation.label)
     text = "\n\n".join([*([sql.needs(needs)] if needs else []), *statements])
     return DdlResult(
         schema_name=relation.schema, name=relation.name, kind=relation.kind, ddl=f"{text}\n"
@@ -49,18 +51,22 @@ class Parts:
     sequences: list[Row]
     triggers: list[Row]
     policies: list[Row]
-    rest: list[Row]
+    rules: list[Row]
+    statistics: list[Row]
     children: list[Row]
 
 
-async def _statements(connection: asyncpg.Connection[Any], oid: int) -> list[str]:
+async def _statements(connection: asyncpg.Connection[Any], oid: int, label: str) -> list[str]:
     """Return the statements for a relation, then those for its partitions."""
-    parts = await _read(connection, oid)
+    async with settled(connection, oid, label):
+        parts = await _read(connection, oid)
     statements = _of_relation(parts)
     for child in parts.children:
         if child["is_partition"]:
-            statements += await _statements(connection, child["oid"])
-    return statements
+            statements += await _statements(connection, child["oid"], child["name"])
+    # A partition that is made later would take it over.
+    changed = [row for row in parts.triggers if row["enabled"] != "origin"]
+    return statements + list(sql.enablement(parts.relation, "TRIGGER", changed))
 
 
 async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
@@ -68,19 +74,22 @@ async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
         return await fetch(connection, "inspect.database", query, relation=relation, **parameters)
 
     (relation,) = await of("relation")
-    parent = relation["parent_oid"]
+    parent_columns: dict[str, Row] = {}
+    # A partition is made in full, and attached then.
+    for parent in () if relation["is_partition"] else relation["parent_oids"]:
+        for row in await of("ddl_columns", relation=parent):
+            parent_columns.setdefault(row["name"], row)
     return Parts(
         relation=relation,
         columns=await of("ddl_columns"),
-        parent_columns={row["name"]: row for row in await of("ddl_columns", relation=parent)}
-        if parent
-        else {},
+        parent_columns=parent_columns,
         constraints=await of("ddl_constraints"),
         indexes=await of("ddl_indexes"),
         sequences=await of("ddl_sequences"),
         triggers=await of("triggers", pretty=False),
         policies=await of("policies"),
-        rest=await of("ddl_rest"),
+        rules=await of("ddl_rules"),
+        statistics=await of("ddl_statistics"),
         children=await of("children"),
     )
 
@@ -99,11 +108,18 @@ def _of_relation(parts: Parts) -> list[str]:
         *sql.inherited_defaults(relation, parts.columns, parts.parent_columns),
         *(sql.add_constraint(relation, row) for row in parts.constraints if _is_apart(row)),
         *(statement for row in parts.indexes for statement in sql.index(relation, row)),
-        *(f"{row['definition']}" for row in parts.rest),
+        *sql.attach(relation),
+        *(row["definition"] for row in parts.rules),
+        *sql.enablement(relation, "RULE", parts.rules),
+        *(row["definition"] for row in parts.statistics),
+        *(row["target_definition"] for row in parts.statistics if row["target_definition"]),
         *sql.column_settings(relation, parts.columns),
         *sql.replica_identity(relation),
         *sql.row_security(relation, parts.policies),
-        *(statement for row in parts.triggers for statement in sql.trigger(relation, row)),
+        *(f"{row['definition']};" for row in parts.triggers if not row["inherited"]),
+        *sql.enablement(
+            relation, "TRIGGER", [r for r in parts.triggers if r["enabled"] == "origin"]
+        ),
         *_comments(parts),
     ]
 
@@ -145,10 +161,8 @@ def _comments(parts: Parts) -> list[str]:
         *((f"CONSTRAINT {row['name']} ON {label}", row) for row in parts.constraints),
         *((f"INDEX {row['name']}", row) for row in parts.indexes),
         *((f"SEQUENCE {row['name']}", row) for row in parts.sequences),
-        *(
-            (row["subject"] + (label if row["subject"].endswith(" ON ") else ""), row)
-            for row in parts.rest
-        ),
+        *((f"RULE {row['quoted']} ON {label}", row) for row in parts.rules),
+        *((f"STATISTICS {row['name']}", row) for row in parts.statistics),
         *((f"TRIGGER {row['quoted']} ON {label}", row) for row in parts.triggers),
         *((f"POLICY {row['quoted']} ON {label}", row) for row in parts.policies),
     ]

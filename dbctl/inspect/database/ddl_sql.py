@@ -17,7 +17,12 @@ KINDS = {
     "f": "FOREIGN TABLE",
 }
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
-_ENABLED = {"always": "ENABLE ALWAYS", "replica": "ENABLE REPLICA", "no": "DISABLE"}
+_ENABLED = {
+    "origin": "ENABLE",
+    "always": "ENABLE ALWAYS",
+    "replica": "ENABLE REPLICA",
+    "no": "DISABLE",
+}
 
 
 def needs(rows: Sequence[Row]) -> str:
@@ -70,7 +75,7 @@ def column(
     `not_null` is its constraint, which has a name since PostgreSQL 18; `nullable` leaves the
     constraint out.
     """
-    from_parent = relation["is_partition"] or (parent is not None and not row["is_local"])
+    from_parent = parent is not None and not row["is_local"]
     of_type = relation["of_type"] is not None
     parts = [] if from_parent or of_type else _type(row)
     if row["generated"] and (parent is None or parent["expression"] != row["expression"]):
@@ -78,13 +83,13 @@ def column(
         parts.append(f"GENERATED ALWAYS AS ({row['expression']}) {how}")
     elif row["expression"] is not None and not row["generated"] and not from_parent:
         parts.append(f"DEFAULT {row['expression']}")
-    if identity is not None and not relation["is_partition"]:
+    if identity is not None:
         parts.append(_identity(row, relation, identity))
-    if row["not_null"] and not nullable and not (from_parent and _is_not_null(parent, not_null)):
+    if row["not_null"] and not nullable and not _is_not_null(parent, not_null):
         parts.append(_not_null(row, relation, not_null))
     if not parts:
         return None
-    if from_parent and not relation["is_partition"]:
+    if from_parent:
         parts = [*_type(row), *parts]
     return f"{row['name']}{' WITH OPTIONS ' if of_type else ' '}{' '.join(parts)}"
 
@@ -126,18 +131,14 @@ def create_table(relation: Row, lines: Sequence[str]) -> str:
     kind = "FOREIGN TABLE" if foreign else "TABLE"
     persistence = "UNLOGGED " if relation["persistence"] == "unlogged" else ""
     text = f"CREATE {persistence}{kind} {relation['label']}"
-    if relation["is_partition"]:
-        text += f" PARTITION OF {relation['parents'][0]}"
-    elif relation["of_type"]:
+    if relation["of_type"]:
         text += f" OF {relation['of_type']}"
     if lines:
         text += " (\n    " + ",\n    ".join(lines) + "\n)"
-    elif not relation["is_partition"] and not relation["of_type"]:
+    elif not relation["of_type"]:
         text += " ()"
     clauses = []
-    if relation["is_partition"]:
-        clauses.append(relation["bounds"])
-    elif relation["parents"]:
+    if relation["parents"] and not relation["is_partition"]:
         clauses.append(f"INHERITS ({', '.join(relation['parents'])})")
     if relation["partition_key"]:
         clauses.append(f"PARTITION BY {relation['partition_key']}")
@@ -183,11 +184,22 @@ def inherited_defaults(
         above = parent.get(row["name"])
         if above is None or row["generated"] or above["expression"] == row["expression"]:
             continue
-        if row["is_local"] and not relation["is_partition"]:
+        if row["is_local"]:
             continue
         default = row["expression"]
         action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
         yield f"ALTER TABLE ONLY {relation['label']} ALTER COLUMN {row['name']} {action};"
+
+
+def attach(relation: Row) -> Iterator[str]:
+    """Yield what makes a table a partition of its parent.
+
+    It is a table of its own before: PARTITION OF would choose the names of its indexes. The server
+    takes those that it has for the parent's, and its constraints likewise.
+    """
+    if relation["is_partition"]:
+        (parent,) = relation["parents"]
+        yield f"ALTER TABLE {parent} ATTACH PARTITION {relation['label']} {relation['bounds']};"
 
 
 def add_constraint(relation: Row, row: Row) -> str:
@@ -196,9 +208,10 @@ def add_constraint(relation: Row, row: Row) -> str:
 
 
 def index(relation: Row, row: Row) -> Iterator[str]:
-    """Yield CREATE INDEX, unless a constraint or a parent makes it, and what was set for it."""
-    if not row["backs"] and not row["inherited"]:
-        remark = "" if row["valid"] else f"-- {row['name']} is not valid where this comes from.\n"
+    """Yield CREATE INDEX, unless a constraint makes it, and what was set for it."""
+    if not row["backs"]:
+        # Without its name, which may hold a newline: that would end the comment.
+        remark = "" if row["valid"] else "-- The next index is not valid where this comes from.\n"
         yield f"{remark}{row['definition']};"
     elif row["options"]:
         options = ", ".join(_option(option) for option in row["options"])
@@ -259,10 +272,9 @@ def row_security(relation: Row, policies: Sequence[Row]) -> Iterator[str]:
         yield f"{text};"
 
 
-def trigger(relation: Row, row: Row) -> Iterator[str]:
-    """Yield CREATE TRIGGER, unless the partitioned table makes it, and whether it fires."""
-    if not row["inherited"]:
-        yield f"{row['definition']};"
-    if row["enabled"] in _ENABLED:
-        word = _ENABLED[row["enabled"]]
-        yield f"ALTER TABLE {relation['label']} {word} TRIGGER {row['quoted']};"
+def enablement(relation: Row, kind: str, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield when each trigger or rule fires, where that is not the ordinary or not the parent's."""
+    for row in rows:
+        if row["enabled"] != "origin" or row["unlike_parent"]:
+            word = _ENABLED[row["enabled"]]
+            yield f"ALTER TABLE ONLY {relation['label']} {word} {kind} {row['quoted']};"

@@ -19,6 +19,7 @@ from dbctl.inspect.database.results.table import (
     TableResult,
     Trigger,
 )
+from dbctl.inspect.database.settled import settled
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 _FIGURES = (
@@ -40,7 +41,8 @@ async def describe_table(
 ) -> TableResult:
     """Describe the relation that `name` means.
 
-    Raises UsageError where it means none, or several.
+    Raises UsageError where it means none, or several; OperationFailed where it is dropped
+    meanwhile.
     """
     async with reading(connection, statement_timeout):
         relation = await resolve(connection, name)
@@ -50,15 +52,16 @@ async def describe_table(
                 connection, "inspect.database", query, relation=relation.oid, **parameters
             )
 
-        columns = await columns_of(connection, relation)
-        (figures,) = await of_it("tables", schema=None)
-        (facts,) = await of_it("relation")
-        indexes = await of_it("indexes")
-        constraints = await of_it("constraints")
-        keys = await of_it("foreign_keys")
-        triggers = await of_it("triggers", pretty=True)
-        policies = await of_it("policies")
-        children = await of_it("children")
+        async with settled(connection, relation.oid, relation.label):
+            columns = await columns_of(connection, relation)
+            (figures,) = await of_it("tables", schema=None)
+            (facts,) = await of_it("relation")
+            indexes = await of_it("indexes")
+            constraints = await of_it("constraints")
+            keys = await of_it("foreign_keys")
+            triggers = await of_it("triggers", pretty=True)
+            policies = await of_it("policies")
+            children = await of_it("children")
         (moment,) = await fetch(connection, "inspect.database", "moment")
     return TableResult(
         schema_name=relation.schema,

@@ -113,6 +113,8 @@ async def _count(
             return {"exact_rows": await connection.fetchval(f"SELECT count(*) FROM {relation}")}  # noqa: S608 - quoted names
     except asyncpg.QueryCanceledError:
         return {"not_counted": "out of time"}
+    except asyncpg.UndefinedTableError:
+        return {"not_counted": "dropped"}
     except asyncpg.LockNotAvailableError:
         return {"not_counted": "locked"}
     except asyncpg.InsufficientPrivilegeError:

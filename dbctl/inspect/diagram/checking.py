@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from pathlib import Path
 
 from dbctl.errors import ErrorCode, UsageError
@@ -13,6 +14,7 @@ _BLOCK = re.compile(
     r"^(?P<fence>`{3,}|~{3,})[ \t]*mermaid[ \t]*\r?\n(?P<text>.*?)^(?P=fence)[ \t]*$",
     re.DOTALL | re.MULTILINE,
 )
+_IN_MARKDOWN = "It takes exactly one `dbctl inspect diagram`, between ```mermaid and ```."
 
 
 def check(path: Path, drawn: str) -> CheckResult:
@@ -20,16 +22,18 @@ def check(path: Path, drawn: str) -> CheckResult:
 
     Raises UsageError where it cannot be read, or is a Markdown file without exactly one block.
     """
+    in_markdown = path.suffix.lower() in {".md", ".markdown"}
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        made = f"Make it with `dbctl inspect diagram --output {shlex.quote(str(path))}`."
         raise UsageError(
             f"cannot read {path}: {reason}",
-            hint=f"Make it with `dbctl inspect diagram > {path}`.",
+            hint=_IN_MARKDOWN if in_markdown else made,
             code=ErrorCode.NOT_FOUND,
         ) from error
-    if path.suffix.lower() in {".md", ".markdown"}:
+    if in_markdown:
         text = _block(text, path)
     text = text.replace("\r\n", "\n")
     difference = difflib.unified_diff(
@@ -47,6 +51,6 @@ def _block(text: str, path: Path) -> str:
     if len(blocks) != 1:
         raise UsageError(
             f"{path} has {len(blocks) or 'no'} blocks of Mermaid",
-            hint="It takes exactly one, between ```mermaid and ```.",
+            hint=_IN_MARKDOWN,
         )
     return blocks[0]

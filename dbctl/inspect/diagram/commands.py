@@ -8,7 +8,8 @@ import typer
 
 from dbctl.errors import ExitCode, UsageError
 from dbctl.inspect.completion import candidates
-from dbctl.output import Output, chosen_output, data_file, data_stream, delivered, emit
+from dbctl.output import Output, chosen_output, delivered, emit
+from dbctl.streams import data_file, data_stream
 
 if TYPE_CHECKING:
     from dbctl.inspect.diagram.schema import Schema

@@ -11,7 +11,7 @@ from dbctl.sqltokens import words
 HARMLESS = words(
     """
     array_sample array_shuffle clock_timestamp current_query gen_random_uuid random random_normal
-    setseed timeofday uuidv4 uuidv7 currval lastval pg_sequence_last_value pg_get_sequence_data
+    timeofday uuidv4 uuidv7 currval lastval pg_sequence_last_value pg_get_sequence_data
     bernoulli system amvalidate pg_sleep pg_sleep_for pg_sleep_until
     pg_database_size pg_indexes_size pg_relation_size pg_table_size pg_tablespace_size
     pg_total_relation_size pg_partition_ancestors pg_partition_tree
@@ -85,6 +85,7 @@ _DEEDS = {
     "pg_stop_making_pinned_objects": "changes the catalogue",
     "pg_notify": "sends a notification",
     "set_config": "changes a setting",
+    "setseed": "sets the seed of random(), which outlives the transaction",
     "setval": "changes a sequence",
     "nextval": "changes a sequence",
     "brin_": "changes an index",

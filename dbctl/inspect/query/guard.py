@@ -25,8 +25,14 @@ from dbctl.sqltokens import Kind, Token, tokenize, words
 _NAMES = (Kind.WORD, Kind.QUOTED)
 # Languages whose functions are SQL to read.
 _READABLE = words("sql plpgsql")
+# Those whose functions come with the server or a library of an extension.
+_COMPILED = words("c internal")
 # Statements inside of a function that READ ONLY does not stop, and SQL that is made as it runs.
-_STATEMENTS = words("copy load lock checkpoint call do discard")
+_STATEMENTS = words(
+    "call checkpoint copy deallocate discard do listen load lock notify prepare reset set unlisten"
+)
+# Operators that a statement uses without their sign: IN, LIKE, BETWEEN, CASE, USING and their kin.
+_IMPLIED = words("= <> < > <= >= ~~ !~~ ~~* !~~*")
 _BEFORE_STATEMENT = words("begin then else loop ;")
 _HINT = (
     "inspect only looks. Use psql if that is what you want; a role with fewer privileges "
@@ -46,7 +52,8 @@ class _Words:
         """Take in the tokens of one text."""
         for at, token in enumerate(tokens):
             if token.kind is Kind.SYMBOL:
-                self.operators.add(token.text)
+                # In `a *-1` the server takes the `-` for an operator of its own.
+                self.operators |= {token.text, token.text.rstrip("+-"), token.text[-1]}
                 continue
             if token.kind not in _NAMES:
                 continue
@@ -59,6 +66,10 @@ class _Words:
             elif qualified:  # x.f is f(x), where x has no column f
                 self.calls.setdefault((token.text, None), origin)
 
+    def has_call(self, schema: str, name: str) -> bool:
+        """Tell whether a function is called by its name."""
+        return (name, schema) in self.calls or (name, None) in self.calls
+
     def origin(self, schema: str, name: str) -> str | None:
         """Say which text calls a function."""
         return self.calls.get((name, schema), self.calls.get((name, None)))
@@ -66,9 +77,16 @@ class _Words:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What a statement runs that its plan does not show: functions, and the names in them."""
+    """What a statement runs that its plan does not show.
+
+    `functions` are called by name; with `has_unseen` there are others, or such that may have become
+    a constant. `read` has the names in them, and in the views that they read; `names` all names in
+    what is behind those of the statement.
+    """
 
     functions: frozenset[str]
+    has_unseen: bool
+    read: frozenset[str]
     names: frozenset[str]
 
 
@@ -80,9 +98,11 @@ async def guard(connection: asyncpg.Connection[Any], tokens: Sequence[Token]) ->
     found = _Words()
     found.add(tokens, None)
     functions: set[str] = set()
+    has_unseen = False
+    read: set[str] = set()
     names: set[str] = set()
     routines: set[int] = set()
-    definitions: set[tuple[str, str]] = set()
+    definitions: set[tuple[str, str, bool]] = set()
     outermost = True
     while found.names:
         following = _Words()
@@ -93,6 +113,9 @@ async def guard(connection: asyncpg.Connection[Any], tokens: Sequence[Token]) ->
             body = _body(routine, found.origin(routine["schema"], routine["name"]))
             if body:
                 functions.add(routine["name"])
+                is_called = found.has_call(routine["schema"], routine["name"])
+                has_unseen |= routine["volatility"] == "i" or not is_called
+                read |= _names(body)
             following.add(body, f"the function {_label(routine)}")
         rows = await fetch(
             connection, "inspect.query", "definitions", names=[*found.names], ambient=outermost
@@ -101,12 +124,20 @@ async def guard(connection: asyncpg.Connection[Any], tokens: Sequence[Token]) ->
             if row["kind"] == "program":
                 raise _refused(f"the foreign table {row['label']} runs a program of the server")
             label = f"the {row['kind']} {row['label']}"
-            if (label, row["definition"]) not in definitions:
-                definitions.add((label, row["definition"]))
-                following.add(list(tokenize(row["definition"])), label)
+            is_read = row["name"] in read
+            definition = label, row["definition"], is_read
+            if definition not in definitions:
+                definitions.add(definition)
+                tokens = list(tokenize(row["definition"]))
+                following.add(tokens, label)
+                read |= _names(tokens) if is_read else set()
         names |= following.names
         found, outermost = following, False
-    return Inside(frozenset(functions), frozenset(names))
+    return Inside(frozenset(functions), has_unseen, frozenset(read), frozenset(names))
+
+
+def _names(tokens: Iterable[Token]) -> set[str]:
+    return {token.text for token in tokens if token.kind in _NAMES}
 
 
 async def guard_relation(connection: asyncpg.Connection[Any], relation: Relation) -> None:
@@ -123,7 +154,7 @@ async def _routines(
         "routines",
         names=[name for name, _ in found.calls],
         qualifiers=[qualifier for _, qualifier in found.calls],
-        operators=[*found.operators],
+        operators=[*(found.operators | _IMPLIED)],
         ambient=ambient,
     )
 
@@ -142,7 +173,7 @@ def _body(routine: Mapping[str, Any], origin: str | None) -> list[Token]:
     elif language in _READABLE:
         body = list(tokenize(routine["definition"]))
         deed = _unreadable(body)
-    elif routine["extension"] is not None and language == "c":
+    elif routine["extension"] is not None and language in _COMPILED:
         deed = extensions.deed(routine["extension"], name, volatility)
     else:
         deed = f"is written in {language}, which cannot be looked into"

@@ -8,16 +8,19 @@ whatever is sensitive below it: in doubt a column is masked.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
 
 from dbctl.db.catalog import fetch
+from dbctl.errors import RefusedError
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
-from dbctl.inspect.query.guard import Inside
-from dbctl.inspect.query.plan import Node, flatten
-from dbctl.inspect.query.preparing import Prepared
+from dbctl.inspect.query.guard import Inside, guard
+from dbctl.inspect.query.plan import Node, flatten, hides_a_step, is_derived, relations_of
+from dbctl.inspect.query.preparing import Prepared, prepare
+from dbctl.inspect.query.statement import parse_statement
+from dbctl.inspect.query.subqueries import columns_of, has_only_literal_values
 from dbctl.inspect.query.taint import Sensitive, Taint
 
 # Of the catalogue, what holds values of other tables, or secrets.
@@ -31,7 +34,10 @@ _CATALOGUE = {
 }
 
 
-async def masked_columns(
+_UNKNOWN = "what it is made of may not be read"
+
+
+async def trace(
     connection: asyncpg.Connection[Any],
     prepared: Prepared,
     parameters: Sequence[str | None],
@@ -43,23 +49,51 @@ async def masked_columns(
     `inside` is what the plan does not show: the result of a function that names a relation with a
     masked column is masked.
     """
-    if masks == NOTHING_MASKED or not prepared.columns:
+    if masks == NOTHING_MASKED:
         return [None] * len(prepared.columns)
     explain = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {prepared.text}"
     plan: Node = json.loads(await connection.fetchval(explain, *parameters))[0]["Plan"]
-    read = {(n["Schema"], n["Relation Name"]) for n in flatten(plan) if "Relation Name" in n}
+    steps = list(flatten(plan))
+    read = {(schema, name) for node in steps for schema, name, _ in relations_of(node)}
+    inner = await masked_inside(connection, inside, masks)
+    unseen = inner if inside.has_unseen else None
+    if hides_a_step(plan):
+        names = {token.text for token in prepared.statement.tokens} | inside.names
+        unseen = unseen or await masked_among(connection, names, masks)
+    derived = {str(node.get("CTE Name", node["Alias"])) for node in steps if is_derived(node)}
     relations = await _sensitive(connection, read, masks)
-    revealing: dict[str, str] = {}
-    if inside.functions:
-        named = await _sensitive(connection, {(None, name) for name in inside.names}, masks)
-        reason = next((one.any for one in named.values() if one.any), None)
-        revealing = dict.fromkeys(inside.functions, reason) if reason else {}
-    taint = Taint(plan, relations, revealing)
+    taint = Taint(
+        plan,
+        relations,
+        revealing=dict.fromkeys(inside.functions, inner) if inner else {},
+        unseen=unseen,
+        # Of a view's own subqueries, the statement tells nothing.
+        names=await columns_of(connection, prepared.text, derived - inside.names),
+        plain_values=has_only_literal_values(prepared.statement.tokens)
+        and "values" not in inside.names,
+    )
     traced = taint.outputs(len(prepared.columns))
     return [
         reason or (None if taint.is_column(at) else masks.reason("", "", name, type_.type))
         for at, (reason, (name, type_)) in enumerate(zip(traced, prepared.columns, strict=True))
     ]
+
+
+async def masked_inside(
+    connection: asyncpg.Connection[Any], inside: Inside, masks: Masks
+) -> str | None:
+    """Return why what functions read is masked, None where none of it is."""
+    return await masked_among(connection, inside.read, masks)
+
+
+async def masked_among(
+    connection: asyncpg.Connection[Any], names: Collection[str], masks: Masks
+) -> str | None:
+    """Return why a column of a relation with one of these names is masked, None if none is."""
+    if masks == NOTHING_MASKED or not names:
+        return None
+    named = await _sensitive(connection, {(None, name) for name in names}, masks)
+    return next((one.any for one in named.values() if one.any), None)
 
 
 async def _sensitive(
@@ -77,18 +111,42 @@ async def _sensitive(
         names=[name for _, name in wanted],
     )
     found: dict[tuple[str, str], Sensitive] = {}
+    kept: dict[tuple[str, str], int] = {}
     for row in rows:
-        sensitive = found.setdefault((row["schema"], row["name"]), Sensitive({}, set()))
+        key = row["schema"], row["name"]
+        sensitive = found.setdefault(key, Sensitive({}, set()))
         sensitive.columns.add(row["column"])
+        if row["kept"] is not None:
+            kept[key] = row["kept"]
         if row["schema"] == "pg_catalog":
             reason = _of_catalogue(row["name"], row["column"])
         else:
             reason = masks.reason(
-                row["ancestor_schema"], row["ancestor"], row["column"], row["type"]
+                row["ancestor_schema"], row["ancestor"], row["origin"], row["type"]
             )
         if reason is not None:
             sensitive.reasons.setdefault(row["column"], reason)
+    for key, oid in kept.items():
+        for column, reason in (await _origins(connection, oid, masks)).items():
+            found[key].reasons.setdefault(column, reason)
     return found
+
+
+async def _origins(
+    connection: asyncpg.Connection[Any], oid: int, masks: Masks
+) -> Mapping[str, str]:
+    """Return the masked columns of a materialized view; all where its origin may not be read."""
+    text = await connection.fetchval("SELECT pg_catalog.pg_get_viewdef($1::pg_catalog.oid)", oid)
+    statement = parse_statement(text)
+    prepared = await prepare(connection, statement)
+    names = [name for name, _ in prepared.columns]
+    try:
+        async with connection.transaction():
+            inside = await guard(connection, statement.tokens)
+            reasons = await trace(connection, prepared, (), inside, masks)
+    except (asyncpg.InsufficientPrivilegeError, RefusedError):
+        return dict.fromkeys(names, _UNKNOWN)
+    return {n: reason for n, reason in zip(names, reasons, strict=True) if reason}
 
 
 def _of_catalogue(table: str, column: str) -> str | None:

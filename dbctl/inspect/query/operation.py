@@ -13,11 +13,12 @@ from dbctl.db.names import quote
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.inspect.data.collecting import collect
 from dbctl.inspect.data.cost import Guard
+from dbctl.inspect.data.discreet import discreet
 from dbctl.inspect.data.results import Header
 from dbctl.inspect.data.source import Answer, Field, Source
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query.guard import guard
-from dbctl.inspect.query.lineage import masked_columns
+from dbctl.inspect.query.lineage import masked_among, masked_inside, trace
 from dbctl.inspect.query.preparing import Prepared, Type, bind, misunderstood, prepare
 from dbctl.inspect.query.results import QueryResult
 from dbctl.inspect.query.statement import Opening, parse_statement
@@ -72,24 +73,34 @@ async def find_query(
     if connection.get_settings().is_superuser == "on":
         tell(_SUPERUSER)
     parameters = await bind(connection, prepared, values)
+    named = {token.text for token in statement.tokens} | inside.names
+    private = await masked_among(connection, named, masks) is not None
     if statement.opening is not Opening.READ:
-        source = await _told(connection, prepared, parameters)
+        # A plan has the results of functions in it that became constants.
+        reason = await masked_inside(connection, inside, masks) if inside.has_unseen else None
+        with discreet(private):
+            source = await _told(connection, prepared, parameters, reason)
         return _answer(source, limit, is_plan=statement.opening is Opening.EXPLAIN)
     await _check_wrapped(connection, prepared)
-    if cost is not None:
-        bound = "" if limit is None else f" LIMIT {limit + 1:d}"
-        await cost.check(connection, f"SELECT * {_tail(prepared)}{bound}", parameters)
-    reasons = await masked_columns(connection, prepared, parameters, inside, masks)
+    with discreet(private):  # the planner runs functions whose result is a constant
+        if cost is not None:
+            bound = "" if limit is None else f" LIMIT {limit + 1:d}"
+            await cost.check(connection, f"SELECT * {_tail(prepared)}{bound}", parameters)
+        reasons = await trace(connection, prepared, parameters, inside, masks)
     fields = _fields(prepared.columns, reasons)
-    return _answer(Source(fields, _tail(prepared), parameters), limit)
+    return _answer(Source(fields, _tail(prepared), parameters), limit, private=private)
 
 
-def _answer(source: Source, limit: int | None, *, is_plan: bool = False) -> Answer[QueryResult]:
+def _answer(
+    source: Source, limit: int | None, *, is_plan: bool = False, private: bool = False
+) -> Answer[QueryResult]:
     headers = tuple(
         Header(name=f.name, type=f.type, masked=f.masked, reason=f.reason) for f in source.fields
     )
     is_lines = is_plan and all(field.leaf == "text" for field in source.fields)
-    return Answer(source, QueryResult(headers=headers, limit=limit, is_plan=is_lines), limit)
+    return Answer(
+        source, QueryResult(headers=headers, limit=limit, is_plan=is_lines), limit, private
+    )
 
 
 def _fields(
@@ -137,16 +148,22 @@ async def _check_wrapped(connection: asyncpg.Connection[Any], prepared: Prepared
 
 
 async def _told(
-    connection: asyncpg.Connection[Any], prepared: Prepared, parameters: tuple[str | None, ...]
+    connection: asyncpg.Connection[Any],
+    prepared: Prepared,
+    parameters: tuple[str | None, ...],
+    reason: str | None,
 ) -> Source:
-    """Return what SHOW or EXPLAIN tell, which cannot be a subquery, as rows like any other's."""
+    """Return what SHOW or EXPLAIN tell, which cannot be a subquery, as rows like any other's.
+
+    With a `reason`, they are masked.
+    """
     try:
         records = await connection.fetch(prepared.text, *parameters)
     except _READ_ONLY as error:
         raise RefusedError(
             first_line(error), hint="inspect only reads.", code=ErrorCode.NOT_READ_ONLY
         ) from error
-    fields = _fields(prepared.columns, [None] * len(prepared.columns))
+    fields = _fields(prepared.columns, [reason] * len(prepared.columns))
     numbers = range(1, len(fields) + 1)
     lists = ", ".join(f"pg_catalog.unnest(${number}::pg_catalog.text[])" for number in numbers)
     names = ", ".join(f"c{number}" for number in numbers)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dbctl.inspect.query.plan import Node, flatten, inputs, is_aside
-from dbctl.sqltokens import Kind, Token, TokenReader, tokenize, words
+from dbctl.inspect.query.expressions import CALL, SUBPLANS, is_plain, references
+from dbctl.inspect.query.plan import (
+    Node,
+    flatten,
+    inputs,
+    is_aside,
+    is_derived,
+    relations_of,
+    subplan_names,
+)
+from dbctl.sqltokens import Token, tokenize, words
 
-_NAMES = (Kind.WORD, Kind.QUOTED)
-# Before what is no column: a field of a value, the name of a window or of a collation.
-_BEFORE_OTHERS = {
-    Token(Kind.SYMBOL, "."), Token(Kind.WORD, "over"), Token(Kind.WORD, "collate"),
-}  # fmt: skip
-# Functions whose result tells nothing of a value.
-_TELLS_NOTHING = words("count exists")
 # What is no name of a column in an expression that the server wrote.
 _SYNTAX = words(
     """
@@ -29,9 +31,7 @@ _SYNTAX = words(
     window with within without zone
     """
 )
-_SUBPLANS = {"subplan": "SubPlan", "initplan": "InitPlan"}
-# In place of an alias: a function is called.
-_CALL = "()"
+_SYSTEM_COLUMNS = words("cmax cmin ctid tableoid xmax xmin")
 _HIDDEN = "it may come from a column that is masked"
 
 
@@ -52,18 +52,26 @@ class Taint:
     """What is sensitive of what each step of `plan` puts out.
 
     `relations` says it of each relation that is read, by schema and name, `revealing` of the
-    functions whose result is sensitive.
+    functions whose result is sensitive; `unseen` is the reason of those whose call a plan does not
+    show. `names` has the columns of subqueries and CTEs. With `plain_values`, VALUES tell nothing.
     """
 
     def __init__(
         self,
         plan: Node,
         relations: Mapping[tuple[str, str], Sensitive],
+        *,
         revealing: Mapping[str, str],
+        unseen: str | None,
+        names: Mapping[str, Sequence[str]],
+        plain_values: bool,
     ) -> None:
         self._plan = plan
         self._revealing = revealing
-        reasons = (*(r.any for r in relations.values()), *revealing.values())
+        self._unseen = unseen
+        self._names = names
+        self._plain_values = plain_values
+        reasons = (*(r.any for r in relations.values()), *revealing.values(), unseen)
         self._everything = next((reason for reason in reasons if reason), None)
         # By the alias of a step; of a derived one a reason holds for all its columns.
         self._relations: dict[str, Sensitive] = {}
@@ -73,9 +81,13 @@ class Taint:
         # The text of what the first of several inputs puts out, where another one is sensitive.
         self._stained: dict[tuple[Token, ...], str] = {}
         for node in flatten(plan):
-            if "Relation Name" in node:
-                key = node["Schema"], node["Relation Name"]
-                self._relations[node["Alias"]] = relations.get(key, Sensitive({}, set()))
+            for schema, name, known_as in relations_of(node):
+                found = relations.get((schema, name), Sensitive({}, set()))
+                self._relations[known_as] = found
+            if is_derived(node):  # nothing, until something is found
+                self._derived[node["Alias"]] = None
+            if is_aside(node):
+                self._subplans.update(dict.fromkeys(subplan_names(node)))
         if self._everything:
             self._settle()
 
@@ -92,7 +104,7 @@ class Taint:
         if at >= len(texts):
             return False
         tokens = list(tokenize(texts[at]))
-        match list(_references(tokens)):
+        match list(references(tokens)):
             case [(None, name)]:
                 known = any(name in relation.columns for relation in self._relations.values())
                 return known and len(tokens) == 1
@@ -121,12 +133,9 @@ class Taint:
         if "Output" not in node:
             self._outputs(node)  # what it stains
         if is_aside(node):
-            name = node.get("Subplan Name", "").partition(" (returns ")
-            reason = next((found for found in self._outputs(node) if found), None)
-            self._subplans[name[0]] = reason
-            for returned in name[2].removesuffix(")").split(","):
-                self._subplans[returned.strip()] = reason
-        if "Alias" in node and "Relation Name" not in node:
+            reason = self._any(node)
+            self._subplans.update(dict.fromkeys(subplan_names(node), reason))
+        if is_derived(node):
             self._derive(node)
 
     def _derive(self, node: Node) -> None:
@@ -134,29 +143,30 @@ class Taint:
         alias = node["Alias"]
         match node["Node Type"]:
             case "Subquery Scan":
-                self._rename(node, inputs(node)[0])
-            case "CTE Scan":
-                self._rename(node, self._named(f"CTE {node['CTE Name']}"))
-            case "WorkTable Scan":
-                union = self._named(f"CTE {node['CTE Name']}")
-                self._derived[alias] = self._any(union) if union else self._everything
+                self._rename(alias, alias, inputs(node)[0])
+            case "CTE Scan" | "WorkTable Scan":
+                name = node["CTE Name"]
+                self._rename(alias, name, self._named(f"CTE {name}"))
             case "Function Scan" | "Table Function Scan":
                 call = node.get("Function Call") or node.get("Table Function Call")
                 self._derived[alias] = self._reason(call) if call else self._everything
+            case "Values Scan" if self._plain_values:
+                pass
             case _:  # of values, what they are is not told
                 self._derived[alias] = self._everything
 
     def _named(self, name: str) -> Node | None:
-        return next((n for n in flatten(self._plan) if n.get("Subplan Name") == name), None)
+        """Return the only CTE of a name; which one is read where there are two is not told."""
+        found = [node for node in flatten(self._plan) if node.get("Subplan Name") == name]
+        return found[0] if len(found) == 1 else None
 
-    def _rename(self, node: Node, source: Node | None) -> None:
-        """Note the columns of `node` by those of `source`, where they are the same in number."""
-        texts = self._texts(node)
+    def _rename(self, alias: str, name: str, source: Node | None) -> None:
+        """Note the columns of a subquery or CTE by what `source` puts out, in their order."""
         found = self._outputs(source) if source else []
-        names = [_column(text, node["Alias"]) for text in texts]
-        if len(found) == len(names) and all(names):
-            self._columns[node["Alias"]] = dict(zip(map(str, names), found, strict=True))
-        self._derived[node["Alias"]] = self._any(source) if source else self._everything
+        names = self._names.get(name, ())
+        if names and len(found) >= len(names):
+            self._columns[alias] = dict(zip(names, found, strict=False))
+        self._derived[alias] = self._any(source) if source else self._everything
 
     def _any(self, node: Node) -> str | None:
         return next((reason for reason in self._outputs(node) if reason), None)
@@ -193,97 +203,49 @@ class Taint:
             length = len(stained)
             if any(tuple(tokens[at : at + length]) == stained for at in range(len(tokens))):
                 return reason
-        return next((r for r in map(self._of, _references(tokens)) if r), None)
+        if self._unseen and not is_plain(tokens):
+            return self._unseen
+        return next((r for r in map(self._of, references(tokens)) if r), None)
 
     def _of(self, reference: tuple[str | None, str]) -> str | None:
         alias, column = reference
         if alias is None:
             return self._bare(column)
-        if alias == _CALL:
+        if alias == CALL:
             return self._revealing.get(column)
-        if alias in _SUBPLANS.values() or alias == "$":
+        if alias in SUBPLANS.values() or alias == "$":
             name = f"{alias}{column}" if alias == "$" else f"{alias} {column}"
-            return self._subplans.get(name)
+            return self._subplans.get(name, self._everything)
         if column == "*":
             return self._whole(alias)
         if relation := self._relations.get(alias):
             return relation.reasons.get(column)
+        if parts := self._parts(alias):
+            return next((p.reasons[column] for p in parts if column in p.reasons), None)
         if column in self._columns.get(alias, {}):
             return self._columns[alias][column]
         return self._derived.get(alias, self._everything)
 
     def _whole(self, alias: str) -> str | None:
-        relation = self._relations.get(alias)
-        return relation.any if relation else self._derived.get(alias, self._everything)
+        if alias in self._relations:
+            return self._relations[alias].any
+        if parts := self._parts(alias):
+            return next((part.any for part in parts if part.any), None)
+        return self._derived.get(alias, self._everything)
+
+    def _parts(self, alias: str) -> list[Sensitive]:
+        """Return the partitions or children that are read for a table: of `t`, `t_1`, `t_2`, …"""
+        if alias in self._derived:
+            return []
+        return [
+            relation
+            for known_as, relation in self._relations.items()
+            if known_as.startswith(f"{alias}_") and known_as[len(alias) + 1 :].isdecimal()
+        ]
 
     def _bare(self, column: str) -> str | None:
         """Say it of a name alone, which the server writes where only one relation is read."""
         relations = self._relations.values()
         if any(column in relation.columns for relation in relations):
             return next((r.reasons[column] for r in relations if column in r.reasons), None)
-        return None if column in _SYNTAX else _HIDDEN
-
-
-def _column(text: str, alias: str) -> str | None:
-    """Return the column that an expression is, if it is one of `alias` and nothing else."""
-    tokens = list(tokenize(text))
-    found = list(_references(tokens))
-    is_plain = len(tokens) == 3 and len(found) == 1 and found[0][0] == alias
-    return found[0][1] if is_plain else None
-
-
-def _references(tokens: Sequence[Token]) -> Iterator[tuple[str | None, str]]:
-    """Yield what an expression reads: alias and column, None and a name, a subplan, a function.
-
-    What tells nothing of a value is left out: count(…), EXISTS, IS NULL.
-    """
-    reader = TokenReader(tokens)
-    while token := reader.peek():
-        if token.text == "$" and token.kind is Kind.SYMBOL:
-            number = reader.peek(1)
-            reader.position += 2
-            yield "$", number.text if number else ""
-        elif reader.accept("::"):
-            _skip_type(reader)
-        elif token.kind in _NAMES:
-            yield from _reference(reader)
-        else:
-            reader.position += 1
-
-
-def _reference(reader: TokenReader) -> Iterator[tuple[str | None, str]]:
-    """Step over the name that comes next, and yield it if it is one of what is read."""
-    first, before = reader.peek(), reader.peek(-1) if reader.position else None
-    is_word = first is not None and first.kind is Kind.WORD
-    parts = reader.name_parts()
-    if reader.at("("):
-        if is_word and len(parts) == 1 and parts[0] in _TELLS_NOTHING:
-            reader.skip_group()
-        elif is_word and parts == ["extract"]:
-            reader.position += 2
-        else:
-            yield _CALL, parts[-1]
-        return
-    after = reader.peek()
-    if is_word and parts[0] in _SUBPLANS and after is not None and after.kind is Kind.NUMBER:
-        reader.position += 1
-        yield _SUBPLANS[parts[0]], after.text
-        return
-    if reader.at("*") and reader.tokens[reader.position - 1].text == ".":
-        reader.position += 1
-        yield parts[0], "*"
-        return
-    if before in _BEFORE_OTHERS:
-        return
-    if reader.at("is", "null") or reader.at("is", "not", "null"):
-        return
-    yield (parts[0], parts[1]) if len(parts) > 1 else (None, parts[0])
-
-
-def _skip_type(reader: TokenReader) -> None:
-    """Step over the name of a type, as the server writes it behind a cast."""
-    reader.name_parts()
-    while reader.accept_any("precision", "varying", "with", "without", "time", "zone") or (
-        reader.at("(") or reader.at("[")
-    ):
-        reader.skip_group()
+        return None if column in _SYNTAX or column in _SYSTEM_COLUMNS else _HIDDEN

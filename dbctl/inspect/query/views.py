@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from dbctl.inspect.data.views import masked_footer, table_of
+from dbctl.inspect.data.views import footer, masked_footer, table_of
 from dbctl.inspect.query.results import QueryResult
 from dbctl.rendering import safe
 
@@ -12,10 +12,10 @@ def query(result: QueryResult, *, full: bool = False) -> RenderableType:
     """Show the rows of a query; a plan as the lines that it is. `full` shortens no value."""
     if result.is_plan:
         return Group(*(_line(str(value)) for row in result.rows for value in row.values()))
-    footer = [safe(_footer(result), "muted"), *masked_footer(result.headers)]
+    below = [safe(footer(result), "muted"), *masked_footer(result.headers)]
     if not (result.headers and result.rows):
-        return Group(*footer)
-    return Group(table_of(result, full=full), *footer)
+        return Group(*below)
+    return Group(table_of(result, full=full), *below)
 
 
 def _line(text: str) -> Text:
@@ -23,10 +23,3 @@ def _line(text: str) -> Text:
     line = safe(text)
     line.no_wrap, line.overflow = True, "ignore"
     return line
-
-
-def _footer(result: QueryResult) -> str:
-    if not result.count:
-        return "no rows"
-    told = "1 row" if result.count == 1 else f"{result.count:,} rows"
-    return f"{told}, and there are more: --limit N, or --all" if result.more else told

@@ -10,7 +10,8 @@ import os
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from dbctl.inspect.cache import cache_folder, digest, load, save
@@ -35,9 +36,9 @@ def marked(settings: Settings) -> tuple[str, ...]:
     known = _known(load(path))
     if known is not None:
         return known
-    began = time.time_ns()
+    began, before = time.time_ns(), set(sys.modules)
     found = _found(settings)
-    stamps = _stamps(_sources(settings))
+    stamps = _stamps(_sources(settings, before))
     # One that was written meanwhile may be another than the one that was imported.
     if stamps is not None and all(modified < began for modified, _ in stamps.values()):
         save(path, {"files": stamps, "marked": found})
@@ -69,26 +70,48 @@ def _found(settings: Settings) -> list[str]:
     )
 
 
-def _sources(settings: Settings) -> Iterator[str]:
-    """Yield the files of the imported modules that may be edited, and their folders.
+def _sources(settings: Settings, before: Container[str]) -> Iterator[str]:
+    """Yield the files of the modules that may be edited, and their folders.
 
-    Those are the project's, and what else is not installed.
+    Those are the project's, and of what was imported since `before` all that is not installed.
     """
     own = sys.modules[settings.models.partition(".")[0]]
     home = str(Path(own.__file__).parent) if own.__file__ else ""
     installed = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
-    for module in list(sys.modules.values()):
+    for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and ((home and file.startswith(home)) or not file.startswith(installed)):
+        if not file:
+            continue
+        is_new = name not in before and not file.startswith(installed)
+        if is_new or (home and file.startswith(home)):
             yield file
             yield str(Path(file).parent)
     yield str(settings.project)
 
 
 def _stamps(paths: Iterable[str]) -> _Stamps | None:
-    """Return when each of the files was last modified, in ns, and its size; None if one is gone."""
+    """Return the stamp of each file and folder; None if one is gone."""
     try:
-        found = {path: Path(path).stat() for path in sorted(set(paths))}
+        return {path: _stamp(Path(path)) for path in sorted(set(paths))}
     except (OSError, ValueError):
         return None
-    return {path: [stat.st_mtime_ns, stat.st_size] for path, stat in found.items()}
+
+
+def _stamp(path: Path) -> list[int]:
+    """Return when a file was last modified, in ns, and its size.
+
+    Of a folder, when the newest of its sources was, and a sum of their names and its folders': its
+    own time changes when the import writes bytecode.
+    """
+    if not path.is_dir():
+        stat = path.stat()
+        return [stat.st_mtime_ns, stat.st_size]
+    names, newest = [], 0
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                newest = max(newest, entry.stat().st_mtime_ns)
+            elif entry.name == "__pycache__" or not entry.is_dir():
+                continue
+            names.append(entry.name)
+    return [newest, zlib.crc32("/".join(sorted(names)).encode(errors="surrogateescape"))]

@@ -83,9 +83,9 @@ class Judge:
             broken = f"select c.{row} from ({self._complete()}) c where {violation.condition}"  # noqa: S608
         if delete:
             statement = f"delete from {stage} d where d.{row} in ({broken})"  # noqa: S608
-            statement += f" returning d.{row}, pg_catalog.row_to_json(d)::pg_catalog.text"
+            statement += f" returning d.{row}, pg_catalog.row_to_json(d.*)::pg_catalog.text"
         else:
-            statement = f"select d.{row}, pg_catalog.row_to_json(d)::pg_catalog.text "
+            statement = f"select d.{row}, pg_catalog.row_to_json(d.*)::pg_catalog.text "
             statement += f"from {stage} d where d.{row} in ({broken}) order by 1"
         async with connection.stream(text(_escaped(statement))) as result:
             async for number, record in result:

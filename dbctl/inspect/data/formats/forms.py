@@ -72,7 +72,7 @@ class Ndjson:
         """Return the rows with their line breaks, which are outside of texts, made blanks."""
         if _QUOTE.encode() not in lines:
             return lines
-        rows = (row.replace(b"\n", b" ").replace(b"\r", b" ") for row in _rows(lines))
+        rows = (row.replace(b"\n", b" ").replace(b"\r", b" ") for row in lines_of(lines))
         return b"".join(row + b"\n" for row in rows)
 
     def tail(self, end: End) -> bytes:  # noqa: ARG002
@@ -96,7 +96,7 @@ class Json:
     def rows(self, lines: bytes) -> bytes:
         """Return the rows, each on a line unless json in it has several."""
         if _QUOTE.encode() in lines:
-            rows = b",\n    ".join(_rows(lines))
+            rows = b",\n    ".join(lines_of(lines))
         else:
             rows = lines[:-1].replace(b"\n", b",\n    ")
         before = b"\n    " if self._first else b",\n    "
@@ -139,5 +139,6 @@ def json_encoding(fields: Sequence[Field], *, flat: bool = False) -> Encoding:
     )
 
 
-def _rows(lines: bytes) -> Iterator[bytes]:
+def lines_of(lines: bytes) -> Iterator[bytes]:
+    """Yield the JSON of each row, which has several lines where json in it has."""
     return (match[1] or match[2] for match in _ROW.finditer(lines))

@@ -6,6 +6,7 @@ import io
 import re
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from datetime import time
 from typing import Any
 
 from dbctl.errors import ErrorCode, OperationFailed, UsageError
@@ -52,6 +53,8 @@ class Parquet:
     """A Parquet file whose row groups hold some megabytes each."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
+        if not fields:
+            raise UsageError("parquet has no rows without a column", hint="Choose json or csv.")
         self.encoding = Encoding(
             ", ".join(map(encodings.parquet_value, fields)),
             encodings.csv_line(fields, encodings.parquet_value),
@@ -158,6 +161,9 @@ def _converted(column: Any, field: Field, kind: Any) -> Any:
         return pa.array(map(_bytes, column.to_pylist()), kind)
     if pa.types.is_list(kind) and pa.types.is_binary(kind.value_type):
         return pa.array((row and [*map(_bytes, row)] for row in column.to_pylist()), kind)
+    if pa.types.is_list(kind) and pa.types.is_time(kind.value_type):  # which cast does not know
+        rows = column.to_pylist()
+        return pa.array((row and [_time(text, field, kind) for text in row] for row in rows), kind)
     return column if column.type == kind else _cast(column, field, kind)
 
 
@@ -203,6 +209,12 @@ def _fits(text: str | None, kind: Any) -> bool:
 
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else b64decode(text)
+
+
+def _time(text: str | None, field: Field, kind: Any) -> time | None:
+    if text == "24:00:00":
+        raise _impossible(field.name, text, kind.value_type)
+    return None if text is None else time.fromisoformat(text)
 
 
 def _impossible(name: str, value: str, kind: Any) -> OperationFailed:

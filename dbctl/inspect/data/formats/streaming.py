@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,14 +11,19 @@ from dbctl.db.session import Pulse
 from dbctl.errors import DbctlError, ExitCode
 from dbctl.inspect.connected import read
 from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson
-from dbctl.inspect.data.formats.transport import End, transport
+from dbctl.inspect.data.formats.transport import transport
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Answer
+from dbctl.inspect.data.verbatim import in_ascii
 from dbctl.inspect.reading import reading
-from dbctl.output import Output, chosen_output, data_file, data_stream, delivered, notice
+from dbctl.output import Output, chosen_output, delivered, notice
 from dbctl.results import ErrorBody
 from dbctl.settings import Settings
+from dbctl.streams import data_file, data_stream, is_unicode
 from dbctl.writer import Writer
+
+# Seconds for which who reads may look at what there is, as in `less`: the transaction idles then.
+_PAUSE = 3600.0
 
 
 def stream[R: RowSet](
@@ -38,8 +42,8 @@ def stream[R: RowSet](
     forms: list[Form] = []
     pulse = Pulse()
 
-    async def streamed(connection: asyncpg.Connection[Any]) -> End:
-        async with reading(connection, statement_timeout):
+    async def streamed(connection: asyncpg.Connection[Any]) -> R:
+        async with reading(connection, statement_timeout, idle_timeout=_PAUSE):
             answer = await find(connection)
             form = form_of(output, answer, csv_safe=csv_safe)
             forms.append(form)
@@ -49,16 +53,22 @@ def stream[R: RowSet](
                 with pulse.rests():
                     await writer.write(data if writer.begun else form.head() + data)
 
-            end = await transport(connection, answer, form.encoding, take)
+            end = await transport(
+                connection, answer, form.encoding, take, statement_timeout=statement_timeout
+            )
             tail = form.tail(end)
             await writer.write(tail if writer.begun else form.head() + tail)
-            return end
+            return answer.blank.model_copy(
+                update={"count": end.count, "more": end.more, "next": end.next}
+            )
 
     try:
         with delivered():
-            end = read(settings, streamed, statement_timeout=statement_timeout, pulse=pulse)
-            if end.more and output is not Output.JSON:
-                _tell(end)
+            result = read(settings, streamed, statement_timeout=statement_timeout, pulse=pulse)
+            if result.more and output is not Output.JSON:
+                from dbctl.inspect.data.views import footer
+
+                notice(footer(result))
     except DbctlError as error:
         if writer.torn:  # in the middle of a line no more can be told
             chosen_output.set(Output.TABLE)
@@ -95,16 +105,14 @@ def form_of(output: Output, answer: Answer[Any], *, csv_safe: bool = False) -> F
 
 
 def _escape(output: Output) -> Callable[[str], str] | None:
-    """Return what makes text of a format fit for a terminal, None for what is no text."""
+    """Return what makes text of a format fit for where it goes, None for what is no text."""
     if output is Output.PARQUET:
         return None
-    if output is Output.VERTICAL or not data_stream().isatty():
+    stream = data_stream()
+    if output.is_json and not is_unicode(stream):
+        return in_ascii
+    if output is Output.VERTICAL or not stream.isatty():
         return str  # each part of a block is made fit before it is coloured
     from dbctl.rendering import visible, visible_json
 
     return visible_json if output.is_json else visible
-
-
-def _tell(end: End) -> None:
-    after = f": continue with --after {shlex.quote(end.next)}" if end.next else ""
-    notice(f"more rows follow the first {end.count:,}{after}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from dbctl import records
 from dbctl.inspect.data import encodings
-from dbctl.inspect.data.formats.forms import json_encoding
+from dbctl.inspect.data.formats.forms import json_encoding, lines_of
 from dbctl.inspect.data.formats.transport import End
 from dbctl.inspect.data.source import Field
+from dbctl.inspect.data.verbatim import decoded
 from dbctl.inspect.data.views import plain
 from dbctl.rendering import styled
 
@@ -23,15 +23,19 @@ class Markdown:
         self._fields = fields
 
     def head(self) -> bytes:
-        """Return the header."""
+        """Return the header, which a table without columns cannot have."""
+        if not self._fields:
+            return b""
         return records.markdown_head([field.name for field in self._fields]).encode()
 
     def rows(self, lines: bytes) -> bytes:
         """Return a line per row."""
+        if not self._fields:
+            return b""
         rows = _texts(lines, self._fields)
         return "".join(
             records.markdown_row("NULL" if text is None else text for text in row) for row in rows
-        ).encode()
+        ).encode(errors="backslashreplace")  # half a surrogate pair in the json of an array
 
     def tail(self, end: End) -> bytes:  # noqa: ARG002
         """Return nothing."""
@@ -67,12 +71,12 @@ class Vertical:
 
 def _texts(lines: bytes, fields: Sequence[Field]) -> Iterator[list[str | None]]:
     """Yield the values of rows as they are told apart in a table; NULL is None."""
-    for line in lines.splitlines():
-        row = json.loads(line)
+    for line in lines_of(lines):
+        row = decoded(line)
         yield [_text(row[field.name], field) for field in fields]
 
 
 def _text(value: Any, field: Field) -> str | None:
     if isinstance(value, str) and encodings.is_flat(field):
         return value
-    return None if value is None else plain(value, field.type)
+    return None if value is None else plain(value)

@@ -1,6 +1,7 @@
 -- The foreign keys of a relation and those that point to it, each from its side: `columns` are its
 -- own, `other_columns` those of the other table, which is itself where a table refers to itself.
--- `indexed` tells whether an index finds the rows of the other table. A key from or to a
+-- `indexed` tells whether an index finds the rows of the other table, `has_parents` whether it is a
+-- partition or inherits from others. A key from or to a
 -- partitioned table has copies for its partitions, which do not count.
 with keys as (
     select
@@ -34,11 +35,18 @@ select
     o.relname::text as relname,
     o.relkind::text as relkind,
     o.relispartition as is_partition,
+    exists (select from pg_catalog.pg_inherits i where i.inhrelid = o.oid) as has_parents,
     array(
         select a.attname::text from pg_catalog.unnest(s.other_key) with ordinality k (attnum, at)
         join pg_catalog.pg_attribute a on a.attrelid = s.other and a.attnum = k.attnum
         order by k.at
     ) as other_columns,
+    array(
+        select pg_catalog.format_type(a.atttypid, a.atttypmod)
+        from pg_catalog.unnest(s.other_key) with ordinality k (attnum, at)
+        join pg_catalog.pg_attribute a on a.attrelid = s.other and a.attnum = k.attnum
+        order by k.at
+    ) as other_types,
     exists (
         select from pg_catalog.pg_index i
         where i.indrelid = s.other and i.indisvalid and i.indpred is null

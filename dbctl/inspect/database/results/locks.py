@@ -11,8 +11,9 @@ class Lock(Part):
     """A lock that a session holds, or waits for where it is not `granted`.
 
     `target` names what is locked, `kind` is its lock type in pg_locks. `waiting_seconds` is None
-    where it is granted. `blocked_by` are pids, 0 for a prepared transaction, and `pid` is None for
-    one. `transaction_seconds` is the age of the transaction that has it.
+    where it is granted. `blocked_by` are pids, 0 for a prepared transaction; that has no `pid` but
+    a name of its own, `prepared`, and `remedy` is the SQL that ends it. `transaction_seconds` is
+    the age of the transaction that has it.
     """
 
     kind: str
@@ -20,6 +21,8 @@ class Lock(Part):
     mode: str
     granted: bool
     pid: int | None
+    prepared: str | None
+    remedy: str | None
     user: str | None
     application: str | None
     waiting_seconds: float | None

@@ -113,8 +113,12 @@ cross join lateral (
     cross join lateral (
         select case
             when a.attnum is not null then pg_catalog.quote_ident(a.attname)
-            when state.locked then pg_catalog.format('(expression %s)', at + 1)
-            else pg_catalog.pg_get_indexdef(i.indexrelid, at + 1, true)
+            -- Of an index that is dropped meanwhile nothing is told.
+            else coalesce(
+                case when not state.locked
+                    then pg_catalog.pg_get_indexdef(i.indexrelid, at + 1, true) end,
+                pg_catalog.format('(expression %s)', at + 1)
+            )
         end as text
     ) key
 ) keys

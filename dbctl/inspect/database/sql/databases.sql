@@ -2,7 +2,7 @@
 select
     d.datname::text as name,
     case
-        when pg_catalog.has_database_privilege(d.datname, 'CONNECT')
+        when pg_catalog.has_database_privilege(d.oid, 'CONNECT')
             or pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')
             then pg_catalog.pg_database_size(d.oid)
     end as bytes

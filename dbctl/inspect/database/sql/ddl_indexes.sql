@@ -1,5 +1,5 @@
--- The indexes of a relation as SQL, but for what comes with a constraint or from a parent's index.
--- `backs` tells that a constraint makes it: only what was set for it afterwards counts then.
+-- The indexes of a relation as SQL. `backs` tells that a constraint makes it: only what was set for
+-- it afterwards counts then. Of two that are alike the first one becomes a part of the parent's.
 select
     pg_catalog.format('%I.%I', n.nspname, c.relname) as name,
     pg_catalog.quote_ident(c.relname) as bare_name,
@@ -8,7 +8,6 @@ select
         select from pg_catalog.pg_constraint k
         where k.conindid = i.indexrelid and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x')
     ) as backs,
-    c.relispartition as inherited,
     coalesce(c.reloptions, '{}') as options,
     i.indisclustered as clustered,
     i.indisreplident as identifies,
@@ -25,5 +24,6 @@ select
 from pg_catalog.pg_index i
 join pg_catalog.pg_class c on c.oid = i.indexrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where i.indrelid = :relation
-order by c.relname
+-- One that is dropped meanwhile has none.
+where i.indrelid = :relation and pg_catalog.pg_get_indexdef(i.indexrelid) is not null
+order by c.relispartition desc, c.relname

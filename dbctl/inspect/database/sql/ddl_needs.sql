@@ -8,7 +8,10 @@ with parts (classid, objid) as (
     from pg_catalog.pg_attrdef d where d.adrelid = :relation
     union
     select 'pg_catalog.pg_constraint'::pg_catalog.regclass, c.oid
-    from pg_catalog.pg_constraint c where c.conrelid = :relation
+    from pg_catalog.pg_constraint c
+    left join pg_catalog.pg_constraint p on p.oid = c.conparentid
+    -- A foreign key to a partitioned table has copies for its partitions.
+    where c.conrelid = :relation and p.conrelid is distinct from c.conrelid
     union
     select 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid
     from pg_catalog.pg_trigger t where t.tgrelid = :relation and not t.tgisinternal
@@ -23,9 +26,13 @@ with parts (classid, objid) as (
     from pg_catalog.pg_index i where i.indrelid = :relation
 ),
 needed as (
-    select distinct d.refclassid, d.refobjid
+    -- An array comes with what it is of.
+    select distinct d.refclassid, coalesce(nullif(a.typelem, 0), d.refobjid) as refobjid
     from parts
     join pg_catalog.pg_depend d on d.classid = parts.classid and d.objid = parts.objid
+    left join pg_catalog.pg_type a
+        on d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass and a.oid = d.refobjid
+        and a.typcategory = 'A'
     where d.deptype in ('n', 'a')
       and not (
           d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
@@ -72,4 +79,6 @@ from needed
 cross join lateral pg_catalog.pg_identify_object(needed.refclassid, needed.refobjid, 0) i
 left join pg_catalog.pg_type t
     on needed.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass and t.oid = needed.refobjid
+-- An index comes with its table.
+where i.type <> 'index'
 order by i.type = 'schema' desc, i.type, i.identity

@@ -26,5 +26,6 @@ cross join lateral (
         select t.relid from pg_catalog.pg_partition_tree(c.oid) t where t.isleaf
     ))
 ) parts
-where i.indrelid = :relation
+-- One that is dropped meanwhile has none.
+where i.indrelid = :relation and pg_catalog.pg_get_indexdef(i.indexrelid) is not null
 order by i.indisprimary desc, c.relname

@@ -17,14 +17,14 @@ select
         join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
         where i.inhrelid = c.oid order by i.inhseqno
     ) as parents,
-    (
+    array(
         select i.inhparent::int8 from pg_catalog.pg_inherits i
-        where i.inhrelid = c.oid order by i.inhseqno limit 1
-    ) as parent_oid,
+        where i.inhrelid = c.oid order by i.inhseqno
+    ) as parent_oids,
     pg_catalog.format('%I.%I', n.nspname, c.relname) as label,
     n.nspname::text as schema,
     c.relname::text as name,
-    case when c.relforcerowsecurity then 'forced' when c.relrowsecurity then 'on' end
+    case when c.relrowsecurity then case when c.relforcerowsecurity then 'forced' else 'on' end end
         as row_security,
     c.relrowsecurity as has_row_security,
     c.relforcerowsecurity as forces_row_security,

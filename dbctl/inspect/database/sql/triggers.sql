@@ -7,9 +7,11 @@ select
     case t.tgenabled when 'O' then 'origin' when 'A' then 'always' when 'R' then 'replica'
         else 'no' end as enabled,
     t.tgparentid <> 0 as inherited,
+    coalesce(t.tgenabled <> above.tgenabled, false) as unlike_parent,
     pg_catalog.obj_description(t.oid, 'pg_trigger') as comment
 from pg_catalog.pg_trigger t
 join pg_catalog.pg_proc p on p.oid = t.tgfoid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+left join pg_catalog.pg_trigger above on above.oid = t.tgparentid
 where t.tgrelid = :relation and not t.tgisinternal
 order by t.tgname

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from dbctl.figures import plural
 from dbctl.inspect.database.results.activity import ActivityResult, Backend
-from dbctl.inspect.database.views.figures import duration_cell, missing
+from dbctl.inspect.database.views.figures import duration_cell, missing, pids_cell
 from dbctl.inspect.database.views.fitted import Fitted
 from dbctl.inspect.grid import GridColumn
 from dbctl.rendering import line, safe
@@ -15,6 +15,8 @@ from dbctl.rendering import line, safe
 _SPARE = ("client", "database", "blocked by", "wait", "in state", "application", "user", "kind")
 # Seconds from which an open transaction holds back vacuum, and others, for too long.
 _LONG = 60.0
+# Steps of the tree that are drawn: a pid must stay in sight.
+_STEPS = 6
 
 
 def activity(result: ActivityResult) -> RenderableType:
@@ -36,6 +38,8 @@ def _parts(result: ActivityResult) -> Iterator[RenderableType]:
             ("; with this they can: ", "muted"),
             line(result.grant),
         )
+    if any(0 in backend.blocked_by for backend in result.backends):
+        yield Text("a prepared transaction blocks; `dbctl inspect locks` names it", "muted")
     if blocker := next((b for b in result.backends if _blocks(b, result)), None):
         yield Text.assemble(
             ("to cancel what a session runs, or end it: ", "muted"),
@@ -51,7 +55,7 @@ def _blocks(backend: Backend, result: ActivityResult) -> bool:
 
 def _grid(result: ActivityResult) -> RenderableType:
     columns = [
-        GridColumn("pid"),
+        GridColumn("pid", floor=20),
         GridColumn("kind", floor=20),
         GridColumn("user", floor=20),
         GridColumn("application", floor=20),
@@ -82,7 +86,7 @@ def _grid(result: ActivityResult) -> RenderableType:
             ),
             duration_cell(backend.state_seconds),
             _wait(backend),
-            _blocked(backend),
+            pids_cell(backend.blocked_by),
             _query(backend),
         ]
         for backend in result.backends
@@ -91,7 +95,7 @@ def _grid(result: ActivityResult) -> RenderableType:
 
 
 def _pid(backend: Backend, blocking: set[int]) -> Text:
-    branch = "  " * (backend.depth - 1) + "└ " if backend.depth else ""
+    branch = "  " * (min(backend.depth, _STEPS) - 1) + "└ " if backend.depth else ""
     style = "bad" if backend.pid in blocking and not backend.blocked_by else ""
     return Text.assemble((branch, "muted"), (f"{backend.pid}", style))
 
@@ -108,13 +112,6 @@ def _wait(backend: Backend) -> Text:
         return missing()
     style = "warn" if backend.wait_event_type == "Lock" else "muted"
     return Text(f"{backend.wait_event_type}: {backend.wait_event}", style)
-
-
-def _blocked(backend: Backend) -> Text:
-    if not backend.blocked_by:
-        return missing()
-    who = ", ".join(f"{pid}" if pid else "a prepared transaction" for pid in backend.blocked_by)
-    return Text(who, "warn")
 
 
 def _query(backend: Backend) -> Text:

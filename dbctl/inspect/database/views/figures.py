@@ -7,6 +7,9 @@ from rich.text import Text
 
 from dbctl.figures import ago, duration, size
 
+# Of a long queue only those in front matter.
+_NAMED = 2
+
 
 def missing() -> Text:
     """Return what stands for a value that is not there."""
@@ -42,3 +45,12 @@ def latest(by_hand: datetime | None, auto: datetime | None, now: datetime) -> Te
         return missing()
     moment, word = max(moments)
     return Text.assemble(ago(moment, now), (word, "muted"))
+
+
+def pids_cell(blockers: Sequence[int]) -> Text:
+    """Return who keeps somebody waiting as a cell; 0 is a prepared transaction."""
+    if not blockers:
+        return missing()
+    named = [f"{pid}" if pid else "prepared" for pid in blockers[:_NAMED]]
+    more = f" +{len(blockers) - _NAMED}" if len(blockers) > _NAMED else ""
+    return Text(", ".join(named) + more, "warn")

@@ -35,7 +35,8 @@ def _parts(result: IndexesResult) -> Iterator[RenderableType]:
     for fault in Fault:
         if of_kind := [finding for finding in result.findings if finding.fault is fault]:
             yield from _findings(fault, of_kind)
-    yield _counted(result)
+    if result.indexes:
+        yield _counted(result)
 
 
 def _grid(result: IndexesResult) -> RenderableType:

@@ -1,5 +1,6 @@
 """`inspect table` for people."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -29,6 +30,8 @@ from dbctl.rendering import Verbatim, safe, visible
 
 # More partitions than these are not looked through on a screen; JSON has them all.
 _CHILDREN = 50
+# What stands before a trigger's time: the columns beside it say it already.
+_TRIGGER = re.compile(r'CREATE (?:CONSTRAINT )?TRIGGER (?:"(?:[^"]|"")*"|[^ "]+) ')
 
 
 def table(result: TableResult) -> RenderableType:
@@ -206,9 +209,7 @@ def _triggers(triggers: Sequence[Trigger]) -> RenderableType:
     columns = [GridColumn("name", floor=IDENTIFYING), GridColumn("trigger")]
     rows = []
     for trigger in triggers:
-        # What stands before the time, the columns beside it say already.
-        told = trigger.definition.partition(f" TRIGGER {trigger.name} ")[2]
-        text = safe(told or trigger.definition)
+        text = safe(_TRIGGER.sub("", trigger.definition, count=1))
         if trigger.enabled == "no":
             text.append("  disabled", "warn")
         elif trigger.enabled != "origin":
