@@ -14,13 +14,14 @@ from tests.support.cli import ROOT, invoke
 README = (ROOT / "README.md").read_text()
 MIGRATE = (ROOT / "docs" / "migrate.md").read_text()
 SEED = (ROOT / "docs" / "seed.md").read_text()
+HEALTH = (ROOT / "docs" / "health.md").read_text()
 INSPECT = (ROOT / "docs" / "inspect.md").read_text()
 GROUPS = ("migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
     set(
         re.findall(
             r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
-            README + MIGRATE + SEED + INSPECT,
+            README + MIGRATE + SEED + INSPECT + HEALTH,
             re.MULTILINE,
         )
     )
@@ -35,7 +36,7 @@ def test_there_are_commands_to_check() -> None:
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_of_the_readme_exists_with_its_options(line: str) -> None:
     words = shlex.split(line)
-    is_group = words[0] in {"migrate", "seed", "inspect", "server"}
+    is_group = words[0] in {"migrate", "seed", "inspect", "server"} or words[1:2] == ["serve"]
     command = [word for word in words[: 2 if is_group else 1] if not word.startswith("-")]
     help_text = invoke(*command, "--help").stdout
     assert f"Usage: dbctl {' '.join(command)}" in help_text
