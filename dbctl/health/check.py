@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dbctl.health.loading import Loaded
     from dbctl.settings import Settings
 
+# The SQLSTATE of what a role may not do.
+DENIED = "42501"
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

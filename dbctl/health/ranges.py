@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.db.catalog import fetch
-from dbctl.db.names import quote, typed
+from dbctl.db.names import literal
 
 if TYPE_CHECKING:
     import asyncpg
@@ -69,10 +69,9 @@ def _unread_sequence(row: Mapping[str, Any], role: str) -> Unread | None:
 def _unread_key(key: Mapping[str, Any], role: str) -> Unread | None:
     grants = []
     if not key["reachable"]:
-        grants.append(f"GRANT USAGE ON SCHEMA {typed(key['schema'])} TO {role};")
+        grants.append(f"GRANT USAGE ON SCHEMA {key['schema']} TO {role};")
     if not key["permitted"]:
-        column = typed(key["column"])
-        grants.append(f"GRANT SELECT ({column}) ON {_table(key)} TO {role};")
+        grants.append(f"GRANT SELECT ({key['column']}) ON {key['table']} TO {role};")
     if key["filtered"]:
         grants.append(f"ALTER ROLE {role} BYPASSRLS;")
     if grants:
@@ -99,9 +98,7 @@ def _of_sequence(row: Mapping[str, Any]) -> Use:
 def _remedy(row: Mapping[str, Any]) -> str:
     """Return what makes the range larger: of the column, of its sequence, or of both."""
     widened = _widened(row["table"], row["column"], partitioning=row["partitioning"])
-    if row["partitioning"] and (row["narrow"] or row["sequence_type"] != "bigint"):
-        return widened
-    if row["narrow"]:
+    if row["narrow"] or (row["partitioning"] and row["sequence_type"] != "bigint"):
         return widened
     if row["sequence_type"] != "bigint":
         sequence = f"ALTER SEQUENCE {row['sequence']} AS bigint;"
@@ -109,7 +106,11 @@ def _remedy(row: Mapping[str, Any]) -> str:
     if abs(row["bound"]) < _LARGEST:
         end = "MAXVALUE" if row["ascending"] else "MINVALUE"
         return f"ALTER SEQUENCE {row['sequence']} NO {end};"
-    return f"SELECT setval('{row['sequence']}', …); -- with the largest value that is used"
+    if row["table"] is None:
+        return f"set {row['sequence']} back to the last value that is used, with setval()"
+    end = "max" if row["ascending"] else "min"
+    last = f"SELECT {end}({row['column']}) FROM {row['table']}"  # noqa: S608 - quoted
+    return f"SELECT setval({literal(row['sequence'])}, ({last}));"
 
 
 async def _of_keys(
@@ -120,9 +121,8 @@ async def _of_keys(
         return []
     # Tables that inherit from one need have no index.
     largest = " UNION ALL ".join(
-        f"SELECT {number} AS key, max({quote(key['column'])})::int8 AS last"  # noqa: S608
-        f" FROM {'' if key['partitioned'] else 'ONLY '}"
-        f"{quote(key['schema'])}.{quote(key['table'])}"
+        f"SELECT {number} AS key, max({key['column']})::int8 AS last"  # noqa: S608
+        f" FROM {'' if key['partitioned'] else 'ONLY '}{key['table']}"
         for number, key in enumerate(keys)
     )
     rows = await connection.fetch(largest)
@@ -138,14 +138,10 @@ def _of_key(key: Mapping[str, Any], last: int) -> Use:
         limit=key["bound"],
         percent=max(100 * last / key["bound"], 0.0),
         # A partitioned table's key of one column is what it is partitioned by.
-        remedy=_widened(_table(key), typed(key["column"]), partitioning=key["partitioned"]),
+        remedy=_widened(key["table"], key["column"], partitioning=key["partitioned"]),
         guessed=True,
     )
 
 
-def _table(key: Mapping[str, Any]) -> str:
-    return f"{typed(key['schema'])}.{typed(key['table'])}"
-
-
 def _column(key: Mapping[str, Any]) -> str:
-    return f"{_table(key)}.{typed(key['column'])}"
+    return f"{key['table']}.{key['column']}"

@@ -60,7 +60,7 @@ def select(
     """
     default = {check.name for check in CHECKS if check.default}
     wanted = _names(only, "--only") if only else default
-    left = (wanted | set(also)) - _names(skip, "--skip")
+    left = (wanted | _names(also, "--also")) - _names(skip, "--skip")
     if not left:
         raise UsageError("no check is left", hint=_EVERY)
     return tuple(check for check in CHECKS if check.name in left)

@@ -19,7 +19,7 @@ from dbctl.db.failures import (
 )
 from dbctl.db.session import log_query
 from dbctl.errors import ConnectionFailed, DbctlError
-from dbctl.health.check import Check, Context
+from dbctl.health.check import DENIED, Check, Context
 from dbctl.health.checks import connection as connection_check
 from dbctl.health.failure import Failure, explain
 from dbctl.health.loading import Loaded, load
@@ -38,7 +38,6 @@ _GRACE = 0.25
 _LIMIT = text("select pg_catalog.set_config('statement_timeout', :milliseconds, true)")
 _BEGIN = "begin read only; set local statement_timeout = {milliseconds}"
 _LOST = (DBAPIError, *DRIVER_ERRORS)
-_DENIED = "42501"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +240,7 @@ async def _finding_of(
 def _not_made(check: Check, error: Exception, failure: DbctlError) -> Finding:
     """Say why a check could not be made; `failure` is the `error` in words."""
     driver: Any = getattr(error, "driver_exception", None) or error
-    denied = getattr(driver, "sqlstate", None) == _DENIED
+    denied = getattr(driver, "sqlstate", None) == DENIED
     return Finding(
         status=Status.FAIL if check.essential and not denied else Status.UNKNOWN,
         summary=failure.message,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbctl.health.check import Check
 
 _LEVELS = ("warn", "fail")
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z%]*)")
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%]*)")
 # What a threshold may be written in, by the unit of the check, and what that is in this unit.
 _SECONDS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _BYTES = {"B": 1, "kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40} | {
@@ -89,7 +89,12 @@ def configure(
         configured[name] = _parse(check, value, where)
     for flag in flags:
         key, _, amount = flag.partition("=")
-        name, _, level = key.strip().rpartition(".")
+        name, dot, level = key.strip().rpartition(".")
+        if not dot:
+            raise UsageError(
+                f"--threshold {flag}: it names no level",
+                hint="Write it as NAME.LEVEL=VALUE, such as connections.warn=70.",
+            )
         check = _find(known, name, f"--threshold {flag}", UsageError)
         found = _read(amount.strip(), check, level, f"--threshold {flag}", UsageError)
         thresholds[name] = replace(thresholds[name], **found)

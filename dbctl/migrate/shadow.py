@@ -30,6 +30,7 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from dbctl.db.failures import first_line
+from dbctl.db.names import quote
 from dbctl.db.queries import query
 from dbctl.errors import OperationFailed
 from dbctl.migrate import enums
@@ -103,7 +104,8 @@ async def _undone(connection: AsyncConnection) -> AsyncIterator[None]:
             raise OperationFailed(
                 f"{session['role']} may not make temporary tables in {session['database']}, "
                 "on which the models are compared",
-                hint="Grant it TEMPORARY on the database, or connect as the owner.",
+                hint=f"GRANT TEMPORARY ON DATABASE {quote(session['database'])} "
+                f"TO {quote(session['role'])};",
             )
         yield
         await transaction.rollback()

@@ -149,13 +149,43 @@ def test_what_a_role_may_not_read_is_unknown_and_no_failure(
     server: TestServer, database_url: str
 ) -> None:
     server.execute("CREATE ROLE blind LOGIN")
+    blind_url = database_url.replace("postgres@", "blind@")
     try:
-        looked = health(database_url.replace("postgres@", "blind@"))
+        looked = health(blind_url, "--drift")
+        remedy = looked.check("migrations")["remedy"]
+        execute(database_url, remedy)
+        granted = health(blind_url, "--drift")
+        execute(database_url, granted.check("drift")["remedy"])
+        compared = health(blind_url, "--drift")
     finally:
-        server.execute("DROP ROLE blind")
+        execute(database_url, "DROP OWNED BY blind", "DROP ROLE blind")
     assert (looked.done.exit_code, looked.done.json["status"]) == (0, "unknown")
-    assert looked.statuses == HEALTHY | {"migrations": "unknown"}
-    assert "permission denied" in looked.check("migrations")["output"]
+    assert looked.statuses == HEALTHY | {"migrations": "unknown", "drift": "unknown"}
+    assert looked.check("migrations")["output"] == "permission denied for public.alembic_version"
+    assert remedy == looked.check("drift")["remedy"]
+    assert remedy == "GRANT SELECT ON public.alembic_version TO blind;"
+    assert granted.statuses == HEALTHY | {"drift": "unknown"}
+    assert compared.statuses == HEALTHY | {"drift": "pass"}
+
+
+def test_a_version_in_a_schema_out_of_reach_is_unknown_and_not_missing(
+    server: TestServer, database_url: str
+) -> None:
+    server.execute('CREATE ROLE "select" LOGIN')
+    role_url = database_url.replace("postgres@", "select@")
+    try:
+        execute(database_url, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+        looked = health(role_url)
+        execute(database_url, looked.check("migrations")["remedy"])
+        granted = health(role_url)
+    finally:
+        execute(database_url, 'DROP OWNED BY "select"', 'DROP ROLE "select"')
+    assert (looked.done.exit_code, looked.statuses["migrations"]) == (0, "unknown")
+    assert looked.check("migrations")["remedy"] == (
+        'GRANT USAGE ON SCHEMA public TO "select"; '
+        'GRANT SELECT ON public.alembic_version TO "select";'
+    )
+    assert granted.statuses["migrations"] == "pass"
 
 
 def test_an_empty_database_fails_and_the_remedy_is_a_command(empty_url: str) -> None:

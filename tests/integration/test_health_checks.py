@@ -535,6 +535,34 @@ async def test_a_sequence_that_cannot_be_read_is_unknown_until_it_is_granted(
     assert (await look_at(clerk_url, "sequences")).status is Status.PASS
 
 
+async def test_names_that_are_words_of_sql_are_quoted_in_the_grants_and_in_what_widens_a_key(
+    empty_url: str, clerk_url: str
+) -> None:
+    await execute(
+        empty_url,
+        'create schema "user"',
+        'create table "user"."order" ("select" int primary key)',
+        'insert into "user"."order" values (2000000000)',
+    )
+    hidden = await look_at(clerk_url, "sequences")
+    await execute(empty_url, str(hidden.remedy))
+    found = await look_at(clerk_url, "sequences")
+    assert found.status is Status.WARN
+    assert (await worst_of(empty_url, str(found.remedy))).status is Status.PASS
+
+
+async def test_a_sequence_at_the_end_of_bigint_is_set_back_to_what_is_used(empty_url: str) -> None:
+    await execute(
+        empty_url,
+        """create table "it's" (id bigserial primary key)""",
+        """insert into "it's" values (7)""",
+        """select setval('"it''s_id_seq"', 9223372036854775806)""",
+    )
+    found = await look_at(empty_url, "sequences")
+    assert found.status is Status.FAIL
+    assert (await worst_of(empty_url, str(found.remedy))).status is Status.PASS
+
+
 async def test_a_key_behind_a_policy_is_unknown_for_its_largest_may_be_hidden(
     empty_url: str, clerk_url: str
 ) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+import resource
 import signal
 import socket
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,34 @@ def test_head_is_answered_as_get_is_without_a_body(served: Served, path: str) ->
 def test_other_paths_and_methods_are_refused(served: Served) -> None:
     assert get(served, "/docs").status_code == 404
     assert httpx.post(f"{served.url}{HEALTH}", timeout=30).status_code == 405
+
+
+def test_no_redirect_tells_its_address_or_what_the_host_header_says(served: Served) -> None:
+    answer = get(served, f"{HEALTH}/", host="elsewhere.example")
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
+def test_what_clients_do_wrong_does_not_fill_the_log(served: Served) -> None:
+    address = served.url.removeprefix("http://").rsplit(":", 1)
+    with socket.create_connection((address[0], int(address[1])), timeout=30) as client:
+        client.sendall(b"NONSENSE\r\n\r\n")
+        assert client.recv(64).startswith(b"HTTP/1.1 400 ")
+    get(served, LIVE, connection="upgrade", upgrade="websocket")
+    assert "HTTP request" not in served.stderr
+    assert "pgrade" not in served.stderr
+
+
+def test_who_connects_and_says_nothing_does_not_keep_others_out(migrated_url: str) -> None:
+    with serving(migrated_url) as running, ExitStack() as silent:
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (200, 200))
+        host, _, port = running.url.removeprefix("http://").rpartition(":")
+        for _ in range(4):
+            for _ in range(60):
+                client = silent.enter_context(socket.create_connection((host, int(port)), 30))
+                client.sendall(b"GET / HT")
+            assert get(running, HEALTH).status_code == 200
+        assert "Traceback" not in running.stderr
+        assert "Too many open files" not in running.stderr
 
 
 def test_metrics_count_the_requests_by_path_and_status(served: Served) -> None:
@@ -320,7 +349,7 @@ def test_a_port_that_is_in_use_is_told(migrated_url: str, served: Served) -> Non
     [
         (["--host", "192.0.2.1"], "is no address of this machine"),
         (["--host", "no.such.host.invalid"], "is not known"),
-        (["--also", "conections"], "there is no check 'conections'"),
+        (["--also", "conections"], "--also: there is no check 'conections'"),
         (["--detail"], "must be 16 or more printable ASCII characters"),
     ],
 )
@@ -338,8 +367,9 @@ def test_a_token_that_could_be_guessed_is_refused_and_not_told(migrated_url: str
     assert "short-secret" not in done.stdout + done.stderr
 
 
-def test_that_it_is_open_to_the_whole_network_is_told(migrated_url: str) -> None:
-    with serving(migrated_url, "--host", "0.0.0.0") as running:  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "0"])  # noqa: S104
+def test_that_it_is_open_to_the_whole_network_is_told(migrated_url: str, host: str) -> None:
+    with serving(migrated_url, "--host", host) as running:
         assert "to the whole network" in running.stderr
 
 

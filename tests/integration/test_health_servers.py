@@ -465,6 +465,7 @@ def test_a_setting_that_does_not_exist_is_told(empty_url: str, tmp_path: Path) -
     found = look(empty_url, "settings", project=project)
     assert (found.status, found.observed_value) == (Status.FAIL, 1)
     assert "work_men is not there" in found.summary
+    assert found.remedy == "correct work_men, which this server does not have;"
 
 
 def test_a_setting_that_is_hidden_is_unknown_until_it_is_granted(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.db.catalog import fetch
 from dbctl.db.grants import all_stats, reader
-from dbctl.figures import size
+from dbctl.figures import plural, size
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 from dbctl.health.thresholds import Thresholds
@@ -57,7 +57,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
     # What is seen alone may be too much already.
     if hidden and status is not Status.FAIL:
         status = Status.UNKNOWN
-        summary = f"at least {summary}; the size of {len(hidden)} databases is hidden"
+        summary = f"at least {summary}; the size of {plural(len(hidden), 'database')} is hidden"
         remedy = all_stats(await reader(connection))
     return Finding(
         status=status,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbctl.db.names import listed
+from dbctl.health.access import missing_grants, read_state
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 
@@ -19,12 +21,11 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
     Opens further connections. Raises what `drift.find` raises.
     """
     from dbctl.migrate.drift import find
-    from dbctl.migrate.status import read_status
 
     loaded = context.loaded
     if error := loaded.checkout_error or loaded.models_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
-    at = await read_status(connection, loaded.revisions, context.manager.label)
+    at = await read_state(connection, context)
     if not at.is_at_head:
         return Finding(
             status=Status.UNKNOWN,
@@ -32,6 +33,15 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
             remedy=at.hint,
         )
     found = await find(context.manager, loaded.revisions, context.settings)
+    uncompared = {one.table for one in found if one.kind == "not_compared"}
+    denied = await missing_grants(connection, uncompared) if uncompared else {}
+    if denied and all(one.kind == "not_compared" for one in found):
+        return Finding(
+            status=Status.UNKNOWN,
+            summary=f"not compared: permission denied for {listed(list(denied))}",
+            evidence=[{"table": name, "remedy": grants} for name, grants in denied.items()],
+            remedy=" ".join(denied.values()),
+        )
     differs = (
         f"{len(found)} difference{'' if len(found) == 1 else 's'} from {context.settings.models}"
     )

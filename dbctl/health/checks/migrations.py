@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbctl.health.access import read_state
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 
@@ -25,11 +26,10 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
     that, and a probe that failed on it would take down every instance that still serves.
     """
     from dbctl.migrate.results import State
-    from dbctl.migrate.status import read_status
 
     if error := context.loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
-    found = await read_status(connection, context.loaded.revisions, context.manager.label)
+    found = await read_state(connection, context)
     status, summary, remedy = _verdict(found)
     if context.allow_pending and found.state in (State.PENDING, State.EMPTY):
         status = Status.WARN

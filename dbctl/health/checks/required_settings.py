@@ -183,6 +183,8 @@ def _remedy(requirement: Requirement, row: Mapping[str, Any]) -> str:
     name = ".".join(quote(part) for part in requirement.name.split("."))
     if requirement.name == "data_checksums":
         return "stop the server and run pg_checksums --enable;"
+    if row["setting"] is None and "." not in requirement.name:
+        return f"correct {requirement.name}, which this server does not have;"
     if requirement.comparison in ("!=", "<", ">"):
         return f"set {requirement.name} to a value {requirement.comparison} {requirement.value};"
     # Of a list each item is a literal: quoted as one it would be one strange item.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from dbctl.health.serving.results import Served
     from dbctl.settings import Settings
 
-_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - what it means is told
-
 HostOption = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Listen there; 0.0.0.0 is the whole network.")
 ]
@@ -66,17 +64,23 @@ def serve(
 
     token = checked(os.environ.get(VARIABLE, "")) if detail else None
     try:
-        from dbctl.health.serving.server import Terms, listen, serve_health, url_of
+        from dbctl.health.serving.server import (
+            Terms,
+            is_open,
+            listen,
+            serve_health,
+            url_of,
+        )
     except ImportError as error:
         raise UsageError(
             f"serving needs {error.name}, which is not installed",
             hint="Install the extra: `pip install 'dbctl[api]'` or `uv add 'dbctl[api]'`.",
         ) from None
     terms = Terms(deadline=deadline, cache=cache, token=token)
-    request = prepare(settings, only=[*NEEDED, *(also or ())])
+    request = prepare(settings, only=NEEDED, also=also or ())
     with listen(host, port) as listener:
         target = Target(settings)
-        reach = ", to the whole network" if host in _EVERYWHERE else ""
+        reach = ", to the whole network" if is_open(listener) else ""
         notice(f"serving health on {url_of(listener)}/api/v1/health{reach}; Ctrl-C ends it")
         served = target.run(
             lambda manager: serve_health(manager, request, listener, terms, tell=notice)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Response
@@ -16,6 +18,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import OperationFailed, UsageError
 from dbctl.health.report import Request
 from dbctl.health.serving.counters import CountedRequests
+from dbctl.health.serving.crowding import Uncrowded
 from dbctl.health.serving.lookout import Lookout, Subject
 from dbctl.health.serving.metrics import METRICS_TYPE, metrics_text
 from dbctl.health.serving.results import Answered, Served
@@ -55,18 +58,25 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
     except (socket.gaierror, UnicodeError):
         raise UsageError(
             f"the host {host!r} is not known", hint="Give an address, as --host 127.0.0.1."
         ) from None
     try:
+        # Where IPv6 is switched off there is not even a socket for it.
+        return _listening(socket.socket(family, kind, protocol), address)
+    except OSError as error:
+        raise _refused(error, host, port) from error
+
+
+def _listening(listener: socket.socket, address: tuple[Any, ...]) -> socket.socket:
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise _refused(error, host, port) from error
+        raise
     return listener
 
 
@@ -93,6 +103,11 @@ def _refused(error: OSError, host: str, port: int) -> OperationFailed | UsageErr
             )
 
 
+def is_open(listener: socket.socket) -> bool:
+    """Tell whether the socket takes what comes from any network."""
+    return ip_address(listener.getsockname()[0]).is_unspecified
+
+
 def url_of(listener: socket.socket) -> str:
     """Return the URL that leads to the socket."""
     host, port = listener.getsockname()[:2]
@@ -117,6 +132,8 @@ async def serve_health(
     app = _application(subject, terms, tell)
     config = uvicorn.Config(
         app,
+        http=Uncrowded,
+        backlog=128,  # as many are let in at once: the others wait, and are not lost
         lifespan="on",
         ws="none",
         interface="asgi3",
@@ -139,10 +156,14 @@ async def serve_health(
 
 
 def _heard() -> bool:
-    """Let uvicorn tell as much as dbctl does; return whether that is everything, as with `-v`."""
+    """Let uvicorn tell what dbctl tells; return whether that is everything, as with `-v`.
+
+    Else its errors alone: of what clients do wrong it warns, and they could fill the log with that.
+    """
     level = logging.getLogger("dbctl").getEffectiveLevel()
-    logging.getLogger("uvicorn").setLevel(level)
-    return level <= logging.INFO
+    everything = level <= logging.INFO
+    logging.getLogger("uvicorn").setLevel(level if everything else logging.ERROR)
+    return everything
 
 
 class _Server(uvicorn.Server):
@@ -183,7 +204,8 @@ def _application(subject: Subject, terms: Terms, tell: Callable[[str], object]) 
     async def nothing() -> None:
         """The connections are closed by whoever opened them."""
 
-    app = FastAPI(title="dbctl health", openapi_url=None)
+    # A redirect would tell the address of this machine to who sends no Host header.
+    app = FastAPI(title="dbctl health", openapi_url=None, redirect_slashes=False)
     app.include_router(health_routes(shared, PREFIX, token=terms.token, at_the_end=nothing))
     answer_to(app, METRICS, metrics)
     counted = CountedRequests(app, [*(PREFIX + path for path in PATHS), METRICS])

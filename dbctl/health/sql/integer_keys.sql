@@ -1,6 +1,6 @@
 -- Primary keys of one smallint or integer column that no sequence feeds and that refer to no other
 -- table: what they have come to, only the largest of them tells. The largest tables come first. A
--- table is `locked` with any of its partitions.
+-- table is `locked` with any of its partitions. Names are quoted as SQL needs them.
 with locked as materialized (
     select l.relation
     from pg_catalog.pg_locks l
@@ -37,9 +37,9 @@ fed as materialized (
     where f.contype = 'f'
 )
 select
-    n.nspname::text as schema,
-    c.relname::text as table,
-    a.attname::text as column,
+    pg_catalog.quote_ident(n.nspname) as schema,
+    pg_catalog.format('%I.%I', n.nspname, c.relname) as table,
+    pg_catalog.quote_ident(a.attname) as column,
     pg_catalog.format_type(a.atttypid, null) as type,
     case when a.atttypid = 'pg_catalog.int2'::pg_catalog.regtype
         then 32767 else 2147483647 end as bound,
@@ -62,5 +62,5 @@ where k.contype = 'p'
     and not (c.relpersistence = 'u' and pg_catalog.pg_is_in_recovery())
     and n.nspname not like 'pg\_%'
     and (c.oid, a.attnum::int4) not in (select fed.relation, fed.attribute from fed)
-order by c.reltuples desc, 1, 2
+order by c.reltuples desc, 2
 limit 50

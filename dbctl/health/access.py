@@ -1,0 +1,63 @@
+"""Where the schema stands, and the GRANTs that help where this role may not see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from dbctl.db.catalog import fetch
+from dbctl.db.own_tables import VERSION_TABLE
+from dbctl.errors import OperationFailed
+from dbctl.health.check import DENIED
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from dbctl.health.check import Context
+    from dbctl.migrate.results import MigrationStatus
+
+
+async def read_state(connection: AsyncConnection, context: Context) -> MigrationStatus:
+    """Compare the database with the revisions of the checkout.
+
+    Raises OperationFailed where this role may not see the version: it looks like none where the
+    schema is out of reach.
+    """
+    from dbctl.migrate.results import State
+    from dbctl.migrate.status import read_status
+
+    try:
+        found = await read_status(connection, context.loaded.revisions, context.manager.label)
+    except DBAPIError as error:
+        if getattr(error.driver_exception, "sqlstate", None) != DENIED:
+            raise
+        await connection.rollback()
+        await _refuse_hidden(connection)
+        raise
+    if found.state in (State.UNMANAGED, State.EMPTY):
+        await _refuse_hidden(connection)
+    return found
+
+
+async def _refuse_hidden(connection: AsyncConnection) -> None:
+    for table, grants in (await missing_grants(connection, [VERSION_TABLE])).items():
+        raise OperationFailed(f"permission denied for {table}", hint=grants)
+
+
+async def missing_grants(connection: AsyncConnection, tables: Iterable[str]) -> dict[str, str]:
+    """Return those of `tables` that this role may not read, quoted, each with the GRANTs it lacks.
+
+    A name without a schema is looked for on the search path.
+    """
+    missing: dict[str, str] = {}
+    for row in await fetch(connection, "health", "table_access", names="\n".join(tables)):
+        grants = []
+        if not row["reachable"]:
+            grants.append(f"GRANT USAGE ON SCHEMA {row['schema']} TO {row['role']};")
+        if not row["permitted"]:
+            grants.append(f"GRANT SELECT ON {row['table']} TO {row['role']};")
+        if grants:
+            missing[row["table"]] = " ".join(grants)
+    return missing
