@@ -669,7 +669,7 @@ class TestNetwork:
     def test_a_signal_ends_a_look_at_a_server_that_went_silent(
         self, proxy: FaultProxy, url: str, number: signal.Signals
     ) -> None:
-        proxy.behave(Mode.HANG, after=b"transaction_read_only")
+        proxy.behave(Mode.HANG, after=b"idle_in_transaction_session_timeout")
         process = subprocess.Popen(
             [sys.executable, "-m", "dbctl", "inspect", "tables"],
             env=environment(DATABASE_URL=url),
