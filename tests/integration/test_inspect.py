@@ -21,7 +21,6 @@ from dbctl.inspect.data import views
 from dbctl.inspect.data.literals import array_literal, in_quotes
 from dbctl.inspect.data.results import RowsResult
 from dbctl.inspect.data.row import find_row
-from dbctl.inspect.data.rows import list_rows
 from dbctl.inspect.database.pool import show_pool
 from dbctl.inspect.database.table import describe_table
 from dbctl.inspect.database.tables import list_tables
@@ -35,6 +34,7 @@ from dbctl.results import Result
 from tests.conftest import MIGRATED
 from tests.support.cli import invoke, run_dbctl
 from tests.support.databases import TestServer, connected
+from tests.support.looks import list_rows
 from tests.support.pgbouncer import Pgbouncer
 
 type Connection = asyncpg.Connection[Any]

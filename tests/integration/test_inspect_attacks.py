@@ -13,12 +13,12 @@ import asyncpg
 import pytest
 
 from dbctl.errors import ErrorCode, ExitCode, RefusedError, UsageError
-from dbctl.inspect.query.operation import run_query
 from dbctl.sqltokens import words
 from tests.support.attacks import ATTACKS, CONTROLS, OWNER, SETUP, SUPERUSER_SETUP, Attack
 from tests.support.cli import invoke
 from tests.support.databases import TestServer, connected, execute
 from tests.support.folders import open_folder
+from tests.support.looks import run_query
 
 # Every committed change of a row shows in who wrote it and where it lies.
 _CATALOGUES = sorted(

@@ -9,11 +9,10 @@ import asyncpg
 import pytest
 
 from dbctl.errors import OperationFailed, RefusedError
-from dbctl.inspect.data.rows import list_rows
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
-from dbctl.inspect.query.operation import run_query
 from dbctl.inspect.query.results import QueryResult
 from tests.support.databases import TestServer, connected, execute
+from tests.support.looks import list_rows, run_query
 
 TABLES = (
     "CREATE TABLE users (id int PRIMARY KEY, name text, password text)",

@@ -17,13 +17,13 @@ from dbctl.errors import DbctlError, ExitCode, RefusedError, UsageError
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query import builtins
 from dbctl.inspect.query.guard import guard_relation
-from dbctl.inspect.query.operation import run_query
 from dbctl.inspect.query.parameters import parse_parameters
 from dbctl.inspect.query.results import QueryResult
 from dbctl.inspect.query.statement import LONGEST, parse_statement
 from dbctl.sqltokens import Kind, tokenize
 from tests.support.cli import invoke, run_dbctl
 from tests.support.databases import TestServer, connected, execute
+from tests.support.looks import run_query
 from tests.support.pgbouncer import Pgbouncer
 
 TABLES = (

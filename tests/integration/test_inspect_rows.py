@@ -20,13 +20,14 @@ from dbctl.inspect.data.cost import CostRefused, Guard
 from dbctl.inspect.data.counting import count_rows
 from dbctl.inspect.data.results import RowsResult
 from dbctl.inspect.data.row import find_row
-from dbctl.inspect.data.rows import find_rows, list_rows
+from dbctl.inspect.data.rows import find_rows
 from dbctl.inspect.data.sampling import find_sample
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.reading import reading
 from dbctl.rendering import console
 from tests.support.cli import invoke
 from tests.support.databases import TestServer, connected
+from tests.support.looks import list_rows
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.terminal import Terminal
 

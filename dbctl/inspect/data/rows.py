@@ -13,7 +13,6 @@ import asyncpg
 from dbctl.db.catalog import Relation, find_column, key_of
 from dbctl.db.names import Name, Order, listed, parse_order, typed
 from dbctl.errors import UsageError
-from dbctl.inspect.data.collecting import collect
 from dbctl.inspect.data.conditions import Filter, Operator, check
 from dbctl.inspect.data.cost import Guard
 from dbctl.inspect.data.paging import Sorting, after_position, parse_position, position
@@ -21,41 +20,9 @@ from dbctl.inspect.data.results import RowsResult
 from dbctl.inspect.data.selection import Parameters, Selection, fields_of, select
 from dbctl.inspect.data.source import Answer, Source
 from dbctl.inspect.masking import Masks
-from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 # Far from where a bigint ends.
 _LARGEST = 2**62
-
-
-async def list_rows(
-    connection: asyncpg.Connection[Any],
-    name: str,
-    *,
-    columns: Sequence[str] = (),
-    where: Sequence[str] = (),
-    order: Sequence[str] = (),
-    limit: int | None = 20,
-    offset: int = 0,
-    after: str | None = None,
-    masks: Masks = Masks(),  # noqa: B008 - frozen
-    guard: Guard = Guard(),  # noqa: B008 - frozen
-    statement_timeout: float = STATEMENT_TIMEOUT,
-) -> RowsResult:
-    """Read rows as `find_rows` finds them."""
-    async with reading(connection, statement_timeout):
-        answer = await find_rows(
-            connection,
-            name,
-            columns=columns,
-            where=where,
-            order=order,
-            limit=limit,
-            offset=offset,
-            after=after,
-            masks=masks,
-            guard=guard,
-        )
-        return await collect(connection, answer)
 
 
 async def find_rows(

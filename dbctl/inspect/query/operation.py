@@ -11,18 +11,16 @@ import asyncpg
 from dbctl.db.failures import first_line
 from dbctl.db.names import quote
 from dbctl.errors import ErrorCode, RefusedError
-from dbctl.inspect.data.collecting import collect
 from dbctl.inspect.data.cost import Guard
 from dbctl.inspect.data.discreet import discreet
 from dbctl.inspect.data.results import Header
 from dbctl.inspect.data.source import Answer, Field, Source
-from dbctl.inspect.masking import NOTHING_MASKED, Masks
+from dbctl.inspect.masking import Masks
 from dbctl.inspect.query.guard import guard
 from dbctl.inspect.query.lineage import masked_among, masked_inside, trace
 from dbctl.inspect.query.preparing import Prepared, Type, bind, misunderstood, prepare
 from dbctl.inspect.query.results import QueryResult
 from dbctl.inspect.query.statement import Opening, parse_statement
-from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 # The rows of a statement, as a relation.
 _ALIAS = "q"
@@ -32,21 +30,6 @@ _SUPERUSER = (
 )
 # The server's word for a statement that would write.
 _READ_ONLY = asyncpg.ReadOnlySQLTransactionError
-
-
-async def run_query(
-    connection: asyncpg.Connection[Any],
-    text: str,
-    *,
-    given: Mapping[str, str | None] | None = None,
-    limit: int | None = None,
-    masks: Masks = NOTHING_MASKED,
-    statement_timeout: float = STATEMENT_TIMEOUT,
-) -> QueryResult:
-    """Read the rows of the statement in `text` as `find_query` finds them."""
-    async with reading(connection, statement_timeout):
-        answer = await find_query(connection, text, given=given, limit=limit, masks=masks)
-        return await collect(connection, answer)
 
 
 async def find_query(
