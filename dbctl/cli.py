@@ -62,6 +62,16 @@ app = typer.Typer(
 )
 
 
+def _find_in_project(settings: Any) -> tuple[str, str] | None:
+    """Return the database that the project's env.py connects to, where nothing else names one."""
+    from dbctl.migrate.run.database import find_in_project
+
+    return find_in_project(settings)
+
+
+runtime.find_in_project = _find_in_project
+
+
 def _version(context: typer.Context, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         sys.stdout.write(f"dbctl {__version__}\n")

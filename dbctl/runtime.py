@@ -44,6 +44,10 @@ _STUCK = 0.5
 _ROLLED_BACK = "what was not finished was rolled back"
 
 
+# Set by the command line: what asks the project's own code for its database is above this module.
+find_in_project: Callable[[Settings], tuple[str, str] | None] | None = None
+
+
 class _Signalled(BaseException):
     """A signal arrived outside the event loop; Typer would swallow a KeyboardInterrupt."""
 
@@ -112,7 +116,7 @@ class Target:
     def __init__(self, settings: Settings, *, migrations: bool = False) -> None:
         from dbctl.db.endpoints import resolve
 
-        endpoints = resolve(settings, notice)
+        endpoints = resolve(settings, notice, find_in_project)
         self._settings = settings
         self._pooling = not migrations
         self._endpoint = endpoints.migrations if migrations else endpoints.reads

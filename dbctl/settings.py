@@ -2,10 +2,12 @@
 
 import difflib
 import os
+import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import (
     AliasChoices,
@@ -19,6 +21,7 @@ from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -83,11 +86,15 @@ class Settings(BaseSettings):
         validation_alias="DBCTL_MODELS",
     )
     alembic_config: Path | None = Field(default=None, validation_alias="DBCTL_ALEMBIC_CONFIG")
+    alembic_name: str = Field(default="alembic", validation_alias="DBCTL_ALEMBIC_NAME")
+    alembic_x: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="DBCTL_ALEMBIC_X")
     actor: str | None = Field(default=None, validation_alias="DBCTL_ACTOR")
     pg_bindir: Path | None = Field(default=None, validation_alias="DB_PG_BINDIR")
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    # What the project's own code was found to say, so that a command runs it once.
+    _found: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -100,6 +107,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave the sources to `load_settings`, which also remembers what came from where."""
         return (init_settings,)
+
+    @field_validator("alembic_x", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Read the words of a variable as a list of them."""
+        return tuple(shlex.split(value)) if isinstance(value, str) else value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -129,6 +142,13 @@ class Settings(BaseSettings):
         if self.connect_deadline is not None:
             return self.connect_deadline
         return 60.0 if self.environment.is_deployed else 5.0
+
+    def once[T](self, name: str, find: Callable[[], T]) -> T:
+        """Return what `find` returns, called once for this run of dbctl."""
+        if name not in self._found:
+            self._found[name] = find()
+        found: T = self._found[name]
+        return found
 
     def source_of(self, field: str) -> str:
         """Tell where the value of `field` came from: `flag`, `environment`, `.env`, … `default`."""
@@ -165,7 +185,7 @@ def load_settings(
     sources: dict[str, str] = {}
     for source, layer in _layers(flags or {}, project):
         for field, value in layer.items():
-            if value in (None, ""):
+            if value in (None, "", ()):
                 continue
             if field in SECRETS:
                 redaction.remember_url(str(value))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,16 @@ if TYPE_CHECKING:
     from dbctl.db.embedded import EmbeddedServer
 
 EMBEDDED = "no DATABASE_URL"
+# What a project names itself, and env.py finds without being told.
+INI, ENV_PY = "alembic.ini", "env.py"
+PROJECT_ORIGINS = frozenset({INI, ENV_PY})
+_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
+# What an env.py does that does not take its URL from the ini, or not as it stands there.
+_OWN_URL = re.compile(
+    r"set_main_option|set_section_option|sqlalchemy\.url[\"']\]\s*=|\bcreate_(async_)?engine\b"
+    r"|environ|getenv|current_app|^\s*(from|import)\s+dbctl\b|databases",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +53,14 @@ class Endpoints:
 
 
 def configured(settings: Settings) -> Endpoints | None:
-    """Return the endpoints that the settings name, None where the embedded server serves.
+    """Return the endpoints that the settings name, None where they name none.
 
-    Raises ConfigurationError for a connection string that cannot be used, and where staging or
-    production, which need a server of their own, name none.
+    Raises ConfigurationError for a connection string that cannot be used.
     """
     pooled = _endpoint(settings, "database_url", "DATABASE_URL")
     unpooled = _endpoint(settings, "database_url_unpooled", "DATABASE_URL_UNPOOLED")
     reads = pooled or unpooled
     if reads is None:
-        if settings.environment.is_deployed:
-            raise ConfigurationError(
-                f"no DATABASE_URL is set, and ENVIRONMENT is {settings.environment}",
-                hint="Set DATABASE_URL; the embedded server is for development and test only.",
-            )
         return None
     if unpooled is not None:
         return Endpoints(reads, unpooled)
@@ -61,6 +68,27 @@ def configured(settings: Settings) -> Endpoints | None:
     if twin != reads.dsn:
         return Endpoints(reads, Endpoint(twin, f"direct twin of {reads.origin}"))
     return Endpoints(reads, reads)
+
+
+def ini_database(settings: Settings) -> str | None:
+    """Return the URL that the project's alembic.ini names, where env.py takes it from there.
+
+    None for a template's `driver://…`, for any other database than PostgreSQL, and where env.py
+    does anything about its URL: only a run of it tells then.
+    """
+    named = settings.alembic_config
+    ini = settings.project / (named or "alembic.ini")
+    parser = ConfigParser({"here": ini.parent.as_posix()})
+    try:
+        parser.read(ini, encoding="utf-8")
+        section = parser[settings.alembic_name]
+        url, scripts = section.get("sqlalchemy.url", ""), section.get("script_location", "")
+        env_py = (settings.project / scripts / "env.py").read_text(encoding="utf-8")
+    except (OSError, ValueError, KeyError, ConfigParserError):
+        return None
+    if not _POSTGRESQL.match(url) or _OWN_URL.search(env_py):
+        return None
+    return url
 
 
 def _endpoint(settings: Settings, field: str, variable: str) -> Endpoint | None:
@@ -71,15 +99,38 @@ def _endpoint(settings: Settings, field: str, variable: str) -> Endpoint | None:
     return Endpoint(dsn.parse(secret.get_secret_value(), source=f"{variable} ({source})"), variable)
 
 
-def resolve(settings: Settings, on_notice: Callable[[str], None]) -> Endpoints:
+def named_by(url: str, origin: str) -> Endpoints:
+    """Return the endpoints of the database that the project itself names, in `origin`.
+
+    Raises ConfigurationError for a connection string that cannot be used.
+    """
+    reads = Endpoint(dsn.parse(url, source=f"the database in {origin}"), origin)
+    return Endpoints(reads, reads)
+
+
+def resolve(
+    settings: Settings,
+    on_notice: Callable[[str], None],
+    find_in_project: Callable[[Settings], tuple[str, str] | None] | None = None,
+) -> Endpoints:
     """Return the endpoints to use, starting the embedded server where no database is named.
 
-    `on_notice` is told when the embedded server serves. Raises ConfigurationError in staging and
-    production without a DATABASE_URL.
+    `find_in_project` returns the URL that the project names itself, and where. `on_notice` is told
+    when the embedded server serves. Raises ConfigurationError in staging and production where no
+    database is named.
     """
     named = configured(settings)
     if named is not None:
         return named
+    if found := ini_database(settings):
+        return named_by(found, INI)
+    if find_in_project is not None and (asked := find_in_project(settings)):
+        return named_by(*asked)
+    if settings.environment.is_deployed:
+        raise ConfigurationError(
+            f"no DATABASE_URL is set, and ENVIRONMENT is {settings.environment}",
+            hint="Set DATABASE_URL; the embedded server is for development and test only.",
+        )
     url = embedded_server(settings).ensure_running(on_notice)
     on_notice("No DATABASE_URL: this project's embedded PostgreSQL serves (`dbctl server`).")
     return embedded_endpoints(url)

@@ -66,7 +66,8 @@ class DatabaseSessionManager:
 
     Nothing connects before the first use. `connect_timeout` bounds one attempt to connect and
     `connect_deadline` all of them, in seconds. With `pooling` off each use opens a connection of
-    its own and closes it, as migrations need it. `label` names the database for people.
+    its own and closes it, as migrations need it. `label` names the database for people, `origin`
+    the setting that led there.
     """
 
     def __init__(
@@ -82,9 +83,11 @@ class DatabaseSessionManager:
         pooling: bool = True,
         on_wait: Callable[[str], None] | None = None,
         label: str | None = None,
+        origin: str = "DATABASE_URL",
     ) -> None:
         self.dsn = dsn
         self.label = label or dsn.label
+        self.origin = origin
         self._connector = Connector(
             dsn, timeout=connect_timeout, deadline=connect_deadline, on_wait=on_wait
         )
@@ -124,6 +127,7 @@ class DatabaseSessionManager:
         return cls(
             endpoint.dsn,
             label=endpoint.label,
+            origin=endpoint.origin,
             pool_size=settings.pool_size,
             max_overflow=settings.max_overflow,
             pool_recycle=settings.pool_recycle,

@@ -1,31 +1,31 @@
-"""Bring a database to a revision, up or down, and prove what was committed."""
+"""Bring databases to a revision, up or down, and prove what was committed."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from alembic.runtime.migration import RevisionStep
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.errors import DbctlError
-from dbctl.migrate.deployment import deployer, revision_session
 from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
-from dbctl.migrate.execution import Execution
-from dbctl.migrate.guards import Terms, refuse_pooler
+from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import invalid_indexes
-from dbctl.migrate.ledger import ensure, fingerprint, read_fingerprints
+from dbctl.migrate.lock import deployer
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
+from dbctl.migrate.run.databases import Database, databases, refuse_pooler
+from dbctl.migrate.run.execution import Execution, Job, perform
+from dbctl.migrate.run.session import RunStopped
 from dbctl.migrate.scripts import Checkout, steps
-from dbctl.migrate.session import RevisionSession
+from dbctl.migrate.store import fingerprint
 from dbctl.migrate.verify import changed
-from dbctl.migrate.version import current_version
 from dbctl.migrate.watch import watching
 
-type Review = Callable[[Sequence[RevisionStep], tuple[str, ...]], None]
+type Review = Callable[[Sequence[tuple[Database, Job]]], None]
 
 
 async def migrate(
@@ -40,103 +40,149 @@ async def migrate(
 ) -> Migrated:
     """Upgrade or downgrade to `target`, one transaction per revision, under the deployer lock.
 
-    `review` is given the steps and the version they start from, under the lock, and raises where
-    they must not be run. When a revision fails, it is rolled back and those before it stay: the
-    result then carries the error beside what was applied; so it does after an interruption, and
-    where the database afterwards is not where the run left it. Raises UsageError for a target that
-    does not exist or does not lie in that direction, FindingError where the database is at a
-    revision that the checkout does not have, RefusedError behind a pooler, and OperationFailed,
-    code `lock_busy`, where another run goes on for longer than it is waited for.
+    Every database that env.py configures is brought there, each under its own lock. `review` is
+    given what is to be run, under the locks, and raises where that must not be. When a revision
+    fails, it is rolled back and those before it stay: the result then carries the error beside what
+    was applied; so it does after an interruption, and where a database afterwards is not where the
+    run left it. Raises UsageError for a target that does not exist or does not lie in that
+    direction, FindingError where a database is at a revision that the checkout does not have,
+    RefusedError behind a pooler, and OperationFailed, code `lock_busy`, where another run goes on
+    for longer than it is waited for.
     """
-    before = await current_version(manager)
-    refuse_pooler(manager, terms)
-    todo = steps(checkout, direction, target, before)
-    waited = 0.0
-    if todo:
-        # Before the wait, in which the files may be replaced: it is the loaded ones that run.
-        fingerprints = _fingerprints(todo)
-        session = RevisionSession(terms.ddl_lock_timeout)
-        async with (
-            deployer(manager, terms, report) as lock,
-            revision_session(manager, terms, report, session) as connection,
-        ):
-            waited = round(lock.waited, 3)
-            # Only now nobody else is at work any more.
-            before = await current_version(manager)
-            todo = steps(checkout, direction, target, before)
+    async with databases(checkout, manager) as configured:
+        found = await refuse_pooler(configured, terms)
+        jobs = [await _job(each, checkout, direction, target) for each in found]
+        if not any(job.steps for job in jobs):
             if review is not None:
-                review(todo, before)
-            if todo:
-                await ensure(connection)
-                fingerprints |= _fingerprints(
-                    [step for step in todo if step.revision.revision not in fingerprints]
+                review(list(zip(found, jobs, strict=True)))
+            return _together([_unchanged(*each, direction) for each in zip(found, jobs, strict=True)])
+        # Before the wait, in which the files may be replaced: it is the loaded ones that run.
+        fingerprints = {name: sha for job in jobs for name, sha in job.fingerprints.items()}
+        async with AsyncExitStack() as stack:
+            locks = [
+                await stack.enter_async_context(deployer(each.manager, terms, report))
+                for each in found
+            ]
+            # Only now nobody else is at work any more.
+            jobs = [
+                await _job(each, checkout, direction, target, fingerprints) for each in found
+            ]
+            if review is not None:
+                review(list(zip(found, jobs, strict=True)))
+            if not any(job.steps for job in jobs):
+                return _together(
+                    [
+                        _unchanged(database, job, direction, waited=lock.waited)
+                        for database, job, lock in zip(found, jobs, locks, strict=True)
+                    ]
                 )
-                execution = Execution(
-                    checkout,
-                    todo,
-                    fingerprints,
-                    direction,
-                    terms,
-                    session,
-                    lock,
-                    report,
-                    pooled=manager.server is None or manager.server.pooled,
-                )
-                await _look_around(connection, checkout, before, execution, report)
-                failure = await _perform(manager, connection, execution, terms, report)
-                await connection.close()
-                return await read_outcome(manager, execution, before, lock, failure)
-    elif review is not None:
-        review(todo, before)
-    return Migrated(
-        direction=direction,
-        database=manager.label,
+            in_thread = _from_thread(report)
+            executions = [
+                Execution(checkout, database, job, direction, terms, lock, in_thread)
+                for database, job, lock in zip(found, jobs, locks, strict=True)
+            ]
+            for execution in executions:
+                await _look_around(checkout, execution, report)
+            failure = await _perform(checkout, executions, terms, report)
+            return _together([await read_outcome(each, failure) for each in executions])
+
+
+async def _job(
+    database: Database,
+    checkout: Checkout,
+    direction: Direction,
+    target: str,
+    fingerprints: dict[str, str] | None = None,
+) -> Job:
+    """Return what is to be done to a database from where it is now."""
+    before = await database.store.current_version(database.manager)
+    todo = steps(checkout, direction, target, before)
+    known = fingerprints or {}
+    return Job(
+        steps=todo,
         before=before,
-        after=before,
-        applied=(),
-        lock_waited=waited,
+        fingerprints={
+            step.revision.revision: known.get(step.revision.revision)
+            or fingerprint(Path(step.revision.path))
+            for step in todo
+        },
     )
 
 
-def _fingerprints(todo: Sequence[RevisionStep]) -> dict[str, str]:
-    """Return the fingerprint of each revision's file."""
-    return {step.revision.revision: fingerprint(Path(step.revision.path)) for step in todo}
+def _unchanged(
+    database: Database, job: Job, direction: Direction, *, waited: float = 0.0
+) -> Migrated:
+    return Migrated(
+        direction=direction,
+        database=database.label,
+        before=job.before,
+        after=job.before,
+        applied=(),
+        lock_waited=round(waited, 3),
+    )
+
+
+def _together(results: Sequence[Migrated]) -> Migrated:
+    """Return one result for all databases: that of the first where there is no other."""
+    first = results[0]
+    if len(results) == 1:
+        return first
+    failed = next((each.error for each in results if each.error is not None), None)
+    return first.model_copy(
+        update={
+            "database": ", ".join(each.database for each in results),
+            "applied": tuple(step for each in results for step in each.applied),
+            "unfinished": next((each.unfinished for each in results if each.unfinished), None),
+            "lock_waited": max(each.lock_waited for each in results),
+            "invalid_indexes": tuple(name for each in results for name in each.invalid_indexes),
+            "atomic": all(each.atomic for each in results),
+            "error": failed,
+            "databases": tuple(results),
+        }
+    )
+
+
+def _from_thread(report: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return what reports in the event loop for whoever calls it in another thread."""
+    loop = asyncio.get_running_loop()
+    return lambda event: loop.call_soon_threadsafe(report, event) and None
 
 
 async def _look_around(
-    connection: AsyncConnection,
-    checkout: Checkout,
-    before: tuple[str, ...],
-    execution: Execution,
-    report: Callable[[Event], None],
+    checkout: Checkout, execution: Execution, report: Callable[[Event], None]
 ) -> None:
-    """Tell what is not as it should be before anything is run."""
-    if findings := changed(checkout, before, await read_fingerprints(connection)):
-        report(FilesChanged(tuple(finding.revision for finding in findings)))
-    execution.invalid = await connection.run_sync(invalid_indexes)
-    await connection.rollback()
+    """Report what is not as it should be before anything is run."""
+    database = execution.database
+    async with database.manager.connect() as connection:
+        recorded = await database.store.read_fingerprints(connection)
+        if findings := changed(checkout, execution.before, recorded):
+            report(FilesChanged(tuple(finding.revision for finding in findings)))
+        execution.invalid = await connection.run_sync(invalid_indexes)
     if names := tuple(index.name for index in execution.invalid if not index.busy):
         report(InvalidIndexes(names, dropped=False))
 
 
 async def _perform(
-    manager: DatabaseSessionManager,
-    connection: AsyncConnection,
-    execution: Execution,
+    checkout: Checkout,
+    executions: Sequence[Execution],
     terms: Terms,
     report: Callable[[Event], None],
 ) -> DbctlError | None:
     """Run the revisions and return why they did not come to their end."""
     try:
-        async with watching(manager, execution, terms.ddl_lock_timeout, report):
-            await execution.perform(connection)
-    except (asyncio.CancelledError, *PROJECT_CODE_ERRORS) as error:
-        # Cancelled in an autocommit_block, Alembic trips over its end.
+        async with AsyncExitStack() as stack:
+            for execution in executions:
+                await stack.enter_async_context(
+                    watching(execution, terms.ddl_lock_timeout, report)
+                )
+            await perform(checkout, executions, terms)
+    except (asyncio.CancelledError, RunStopped, *PROJECT_CODE_ERRORS) as error:
         if (number := interruption.current().signal) is not None:
             return interruption.interrupted(number, "its outcome is not known yet")
         if isinstance(error, asyncio.CancelledError):
             raise
-        failure = failure_of(execution, error)
+        at_work = next((each for each in executions if each.current is not None), executions[0])
+        failure = failure_of(at_work, error)
         failure.__cause__ = error
         return failure
     return None

@@ -4,7 +4,6 @@ import getpass
 import socket
 from dataclasses import dataclass
 
-from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.migrate.scripts import Checkout
 from dbctl.settings import Environment, Settings
@@ -65,21 +64,4 @@ def refuse_production(settings: Settings, *, allowed: bool) -> None:
             "ENVIRONMENT is production, where a downgrade loses what people have entered",
             hint="Give --allow-production where that is what you want.",
             code=ErrorCode.PRODUCTION_GUARD,
-        )
-
-
-def refuse_pooler(manager: DatabaseSessionManager, terms: Terms) -> None:
-    """Raise RefusedError where a pooler stands before the server, unless the terms allow it.
-
-    `manager` must have connected. Each transaction may get another server session there: what
-    belongs to a session, as the watch over a killed client does, would reach somebody else's.
-    """
-    if manager.server is not None and manager.server.pooled and not terms.allow_pooler:
-        raise RefusedError(
-            f"{manager.label} is reached through a pooler, which gives each transaction a session "
-            "that is not its own",
-            hint="Name the direct endpoint in DATABASE_URL_UNPOOLED, or give --allow-pooler: the "
-            "deployer lock and the lock timeout are sound there, a statement whose client is "
-            "killed may run on for a while.",
-            code=ErrorCode.POOLED_ENDPOINT,
         )

@@ -8,20 +8,23 @@ would hold a snapshot, which CREATE INDEX CONCURRENTLY of the holder would wait 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_random
+from tenacity import AsyncRetrying, Retrying, retry_if_result, stop_after_delay, wait_random
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import DRIVER_ERRORS, first_line
 from dbctl.db.queries import query
 from dbctl.errors import ErrorCode, OperationFailed
+from dbctl.migrate.events import Event, LockAwaited
+from dbctl.migrate.guards import Terms
 from dbctl.migrate.results import LockHolder
 
 # Advisory locks are numbers, and each database has its own: "dbctl" and which of the two it is.
@@ -36,6 +39,8 @@ _WITHOUT_SNAPSHOT = "show lock_timeout"
 # Seconds between two looks at the connection that holds the lock, and for an answer to one.
 _BEAT = 1.0
 _BEAT_TIMEOUT = 5.0
+# Seconds for a side connection to say who holds a lock.
+_HOLDER_TIMEOUT = 30.0
 
 # The timeouts would end the transaction that holds the lock; the second is new in PostgreSQL 17.
 _TRY = text("""
@@ -106,15 +111,18 @@ async def deployer_lock(
         # A stricter one, which a role may have by default, would keep its snapshot to the end.
         await connection.execution_options(isolation_level="READ COMMITTED")
 
-        async def ask() -> LockHolder | bool | None:
+        waiting = _Waiting(wait, on_wait)
+
+        async def once() -> bool:
             found = await connection.execute(_TRY, {"key": LOCK_KEY, "name": name})
             if found.scalar_one():
                 return True
             holder = await _holder(connection, LOCK_KEY)
             await connection.rollback()
-            return holder
+            return waiting.missed(holder)
 
-        await _poll(ask, wait, on_wait, busy=f"{manager.label} is being migrated")
+        if not await AsyncRetrying(**waiting.policy)(once):
+            raise waiting.failure(f"{manager.label} is being migrated")
         raw = await connection.get_raw_connection()
         driver = raw.driver_connection
         assert driver is not None  # noqa: S101 - it has just answered
@@ -132,64 +140,96 @@ async def deployer_lock(
                 await connection.invalidate()
 
 
-async def take_work(
-    driver: asyncpg.Connection[Any],
-    manager: DatabaseSessionManager,
-    *,
-    wait: float,
-    on_wait: Callable[[LockHolder | None, float], None],
-) -> None:
-    """Keep every other session from running revisions for as long as that of `driver` lives.
+def deployer(
+    manager: DatabaseSessionManager, terms: Terms, report: Callable[[Event], None]
+) -> AbstractAsyncContextManager[DeployerLock]:
+    """Hold the deployer lock of the database on the terms of this run.
+
+    Raises OperationFailed, code `lock_busy`, where another run goes on for longer than it is waited
+    for.
+    """
+    return deployer_lock(
+        manager,
+        terms.application_name,
+        wait=terms.lock_wait,
+        on_wait=lambda holder, left: report(LockAwaited(holder, left)),
+    )
+
+
+class WorkLock:
+    """The lock of the session that runs revisions, taken in env.py's thread.
 
     An earlier run that was killed may have left a statement running, which the server has not
-    noticed yet: the deployer lock is free then, but this one is not. Only for a direct connection;
-    raises OperationFailed, code `lock_busy`, after `wait` seconds.
+    noticed yet: the deployer lock is free then, but this one is not. Only for a direct connection.
+    Made in the event loop.
     """
 
-    async def ask() -> LockHolder | bool | None:
-        if await driver.fetchval("select pg_catalog.pg_try_advisory_lock($1)", WORK_KEY):
-            return True
-        async with manager.connect() as side:
+    def __init__(
+        self, manager: DatabaseSessionManager, terms: Terms, report: Callable[[Event], None]
+    ) -> None:
+        self._manager = manager
+        self._terms = terms
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+
+    def take(self, attempt: Callable[[], bool]) -> None:
+        """Try until `attempt` returns True.
+
+        Raises OperationFailed, code `lock_busy`, after the seconds that the terms give it.
+        """
+        waiting = _Waiting(
+            self._terms.lock_wait,
+            lambda holder, left: self._report(LockAwaited(holder, left)),
+        )
+
+        def once() -> bool:
+            if attempt():
+                return True
+            asked = asyncio.run_coroutine_threadsafe(self._ask_holder(), self._loop)
+            return waiting.missed(asked.result(_HOLDER_TIMEOUT))
+
+        if not Retrying(**waiting.policy)(once):
+            raise waiting.failure("the session of an earlier run has not ended")
+
+    async def _ask_holder(self) -> LockHolder | None:
+        async with self._manager.connect() as side:
             return await _holder(side, WORK_KEY)
 
-    await _poll(ask, wait, on_wait, busy="the session of an earlier run has not ended")
 
+class _Waiting:
+    """Who is waited for, and how long; each holder is reported once."""
 
-async def _poll(
-    ask: Callable[[], Awaitable[LockHolder | bool | None]],
-    wait: float,
-    on_wait: Callable[[LockHolder | None, float], None],
-    *,
-    busy: str,
-) -> None:
-    """Ask until the answer is True; who holds it is told once."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + wait
-    told: set[int] = set()
-    last: LockHolder | None = None
+    def __init__(self, wait: float, on_wait: Callable[[LockHolder | None, float], None]) -> None:
+        self._wait = wait
+        self._on_wait = on_wait
+        self._deadline = time.monotonic() + wait
+        self._reported: set[int] = set()
+        self._last: LockHolder | None = None
 
-    async def once() -> bool:
-        nonlocal last
-        answer = await ask()
-        if answer is True:
-            return True
-        last = answer if isinstance(answer, LockHolder) else None
-        left = deadline - clock()
-        if left > 0 and (pid := last.pid if last else 0) not in told:
-            told.add(pid)
-            on_wait(last, left)
+    @property
+    def policy(self) -> dict[str, Any]:
+        """What tenacity is to do: try again while the answer is False."""
+        return {
+            "retry": retry_if_result(lambda done: not done),
+            "stop": stop_after_delay(self._wait),
+            "wait": wait_random(*_PAUSES),
+            "retry_error_callback": lambda _state: False,
+        }
+
+    def missed(self, holder: LockHolder | None) -> bool:
+        """Note an attempt in vain, and return False."""
+        self._last = holder
+        left = self._deadline - time.monotonic()
+        if left > 0 and (pid := holder.pid if holder else 0) not in self._reported:
+            self._reported.add(pid)
+            self._on_wait(holder, left)
         return False
 
-    got: bool = await AsyncRetrying(
-        retry=retry_if_result(lambda done: not done),
-        stop=stop_after_delay(wait),
-        wait=wait_random(*_PAUSES),
-        retry_error_callback=lambda _state: False,
-    )(once)
-    if not got:
-        by = f" by {last.sentence}" if last else ""
-        raise OperationFailed(
-            f"{busy}{by}; gave up after {wait:g} s",
+    def failure(self, busy: str) -> OperationFailed:
+        """Describe who holds the lock when the time is over."""
+        by = f" by {self._last.sentence}" if self._last else ""
+        return OperationFailed(
+            f"{busy}{by}; gave up after {self._wait:g} s",
             hint="Let it finish, or give --lock-wait more seconds.",
             code=ErrorCode.LOCK_BUSY,
         )

@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateTable, DDLElement
 
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import DbctlError
-from dbctl.migrate.alembic_environment import Environment
+from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.plan_results import Kind
 from dbctl.migrate.scripts import Checkout
 from dbctl.redaction import scrub

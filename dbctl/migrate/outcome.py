@@ -1,29 +1,30 @@
 """What a run has left: read back, compared with what was promised, and put into words."""
 
-import warnings
-
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from dbctl import interruption
+from dbctl.db import drivers
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import statement_failed
 from dbctl.db.metadata import located
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, Interrupted, OperationFailed
-from dbctl.migrate.execution import TAKE_THE_CONNECTION, Execution, is_lock_timeout
 from dbctl.migrate.indexes import invalid_indexes
-from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Migrated
+from dbctl.migrate.run.execution import Execution, is_lock_timeout
 from dbctl.migrate.scripts import named
-from dbctl.migrate.version import read_version
 from dbctl.results import ErrorBody
 
 _CORRECT = "It was rolled back; correct it and run the command again."
 _CORRECT_THE_REST = (
     "What it had committed before, in an autocommit_block or ahead of one, stays: let it find that "
     "done, and run the command again."
+)
+_PARAMETER = (
+    "The type of the value must be the column's for this driver: pass a date as a date, a number as "
+    "a number. It was rolled back."
 )
 _GO_ON = "Run the command again to go on from there."
 # Seconds that the server may take to end the session of an interrupted run.
@@ -35,14 +36,9 @@ _STILL_AT_WORK = text("""
 """)
 
 
-async def read_outcome(
-    manager: DatabaseSessionManager,
-    execution: Execution,
-    before: tuple[str, ...],
-    lock: DeployerLock,
-    failure: DbctlError | None,
-) -> Migrated:
-    """Read back what the run has left, and compare it with what was promised."""
+async def read_outcome(execution: Execution, failure: DbctlError | None) -> Migrated:
+    """Read back what the run has left in one database, and compare it with what was promised."""
+    manager = execution.database.manager
     after: tuple[str, ...] | None = None
     invalid = execution.invalid
     with interruption.awaiting("the server to undo what was begun"):
@@ -51,7 +47,7 @@ async def read_outcome(
                 if failure is not None:
                     await _settled(connection, execution.session.pid)
                     await _make_durable(connection)
-                after, _ = await read_version(connection)
+                after, _ = await execution.database.store.read_version(connection)
                 if failure is not None or invalid:
                     invalid = await connection.run_sync(invalid_indexes)
         except ConnectionFailed as error:
@@ -72,12 +68,13 @@ async def read_outcome(
     return Migrated(
         direction=execution.direction,
         database=manager.label,
-        before=before,
+        before=execution.before,
         after=after,
         applied=applied,
         unfinished=unfinished,
-        lock_waited=round(lock.waited, 3),
+        lock_waited=round(execution.lock.waited, 3),
         invalid_indexes=tuple(index.name for index in invalid if not index.busy),
+        atomic=execution.atomic,
         error=ErrorBody.of(failure) if failure else None,
     )
 
@@ -143,6 +140,12 @@ def failure_of(execution: Execution, error: BaseException) -> DbctlError:
     for known in (error, error.__cause__):  # Alembic's command line gets a CommandError around it
         if isinstance(known, DbctlError):
             return known
+    if isinstance(error, Exception) and (
+        refused := drivers.explain_parameter(error, execution.database.record.driver)
+    ):
+        return OperationFailed(
+            f"{where}: {refused}", hint=_PARAMETER, code=ErrorCode.MIGRATION_FAILED
+        )
     if isinstance(error, DBAPIError):
         cause = statement_failed(error)
         if isinstance(cause, ConnectionFailed):
@@ -151,13 +154,8 @@ def failure_of(execution: Execution, error: BaseException) -> DbctlError:
         return OperationFailed(
             f"{where}: {cause.message}", hint=hint, code=ErrorCode.MIGRATION_FAILED
         )
-    own_loop = at is None and isinstance(error, RuntimeError) and "running event loop" in str(error)
-    if own_loop:  # the coroutine that nobody ran is told already
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     return OperationFailed(
-        f"{where}: {located(error)}",
-        hint=TAKE_THE_CONNECTION if own_loop else correct,
-        code=ErrorCode.MIGRATION_FAILED,
+        f"{where}: {located(error)}", hint=correct, code=ErrorCode.MIGRATION_FAILED
     )
 
 

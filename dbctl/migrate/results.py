@@ -161,7 +161,9 @@ class Migrated(FallibleResult):
 
     `after` is the version that was read back, None where the database could not be asked.
     `unfinished` is the revision that did not come to its end. `invalid_indexes` are those in the
-    database that no query uses. `lock_waited` is in seconds.
+    database that no query uses. `lock_waited` is in seconds. `atomic` is False where env.py's
+    connection commits each statement by itself. `databases` has a result for each where env.py
+    configures several; the fields beside it are then those of all.
     """
 
     direction: Direction
@@ -172,6 +174,8 @@ class Migrated(FallibleResult):
     unfinished: Applied | None = None
     lock_waited: float = 0.0
     invalid_indexes: tuple[str, ...] = ()
+    atomic: bool = True
+    databases: tuple["Migrated", ...] = ()
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return one row per revision."""

@@ -4,29 +4,35 @@ import io
 import tomllib
 import warnings
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
+from sqlalchemy import URL
 
+from dbctl.db.dsn import Dsn
+from dbctl.db.endpoints import PROJECT_ORIGINS
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.results import Direction, Revision
+from dbctl.migrate.run.env_thread import make_path_absolute
+from dbctl.migrate.run.url import driver_for, real_url, url_for, variables_for
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
-# Alembic's own templates open a connection of their own, inside a loop that already runs.
-MAKE_REVISIONS = (
-    "Make them with `alembic init alembic`, and let its env.py run on the connection in "
-    'config.attributes["connection"], as the one that ships with dbctl does'
-)
+if TYPE_CHECKING:
+    from dbctl.migrate.run.learn import Learned
+
+MAKE_REVISIONS = "Make them with `alembic init alembic`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,48 @@ def bundled_config() -> Path:
     return installed if installed.is_file() else package.parent / "alembic.ini"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Checkout:
-    """The revisions of a checkout, and the configuration that Alembic runs them with."""
+    """The revisions of a checkout, and the configuration that Alembic runs them with.
+
+    `folder` is where `alembic` would be started. `variables` are set while env.py runs, `origin`
+    names what the database was taken from. `learned` is what env.py said, once it was run.
+    """
 
     config: Config
     scripts: ScriptDirectory
     bundled: bool
+    settings: Settings
+    ini_url: URL | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    origin: str = "env.py"
+    learned: "Learned | None" = None
+
+    @property
+    def folder(self) -> Path:
+        """The root folder of the project."""
+        return self.settings.project
+
+    @property
+    def env_py(self) -> Path:
+        """The file that Alembic runs."""
+        return Path(self.scripts.dir) / "env.py"
+
+    def point_at(self, dsn: Dsn, origin: str) -> None:
+        """Let an env.py that reads `sqlalchemy.url` or DATABASE_URL find `dsn`, in memory.
+
+        What the project itself names is left as it is.
+        """
+        self.origin = origin
+        if origin in PROJECT_ORIGINS:
+            return
+        driver = driver_for(self.env_py, self.ini_url)
+        if not self.config.get_main_option("databases"):  # each has a section of its own
+            url = url_for(dsn, driver)
+            self.config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        secret = self.settings.database_url
+        raw = secret.get_secret_value() if secret else None
+        self.variables = variables_for(dsn, raw, driver)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -126,16 +167,21 @@ class Checkout:
 
 
 def open_checkout(settings: Settings) -> Checkout:
-    """Read the revision files.
+    """Read the revision files, once for a run of dbctl.
 
     Raises ConfigurationError where the folder or a file in it cannot be used.
     """
+    return settings.once("checkout", lambda: _open(settings))
+
+
+def _open(settings: Settings) -> Checkout:
     files = config_files(settings)
     config = Config(
         files.ini,
         toml_file=files.toml,
+        ini_section=settings.alembic_name,
         stdout=io.StringIO(),
-        cmd_opts=Namespace(quiet=True),  # stdout belongs to the result
+        cmd_opts=_options(settings),
     )
     config.attributes["settings"] = settings
     try:
@@ -145,7 +191,26 @@ def open_checkout(settings: Settings) -> Checkout:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
         raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    return Checkout(config, scripts, files.bundled)
+    make_path_absolute()
+    url = real_url(config.get_main_option("sqlalchemy.url"))
+    return Checkout(config, scripts, files.bundled, settings, url)
+
+
+def _options(settings: Settings) -> Namespace:
+    """Return what `alembic upgrade` would have of its command line, as env.py finds it.
+
+    Quiet, for stdout belongs to the result.
+    """
+    return Namespace(
+        quiet=True,
+        x=list(settings.alembic_x),
+        name=settings.alembic_name,
+        raiseerr=False,
+        sql=False,
+        tag=None,
+        cmd=(command.upgrade, ["revision"], ["sql", "tag"]),
+        revision="head",
+    )
 
 
 def _unusable(message: str) -> ConfigurationError:

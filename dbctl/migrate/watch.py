@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.queries import query
 from dbctl.migrate.events import Blocked, Building, Event
-from dbctl.migrate.execution import Execution
+from dbctl.migrate.run.execution import Execution
 from dbctl.migrate.results import Blocker, Revision
 
 # Seconds between two looks; a short lock timeout needs more of them to see who caused it.
@@ -33,7 +32,6 @@ logger = logging.getLogger("dbctl.migrate")
 
 @asynccontextmanager
 async def watching(
-    manager: DatabaseSessionManager,
     execution: Execution,
     lock_timeout: float,
     report: Callable[[Event], None],
@@ -43,7 +41,7 @@ async def watching(
     Each blocker is kept in the execution and reported once per revision, an index build whenever
     it has come further. What goes wrong with the side connection is logged and ends the watch only.
     """
-    watch = asyncio.create_task(_watch(manager, execution, lock_timeout, report))
+    watch = asyncio.create_task(_watch(execution, lock_timeout, report))
     try:
         yield
     finally:
@@ -53,7 +51,6 @@ async def watching(
 
 
 async def _watch(
-    manager: DatabaseSessionManager,
     execution: Execution,
     lock_timeout: float,
     report: Callable[[Event], None],
@@ -61,7 +58,7 @@ async def _watch(
     interval = min(_INTERVAL, lock_timeout / _LOOKS_PER_TIMEOUT)
     try:
         await _until_something_takes_long(execution, interval)
-        async with manager.connect() as connection:
+        async with execution.database.manager.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             while True:
                 pid, revision = execution.session.pid, execution.current

@@ -1,0 +1,107 @@
+"""The databases that a run of env.py migrates: one, or as many as it configures."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from dbctl.db import dsn
+from dbctl.db.engine import DatabaseSessionManager, closing
+from dbctl.errors import ErrorCode, RefusedError
+from dbctl.migrate.guards import Terms
+from dbctl.migrate.run.learn import learn
+from dbctl.migrate.run.proof import is_pooled
+from dbctl.migrate.run.record import EnvRecord
+from dbctl.migrate.scripts import Checkout
+from dbctl.migrate.store import VersionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database: what env.py says of it, dbctl's own way to it, and its version and ledger.
+
+    `origin` is what its address was taken from. `pooled` says whether env.py reaches it through a
+    pooler; until `refuse_pooler` has found out, it may.
+    """
+
+    record: EnvRecord
+    manager: DatabaseSessionManager
+    store: VersionStore
+    origin: str
+    pooled: bool = True
+
+    @property
+    def label(self) -> str:
+        """The name for people."""
+        return self.manager.label
+
+
+@asynccontextmanager
+async def databases(
+    checkout: Checkout, manager: DatabaseSessionManager
+) -> AsyncIterator[tuple[Database, ...]]:
+    """Yield the databases that env.py configures, the one of `manager` among them.
+
+    The others are reached with the URLs of env.py's engines. Raises what `learn` raises.
+    """
+    learned = await learn(checkout, manager)
+    found: list[Database] = []
+    async with AsyncExitStack() as stack:
+        for record, is_ours in zip(learned.records, learned.reached, strict=True):
+            own = manager
+            if not is_ours:
+                target = dsn.parse(record.url, source="env.py's engine", environ={})
+                own = await stack.enter_async_context(
+                    closing(DatabaseSessionManager(
+                        replace(target, database=record.database),
+                        connect_deadline=manager.connect_deadline,
+                        pooling=False,
+                    ))
+                )
+            found.append(Database(record, own, checkout.store_for(record), checkout.origin))
+        yield tuple(found)
+
+
+async def refuse_pooler(found: tuple[Database, ...], terms: Terms) -> tuple[Database, ...]:
+    """Return the databases with what is known of a pooler before them.
+
+    Raises RefusedError, code `pooled_endpoint`, where one stands before dbctl's connection or
+    env.py's, or where that cannot be found out, unless the terms allow it. Each transaction may get
+    another server session there: what belongs to a session, as the watch over a killed client does,
+    would reach somebody else's.
+    """
+    known = []
+    for each in found:
+        async with each.manager.connect():  # so that it is known
+            pass
+        server = each.manager.server
+        ours = None if server is None else server.pooled
+        theirs = await is_pooled(each.record, each.manager)
+        if not terms.allow_pooler and (ours is not False or theirs is not False):
+            raise _pooled(each, ours, theirs)
+        known.append(replace(each, pooled=ours is not False or theirs is not False))
+    return tuple(known)
+
+
+def _pooled(database: Database, ours: bool | None, theirs: bool | None) -> RefusedError:
+    direct = (
+        "Name the direct endpoint in DATABASE_URL_UNPOOLED, or give --allow-pooler: the deployer "
+        "lock and the lock timeout are sound there, a statement whose client is killed may run on "
+        "for a while."
+    )
+    if ours:
+        message = (
+            f"{database.label} is reached through a pooler, which gives each transaction a session "
+            "that is not its own"
+        )
+    elif theirs:
+        message = (
+            f"env.py reaches {database.label} through a pooler at {database.record.label}, which "
+            "gives each transaction a session that is not its own"
+        )
+    else:
+        message = (
+            f"whether env.py reaches {database.record.label} through a pooler cannot be found out"
+        )
+    return RefusedError(message, hint=direct, code=ErrorCode.POOLED_ENDPOINT)

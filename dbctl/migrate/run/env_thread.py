@@ -1,0 +1,158 @@
+"""Run a project's env.py as `alembic upgrade` would: in a thread in which no event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import logging.config
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import copy_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbctl.db.engine_events import thread_listeners
+
+if TYPE_CHECKING:
+    from alembic.runtime.environment import EnvironmentContext
+
+    from dbctl.db.engine_events import Listeners
+    from dbctl.migrate.scripts import Checkout
+
+# Alembic's proxies (`alembic.context`, `alembic.op`) are one for the process: so is a run.
+_one_at_a_time = threading.Lock()
+# Seconds between two requests to end a run that was cancelled.
+_STOP_INTERVAL = 0.2
+
+
+async def run_env(
+    checkout: Checkout,
+    environment: EnvironmentContext,
+    *,
+    listeners: Listeners | None = None,
+    variables: Mapping[str, str] | None = None,
+    stop: Callable[[float], Awaitable[bool]] | None = None,
+) -> None:
+    """Run env.py in `environment` until it ends, in a thread of its own.
+
+    `listeners` hear of everything that SQLAlchemy does in the thread, and `variables` are set in
+    the process's environment meanwhile. When this task is cancelled, `stop` is called with the
+    seconds since then, again and again, until the thread ends or it returns False; the thread is
+    then left behind, and ends with the process. Raises what env.py, Alembic and the revisions
+    raise.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[BaseException | None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if not ended.done():
+            ended.set_result(error)
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            with (
+                _one_at_a_time,
+                _logging_untouched(),
+                _variables_set(variables or {}),
+                _in_folder(checkout.folder),
+                thread_listeners(listeners or {}),
+                environment,
+            ):
+                checkout.scripts.run_env()
+        except BaseException as caught:  # whatever it is, the loop has to know
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop has ended without waiting for it
+            loop.call_soon_threadsafe(settle, error)
+
+    # Not one of asyncio's threads: those keep the process alive while one waits on a dead socket.
+    threading.Thread(
+        target=copy_context().run, args=(work,), name="dbctl-env", daemon=True
+    ).start()
+    try:
+        error = await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        if stop is not None:
+            await _stopped(ended, stop)
+        raise
+    if error is not None:
+        raise error
+
+
+async def _stopped(
+    ended: asyncio.Future[BaseException | None], stop: Callable[[float], Awaitable[bool]]
+) -> None:
+    """Call `stop` until the thread ends, or until it gives up."""
+    clock = asyncio.get_running_loop().time
+    since = clock()
+    while not ended.done() and await stop(clock() - since):
+        await asyncio.wait({ended}, timeout=_STOP_INTERVAL)
+
+
+@contextmanager
+def _logging_untouched() -> Iterator[None]:
+    """Keep env.py from setting up logging: dbctl's streams and loggers are not its own.
+
+    Alembic's templates call `fileConfig`, which disables every logger that is there and gives the
+    root logger a handler on stderr.
+    """
+
+    def ignore(*_arguments: object, **_options: object) -> None:
+        return None
+
+    names = ("fileConfig", "dictConfig")
+    before: dict[str, Any] = {name: getattr(logging.config, name) for name in names}
+    basic = logging.basicConfig
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    for name in names:
+        setattr(logging.config, name, ignore)
+    logging.basicConfig = ignore
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(logging.config, name, function)
+        logging.basicConfig = basic
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@contextmanager
+def _variables_set(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    """Stand where `alembic` would be started, should dbctl be run from below it.
+
+    Relative paths in the ini, in env.py and on sys.path count from there.
+    """
+    try:
+        inside = Path.cwd() != folder and Path.cwd().is_relative_to(folder)
+    except FileNotFoundError:
+        inside = False
+    if not inside:
+        yield
+        return
+    with contextlib.chdir(folder):
+        yield
+
+
+def make_path_absolute() -> None:
+    """Replace the relative entries of sys.path, which Alembic's `prepend_sys_path` brings."""
+    sys.path[:] = [os.path.abspath(entry) if entry else entry for entry in sys.path]  # noqa: PTH100

@@ -1,0 +1,274 @@
+"""Learn what only env.py knows, in a run of it that changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from sqlalchemy import Connection, MetaData
+
+from dbctl.db import drivers
+from dbctl.db.connect import Connector
+from dbctl.db.failures import driver_error, first_line
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
+from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode
+from dbctl.migrate.run.env_thread import run_env
+from dbctl.migrate.run.environment import Environment
+from dbctl.migrate.run.proof import Proof, another_database
+from dbctl.migrate.run.record import EnvRecord, record_of
+from dbctl.redaction import scrub
+from dbctl.sqltokens import Kind, tokenize
+
+if TYPE_CHECKING:
+    from dbctl.db.engine import DatabaseSessionManager
+    from dbctl.migrate.scripts import Checkout
+
+# What a read-only run sends to the server; anything else that env.py wants is left out.
+_READS = frozenset(
+    "select show set reset with table values explain begin start commit end rollback savepoint"
+    " release declare fetch close discard".split()
+)
+
+type Work = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What env.py said: one record a database, and the metadata of the models.
+
+    `reached` says of each record whether it is the database that dbctl was asked to work on.
+    """
+
+    records: tuple[EnvRecord, ...]
+    reached: tuple[bool, ...]
+    metadata: tuple[MetaData, ...]
+
+
+class _Stopped(BaseException):
+    """The run is over; the thread is to end at its next statement."""
+
+
+class _ReadOnly:
+    """What keeps a thread from writing to any database, as listeners of SQLAlchemy's engines.
+
+    `attempts` are the drivers and parameters with which it has tried to connect, in order.
+    """
+
+    def __init__(self) -> None:
+        self.attempts: list[tuple[str, dict[str, Any]]] = []
+        self.stopped = False
+
+    def listeners(self) -> dict[str, Callable[..., Any]]:
+        """Return the listeners by the name of their event."""
+        skip = self._skip
+        return {
+            "do_connect": self._connect,
+            "begin": self._begin,
+            "begin_twophase": self._begin,
+            "do_execute": skip,
+            "do_execute_no_params": skip,
+            "do_executemany": skip,
+        }
+
+    def _connect(
+        self, dialect: Any, _record: object, _arguments: object, parameters: dict[str, Any]
+    ) -> None:
+        self._check()
+        self.attempts.append((dialect.driver, dict(parameters)))
+
+    def _begin(self, connection: Connection, *_transaction: object) -> None:
+        if not drivers.in_autocommit(connection):
+            drivers.execute(connection, "set transaction read only")
+
+    def _skip(self, _cursor: object, statement: str, *_rest: object) -> bool:
+        self._check()
+        return not reads(statement)
+
+    def _check(self) -> None:
+        if self.stopped:
+            raise _Stopped
+
+
+def _nothing(_heads: tuple[str, ...], _context: MigrationContext) -> Iterable[MigrationStep]:
+    return ()
+
+
+class ReadOnlyEnvironment(Environment):
+    """Alembic's environment for a run that changes nothing and remembers what env.py configures.
+
+    `work` is called for each database with its heads and context, and yields no step that writes.
+    `proof`, where given, shows for each whether it is the database that dbctl works on.
+    """
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        *,
+        work: Work = _nothing,
+        proof: Proof | None = None,
+        **options: Any,
+    ) -> None:
+        options = {"destination_rev": "head", "dont_mutate": True} | options
+        super().__init__(checkout.config, checkout.scripts, fn=work, **options)
+        self.records: list[EnvRecord] = []
+        self.metadata: list[MetaData] = []
+        self.reached: list[bool] = []
+        self._proof = proof
+
+    def forget(self) -> None:
+        """Forget what a run said that did not come to its end."""
+        self.records.clear()
+        self.metadata.clear()
+        self.reached.clear()
+
+    def configure(self, connection: Connection | None = None, *rest: Any, **options: Any) -> None:
+        """Remember what env.py says, and go on as it says."""
+        self.remember(connection, options)
+        super().configure(connection, *rest, **options)
+
+    def remember(self, connection: Connection | None, options: dict[str, Any]) -> None:
+        """Keep what one call of `configure` says of its database and its models."""
+        if isinstance(connection, Connection):
+            record = record_of(connection, options)
+            # Without one to compare with, the first is the one to work on.
+            reached = (
+                all(record.url == other.url for other in self.records)
+                if self._proof is None
+                else self._proof.reaches_ours(connection)
+            )
+            if (record, reached) not in zip(self.records, self.reached, strict=True):
+                self.records.append(record)
+                self.reached.append(reached)
+        given = options.get("target_metadata")
+        for metadata in given if isinstance(given, Sequence) else [given]:
+            if isinstance(metadata, MetaData) and metadata not in self.metadata:
+                self.metadata.append(metadata)
+
+
+async def run_read_only(
+    checkout: Checkout,
+    environment: ReadOnlyEnvironment,
+    manager: DatabaseSessionManager | None,
+    *,
+    seconds: float,
+) -> Learned:
+    """Run env.py in `environment` without changing anything, within `seconds`.
+
+    What it would write before it configures Alembic is left out, and its transactions are READ
+    ONLY. Raises ConfigurationError where env.py fails, connects to no database or to another one
+    than `manager`'s, ConnectionFailed where it cannot connect or does not end in time.
+    """
+    try:
+        await _run_once(checkout, environment, seconds)
+    except _CannotConnect as failure:
+        # A compute that sleeps is waited for as by every other command, and then env.py tries again.
+        await _wake(failure, seconds)
+        environment.forget()
+        try:
+            await _run_once(checkout, environment, seconds)
+        except _CannotConnect as again:
+            raise again.described() from again.__cause__
+    if not environment.records:
+        raise ConfigurationError(
+            "env.py has given Alembic no connection",
+            hint="Let it call context.configure(connection=…) and context.run_migrations().",
+            code=ErrorCode.MIGRATION_SCRIPTS,
+        )
+    if not any(environment.reached):
+        assert manager is not None  # noqa: S101 - without one nothing is compared
+        raise another_database(environment.records[0], manager.label, checkout.origin)
+    return Learned(
+        tuple(environment.records), tuple(environment.reached), tuple(environment.metadata)
+    )
+
+
+class _CannotConnect(Exception):
+    """env.py could not connect; the driver's error is the cause."""
+
+    def __init__(self, error: BaseException, driver: str, parameters: dict[str, Any]) -> None:
+        super().__init__(str(error))
+        self.dsn = drivers.dsn_of(parameters)
+        self._error = error
+        self._driver = driver
+
+    def described(self) -> ConnectionFailed:
+        """Return what to tell the user."""
+        where = self.dsn.label if self.dsn else "its database"
+        return ConnectionFailed(
+            f"env.py cannot connect to {where} with {self._driver}: "
+            f"{scrub(first_line(driver_error(self._error)))}",
+            hint="Check that the server runs, and the connection string that env.py uses.",
+        )
+
+
+async def _wake(failure: _CannotConnect, seconds: float) -> None:
+    """Connect to where env.py could not, for as long as any command would; then end the connection.
+
+    Raises ConnectionFailed where that is in vain.
+    """
+    if failure.dsn is None:
+        raise failure.described() from failure.__cause__
+    connector = Connector(failure.dsn, timeout=seconds, deadline=seconds)
+    connection = await connector()
+    await connection.close()
+
+
+async def _run_once(checkout: Checkout, environment: ReadOnlyEnvironment, seconds: float) -> None:
+    guard = _ReadOnly()
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            await run_env(
+                checkout,
+                environment,
+                listeners=guard.listeners(),
+                variables=checkout.variables,
+            )
+    except (*PROJECT_CODE_ERRORS, _Stopped) as error:
+        if limit.expired():
+            raise ConnectionFailed(
+                f"env.py did not end within {seconds:.0f} s",
+                hint="Look at what it waits for; DB_CONNECT_DEADLINE gives it longer.",
+            ) from error
+        for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
+            if isinstance(known, DbctlError):
+                raise known from error
+        if guard.attempts and drivers.is_connect_failure(error):
+            raise _CannotConnect(error, *guard.attempts[-1]) from error
+        raise ConfigurationError(
+            f"env.py failed: {located(error)}",
+            hint="`alembic current` runs it as well; `-v` shows the cause.",
+            code=ErrorCode.MIGRATION_SCRIPTS,
+        ) from error
+    finally:
+        guard.stopped = True
+
+
+async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = None) -> Learned:
+    """Return what env.py says, asked once; proven to be about `manager`'s database where given.
+
+    Raises what `run_read_only` raises.
+    """
+    if checkout.learned is not None:
+        return checkout.learned
+    if manager is not None:
+        checkout.point_at(manager.dsn, manager.origin)
+    proof = None
+    if manager is not None:
+        async with manager.connect():  # wakes a compute that sleeps, before env.py has to
+            pass
+        proof = Proof(manager, asyncio.get_running_loop())
+    environment = ReadOnlyEnvironment(checkout, proof=proof)
+    seconds = manager.connect_deadline if manager else checkout.settings.deadline
+    checkout.learned = await run_read_only(checkout, environment, manager, seconds=seconds)
+    return checkout.learned
+
+
+def reads(statement: str) -> bool:
+    """Return whether a statement is sent in a run that changes nothing."""
+    first = next(tokenize(statement), None)
+    if first is None or (first.kind is Kind.SYMBOL and first.text in {"(", ";"}):
+        return True
+    return first.kind is Kind.WORD and first.text in _READS

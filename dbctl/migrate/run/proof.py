@@ -1,0 +1,105 @@
+"""Prove that two connections reach one database, and find a pooler before it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import replace
+
+from sqlalchemy import Connection, text
+
+from dbctl.db import drivers, dsn
+from dbctl.db.connect import Connector
+from dbctl.db.dsn import Dsn
+from dbctl.db.engine import DatabaseSessionManager
+from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError
+from dbctl.migrate.run.record import EnvRecord
+
+# Seconds that the side connection has to answer.
+_PATIENCE = 30.0
+_TRY = text("select pg_catalog.pg_try_advisory_xact_lock(:key)")
+
+
+class Proof:
+    """Take a lock on env.py's connection and find it taken on one of dbctl's own.
+
+    An advisory lock belongs to one database of one server. Its key is drawn at random, so that
+    nobody else has it. Called in env.py's thread while `loop` runs in another one.
+    """
+
+    def __init__(self, manager: DatabaseSessionManager, loop: asyncio.AbstractEventLoop) -> None:
+        self._manager = manager
+        self._loop = loop
+
+    def reaches_ours(self, connection: Connection) -> bool:
+        """Return whether `connection` reaches the database of the manager.
+
+        Leaves the connection as it was. Raises ConnectionFailed where ours does not answer.
+        """
+        key = secrets.randbits(62)
+        # Begun by hand where SQLAlchemy begins none: the lock would be gone at once, and one of a
+        # session would stay behind a pooler.
+        by_hand = drivers.in_autocommit(connection)
+        if by_hand:
+            drivers.execute(connection, "begin")
+        try:
+            drivers.query(connection, f"select pg_catalog.pg_advisory_xact_lock({key})")
+            asked = asyncio.run_coroutine_threadsafe(self._is_taken(key), self._loop)
+            try:
+                return asked.result(_PATIENCE)
+            except TimeoutError:
+                asked.cancel()
+                raise ConnectionFailed(
+                    f"{self._manager.label}: it accepts connections but does not answer "
+                    f"(waited {_PATIENCE:.0f} s)",
+                    hint="Look at the server's load and log.",
+                ) from None
+        finally:
+            if by_hand:
+                drivers.execute(connection, "rollback")
+            else:
+                drivers.settle(connection)
+
+    async def _is_taken(self, key: int) -> bool:
+        async with self._manager.connect() as connection:
+            return not await connection.scalar(_TRY, {"key": key})
+
+
+def another_database(record: EnvRecord, ours: str, origin: str) -> ConfigurationError:
+    """Describe that env.py connects to another database than the one that was named."""
+    return ConfigurationError(
+        f"env.py connects to {record.label}, but dbctl works on {ours} ({origin}): nothing was "
+        "changed in either",
+        hint="Name the same database in both, or let env.py read DATABASE_URL or the ini's "
+        "sqlalchemy.url, which dbctl sets for it.",
+    )
+
+
+async def is_pooled(record: EnvRecord, manager: DatabaseSessionManager) -> bool | None:
+    """Return whether a pooler stands before the server that env.py connects to.
+
+    None where that cannot be found out: the address of its engine cannot be reached by dbctl.
+    """
+    try:
+        theirs = dsn.parse(record.url, source="env.py's engine", environ={})
+    except DbctlError:
+        return None
+    server = manager.server
+    if server is not None and _same_place(theirs, manager.dsn):
+        return server.pooled
+    target = replace(theirs, database=record.database)
+    connector = Connector(
+        target, timeout=manager.connect_deadline, deadline=manager.connect_deadline
+    )
+    try:
+        connection = await connector()
+    except ConnectionFailed:
+        return None
+    try:
+        return connector.server is None or connector.server.pooled
+    finally:
+        await connection.close()
+
+
+def _same_place(theirs: Dsn, ours: Dsn) -> bool:
+    return theirs.addresses == ours.addresses and bool(theirs.addresses)

@@ -1,0 +1,84 @@
+"""What one run of env.py says about the databases that it migrates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from dbctl.db import drivers
+from dbctl.db.names import literal, quote
+from dbctl.db.own_tables import VERSION_TABLE
+
+_PLACE = (
+    "select pg_catalog.current_database()::pg_catalog.text,"
+    " pg_catalog.current_schema()::pg_catalog.text,"
+    " (select n.nspname::pg_catalog.text from pg_catalog.pg_class c"
+    " join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace"
+    " where c.oid operator(pg_catalog.=) pg_catalog.to_regclass({table})::pg_catalog.oid)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvRecord:
+    """One call of `context.configure`: where env.py connects, and where the version lives.
+
+    `url` is that of its engine and may hold a password; `label` names the same place for people.
+    `version_schema` is the schema that the version table is in, or will be created in.
+    """
+
+    url: str
+    label: str
+    driver: str
+    database: str
+    version_table: str
+    version_schema: str | None
+
+    @property
+    def place(self) -> tuple[str, str, str | None]:
+        """What stays the same from run to run, also where env.py makes a new password each time."""
+        return self.database, self.version_table, self.version_schema
+
+    @property
+    def version_label(self) -> str:
+        """The version table for people."""
+        schema = f"{self.version_schema}." if self.version_schema else ""
+        return f"{schema}{self.version_table}"
+
+
+def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
+    """Return what `context.configure(connection, **options)` says.
+
+    Asks on the connection, whose search_path and role env.py may have changed, and leaves it as it
+    was.
+    """
+    table = str(options.get("version_table") or VERSION_TABLE)
+    given = options.get("version_table_schema")
+    mapped = connection.get_execution_options().get("schema_translate_map") or {}
+    schema = mapped.get(given, given)
+    qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
+    database, current, found = drivers.query(
+        connection, _PLACE.format(table=literal(qualified))
+    )
+    drivers.settle(connection)
+    if schema is None:
+        schema = found or current
+    url = connection.engine.url
+    return EnvRecord(
+        url=url.render_as_string(hide_password=False),
+        label=f"{_servers(url)}/{database}",
+        driver=drivers.driver_name(connection),
+        database=database,
+        version_table=table,
+        version_schema=None if schema is None else str(schema),
+    )
+
+
+def _servers(url: object) -> str:
+    host, port = getattr(url, "host", None), getattr(url, "port", None)
+    query = getattr(url, "query", {})
+    host = host or query.get("host") or "localhost"
+    if not isinstance(host, str):
+        host = ",".join(host)
+    port = port or query.get("port") or 5432
+    return f"{host}:{port}"

@@ -1,0 +1,173 @@
+"""The connection that env.py runs revisions on: its limits, and what the server is asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from dbctl.db import drivers
+from dbctl.db.names import literal
+from dbctl.migrate.lock import WORK_KEY
+
+_PREPARE = (
+    "select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),"
+    " pg_catalog.set_config('application_name', {name}, false),"
+    " pg_catalog.set_config('lock_timeout', {limit}, false),"
+    " pg_catalog.set_config('statement_timeout', '0', false),"
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false)"
+)
+_UNHURRIED = "set synchronous_commit = off"
+# PostgreSQL docs, "Client Connection Defaults": new in 14, and only where the platform can tell.
+_NOTICE_THE_END = "set client_connection_check_interval = '1s'"
+_TRY_WORK = {
+    True: f"select pg_catalog.pg_try_advisory_xact_lock({WORK_KEY})",
+    False: f"select pg_catalog.pg_try_advisory_lock({WORK_KEY})",
+}
+_LIMIT = (
+    "select pg_catalog.pg_backend_pid(),"
+    " pg_catalog.set_config('lock_timeout', {limit}, true),"
+    " pg_catalog.set_config('statement_timeout', '0', true),"
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)"
+)
+_NO_LIMIT = "set lock_timeout = 0"
+
+
+class RunStopped(BaseException):
+    """The run was cancelled; no further statement of env.py or of a revision is sent."""
+
+
+class RevisionSession:
+    """Give each transaction of a connection a `lock_timeout` of so many seconds.
+
+    The other timeouts, which a role may have for the queries of an application, are lifted.
+    Statements outside of one have none: a CREATE INDEX CONCURRENTLY that is cut short leaves an
+    invalid index behind, and blocks nobody while it waits. `on_statement` is called with each
+    statement before it is sent. `pid` is the server process that the last transaction ran in;
+    `commits` counts what was committed, whoever asked for it. Once `stopped` is set, from any
+    thread, nothing more is sent.
+    """
+
+    def __init__(
+        self, lock_timeout: float, on_statement: Callable[[Connection, str], None]
+    ) -> None:
+        self.pid: int | None = None
+        self.commits = 0
+        self.stopped = False
+        self.connection: Connection | None = None
+        self._limit = f"'{max(round(lock_timeout * 1000), 1)}ms'"
+        self._on_statement = on_statement
+        self._by_default = False
+        self._durability: str | None = None
+        self._limited = False
+        self._busy = False
+
+    def attach(self, connection: Connection) -> None:
+        """Look after `connection` until it is closed; it is not given back to a pool then."""
+        self._by_default = self._limited = self._busy = False
+        self._durability = None
+        self.connection = connection
+        # What is set for the session, and the lock that it holds, end with it.
+        connection.detach()
+        event.listen(connection, "begin", self._begin)
+        event.listen(connection, "begin_twophase", self._begin)
+        event.listen(connection, "commit", self._commit)
+        event.listen(connection, "commit_twophase", self._commit)
+        event.listen(connection, "before_cursor_execute", self._before)
+
+    def prepare(self, name: str) -> None:
+        """Set up a direct session under `name`, for as long as it lives.
+
+        The limit is its default: that spares each of hundreds of revisions a statement. Nor does
+        each wait for the disk: the log is written in order, so that the last COMMIT, after
+        `make_durable`, makes all of them durable, and a crash before it leaves the first so many. A
+        statement whose client was killed ends within a second. Only for a connection that is in no
+        transaction.
+        """
+        connection = self._attached
+        question = _PREPARE.format(name=literal(name), limit=self._limit)
+        self.pid, self._durability = drivers.query(connection, question)[:2]
+        drivers.execute(connection, _UNHURRIED)
+        drivers.settle(connection, commit=True)
+        with suppress(Exception):
+            drivers.execute(connection, _NOTICE_THE_END)
+            drivers.settle(connection, commit=True)
+        drivers.settle(connection)
+        self._by_default = True
+
+    def take_work(self, *, transaction: bool) -> bool:
+        """Keep every other session from running revisions for as long as this one lives.
+
+        With `transaction` for as long as that lasts. Returns False where another one does.
+        """
+        taken = bool(drivers.query(self._attached, _TRY_WORK[transaction])[0])
+        drivers.settle(self._attached)  # the lock is the session's, and stays
+        return taken
+
+    def make_durable(self) -> None:
+        """Let every COMMIT from now on wait for the disk, as it would have without `prepare`."""
+        if self._durability is not None:
+            durability = literal(self._durability)
+            drivers.execute(self._attached, f"set synchronous_commit = {durability}")
+            drivers.settle(self._attached, commit=True)
+            self._durability = None
+
+    def finish(self) -> None:
+        """Close the connection, should env.py have left it open."""
+        if self.connection is not None:
+            drivers.close(self.connection)
+            self.connection = None
+
+    @property
+    def _attached(self) -> Connection:
+        assert self.connection is not None  # noqa: S101 - `attach` comes first
+        return self.connection
+
+    def _begin(self, _connection: Connection, *_transaction: object) -> None:
+        self._limited = False
+
+    def _commit(self, _connection: Connection, *_transaction: object) -> None:
+        if self.stopped:
+            raise RunStopped
+        self.commits += 1
+
+    def _before(
+        self, connection: Connection, _cursor: object, statement: str, *_rest: object
+    ) -> None:
+        if self._busy:
+            return
+        if self.stopped:
+            raise RunStopped
+        self._busy = True
+        try:
+            self._set_limit(connection)
+            self._on_statement(connection, statement)
+            if "lock_timeout" in statement.lower():
+                # A limit of the revision's own: it holds for its transaction, and no further.
+                self._by_default, self._limited = False, True
+        finally:
+            self._busy = False
+
+    def _set_limit(self, connection: Connection) -> None:
+        if drivers.in_autocommit(connection):
+            if self._by_default:
+                drivers.execute(connection, _NO_LIMIT)
+                self._by_default = False
+        elif not self._by_default and not self._limited:
+            # For this transaction only: behind a pooler the session is somebody else's next.
+            self.pid = drivers.query(connection, _LIMIT.format(limit=self._limit))[0]
+            self._limited = True
+
+
+def several_statements(
+    cursor: Any, statement: str, parameters: object, _context: object
+) -> bool | None:
+    """Run several statements in one text on any driver: a listener for `do_execute`.
+
+    Returns True where it has run them.
+    """
+    if not parameters and drivers.is_several(statement):
+        return drivers.execute_several(cursor, statement) or None
+    return None
