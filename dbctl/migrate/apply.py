@@ -14,15 +14,14 @@ from dbctl.errors import DbctlError
 from dbctl.migrate.deployment import deployer, revision_session
 from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
 from dbctl.migrate.execution import Execution
+from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.indexes import invalid_indexes
-from dbctl.migrate.ledger import ensure, fingerprint, read_fingerprints
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.scripts import Checkout, steps
 from dbctl.migrate.session import RevisionSession
 from dbctl.migrate.verify import changed
-from dbctl.migrate.version import current_version
 from dbctl.migrate.watch import watching
 
 type Review = Callable[[Sequence[RevisionStep], tuple[str, ...]], None]
@@ -48,7 +47,7 @@ async def migrate(
     revision that the checkout does not have, RefusedError behind a pooler, and OperationFailed,
     code `lock_busy`, where another run goes on for longer than it is waited for.
     """
-    before = await current_version(manager)
+    before = await checkout.store.current_version(manager)
     refuse_pooler(manager, terms)
     todo = steps(checkout, direction, target, before)
     waited = 0.0
@@ -62,12 +61,12 @@ async def migrate(
         ):
             waited = round(lock.waited, 3)
             # Only now nobody else is at work any more.
-            before = await current_version(manager)
+            before = await checkout.store.current_version(manager)
             todo = steps(checkout, direction, target, before)
             if review is not None:
                 review(todo, before)
             if todo:
-                await ensure(connection)
+                await connection.run_sync(checkout.store.ensure)
                 fingerprints |= _fingerprints(
                     [step for step in todo if step.revision.revision not in fingerprints]
                 )
@@ -80,7 +79,6 @@ async def migrate(
                     session,
                     lock,
                     report,
-                    pooled=manager.server is None or manager.server.pooled,
                 )
                 await _look_around(connection, checkout, before, execution, report)
                 failure = await _perform(manager, connection, execution, terms, report)
@@ -111,7 +109,8 @@ async def _look_around(
     report: Callable[[Event], None],
 ) -> None:
     """Tell what is not as it should be before anything is run."""
-    if findings := changed(checkout, before, await read_fingerprints(connection)):
+    fingerprints = await checkout.store.read_fingerprints(connection)
+    if findings := changed(checkout, before, fingerprints):
         report(FilesChanged(tuple(finding.revision for finding in findings)))
     execution.invalid = await connection.run_sync(invalid_indexes)
     await connection.rollback()

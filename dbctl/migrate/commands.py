@@ -180,9 +180,10 @@ def history(settings: "Settings") -> ExitCode:
 @command(app)
 def log(settings: "Settings", limit: options.Limit = 20) -> ExitCode:
     """List who ran which revision, when and for how long, the newest first."""
-    from dbctl.migrate import ledger, ledger_views
+    from dbctl.migrate import ledger_views
+    from dbctl.migrate.history import read_log
 
-    return _read(settings, partial(ledger.read_log, limit=limit), ledger_views.log)
+    return _read(settings, partial(read_log, limit=limit), ledger_views.log)
 
 
 @command(app)
@@ -311,9 +312,8 @@ def _lint_pending(
     from dbctl.migrate import plan_views
     from dbctl.migrate.offline import render
     from dbctl.migrate.scripts import steps
-    from dbctl.migrate.version import current_version
 
-    before = database.run(current_version)
+    before = database.run(checkout.store.current_version)
     report = linter.lint(
         render(checkout, steps(checkout, "up", target, before), before),
         project=settings.project,

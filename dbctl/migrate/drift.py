@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, load_metadata, located
-from dbctl.db.own_tables import OWN_TABLES
+from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import ConfigurationError, DbctlError, ErrorCode, FindingError
 from dbctl.migrate import shadow
 from dbctl.migrate.results import Difference, Drift, MigrationStatus, State

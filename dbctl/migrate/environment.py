@@ -7,7 +7,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
 from dbctl.db.metadata import load_metadata
-from dbctl.db.own_tables import OWN_TABLES
+from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import DbctlError
 from dbctl.runtime import on_database
 from dbctl.settings import Settings, load_settings

@@ -18,9 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random
 
-from dbctl.db.own_tables import VERSION_TABLE
+from dbctl.db.own_names import VERSION_TABLE
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
-from dbctl.migrate import ledger
 from dbctl.migrate.alembic_environment import Environment
 from dbctl.migrate.events import Event, Finished, InvalidIndexes, Retrying, Started
 from dbctl.migrate.guards import Terms
@@ -29,6 +28,7 @@ from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Blocker, Direction, Revision
 from dbctl.migrate.scripts import Checkout, describe
 from dbctl.migrate.session import RevisionSession, ask
+from dbctl.migrate.store import Entry
 
 TAKE_THE_CONNECTION = (
     'Let env.py run on the connection in config.attributes["connection"] when there is one, '
@@ -99,8 +99,7 @@ class GuardedEnvironment(Environment):
 class Execution:
     """One run over `steps`; it remembers how far it came and what kept it.
 
-    `fingerprints` are those of the files at the time they were loaded, by revision; `pooled` tells
-    whether a pooler stands between.
+    `fingerprints` are those of the files at the time they were loaded, by revision.
     `done` holds what was committed, `current` the revision that runs, `promised` the version that
     the last COMMIT left.
     """
@@ -115,11 +114,9 @@ class Execution:
         session: RevisionSession,
         lock: DeployerLock,
         report: Callable[[Event], None],
-        *,
-        pooled: bool,
     ) -> None:
-        self._recorder = ledger.Recorder(pooled=pooled)
         self._checkout = checkout
+        self.store = checkout.store
         self._steps = steps
         self._fingerprints = fingerprints
         self.direction: Direction = direction
@@ -248,9 +245,9 @@ class Execution:
         """Write the ledger in the revision's transaction, and keep where that will leave it."""
         assert self.current is not None  # noqa: S101 - a step is applied
         assert ctx.connection is not None  # noqa: S101 - this is no offline run
-        self._recorder.record(
+        self.store.record(
             ctx.connection,
-            ledger.Entry(
+            Entry(
                 revision=self.current.revision,
                 direction=self.direction,
                 sha256=self._fingerprints[self.current.revision],

@@ -17,7 +17,6 @@ from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.results import Applied, Migrated
 from dbctl.migrate.scripts import named
-from dbctl.migrate.version import read_version
 from dbctl.results import ErrorBody
 
 _CORRECT = "It was rolled back; correct it and run the command again."
@@ -51,7 +50,7 @@ async def read_outcome(
                 if failure is not None:
                     await _settled(connection, execution.session.pid)
                     await _make_durable(connection)
-                after, _ = await read_version(connection)
+                after, _ = await execution.store.read_version(connection)
                 if failure is not None or invalid:
                     invalid = await connection.run_sync(invalid_indexes)
         except ConnectionFailed as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.migrate import scripts
-from dbctl.migrate.ledger import fingerprint
+from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.offline import Rendered, Statement, heads_after, render
 from dbctl.migrate.plan_results import (
     DataLoss,
@@ -21,7 +21,6 @@ from dbctl.migrate.plan_results import (
 from dbctl.migrate.results import Direction
 from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.statements import assess
-from dbctl.migrate.version import read_version
 
 
 async def read_plan(
@@ -39,7 +38,7 @@ async def read_plan(
     Raises UsageError for a target that does not exist or does not lie in that direction, and
     FindingError where the database is at a revision that the checkout does not have.
     """
-    before, _ = await read_version(connection)
+    before, _ = await checkout.store.read_version(connection)
     steps = scripts.steps(checkout, direction, target, before)
     return make_plan(
         render(checkout, steps, before),

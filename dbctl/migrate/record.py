@@ -9,15 +9,16 @@ from sqlalchemy import Connection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ErrorCode, OperationFailed
-from dbctl.migrate import ledger, verify
+from dbctl.migrate import verify
 from dbctl.migrate.deployment import deployer, revision_session
 from dbctl.migrate.events import Event
 from dbctl.migrate.execution import GuardedEnvironment
+from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.ledger_results import Repaired
 from dbctl.migrate.results import Stamped
 from dbctl.migrate.scripts import Checkout, named, refusals
-from dbctl.migrate.version import current_version
+from dbctl.migrate.store import Entry, LedgerDirection
 
 
 async def stamp(
@@ -35,17 +36,17 @@ async def stamp(
     with refusals(checkout, target):
         found = checkout.scripts.get_revisions(target)
     wanted = {script.revision for script in found if script}
-    before = await current_version(manager)
+    before = await checkout.store.current_version(manager)
     refuse_pooler(manager, terms)
     if set(before) == wanted:
         return Stamped(database=manager.label, before=before, after=before)
     async with deployer(manager, terms, report):
         async with revision_session(manager, terms, report) as connection:
-            before = await current_version(manager)
-            await ledger.ensure(connection)
-            applied = await ledger.read_applied(connection)
+            before = await checkout.store.current_version(manager)
+            await connection.run_sync(checkout.store.ensure)
+            applied = await checkout.store.read_applied(connection)
             await connection.run_sync(_stamp, checkout, target, before, terms, applied)
-        after = await current_version(manager)
+        after = await checkout.store.current_version(manager)
     if set(after) != wanted:
         raise OperationFailed(
             f"the version was recorded, but {manager.label} is at {named(after)}",
@@ -78,13 +79,11 @@ def _stamp(
         held = {script.revision: Path(script.path) for script in checkout.path((), tuple(heads))}
         now = datetime.now(UTC)
 
-        def entry(
-            revision: str, direction: ledger.LedgerDirection, path: Path | None
-        ) -> ledger.Entry:
-            sha256 = ledger.fingerprint(path) if path else None
-            return ledger.Entry(revision, direction, sha256, now, actor=terms.actor)
+        def entry(revision: str, direction: LedgerDirection, path: Path | None) -> Entry:
+            sha256 = fingerprint(path) if path else None
+            return Entry(revision, direction, sha256, now, actor=terms.actor)
 
-        ledger.record(
+        checkout.store.record(
             ctx.connection,
             *(entry(revision, "down", None) for revision in applied if revision not in held),
             *(entry(revision, "stamp", held[revision]) for revision in heads),

@@ -8,7 +8,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.errors import ErrorCode, RefusedError
-from dbctl.migrate import ledger
 from dbctl.migrate.apply import Review
 from dbctl.migrate.offline import heads_after, render
 from dbctl.migrate.plan import make_plan, read_plan
@@ -43,7 +42,7 @@ async def read_upgrade(
         database,
         direction="up",
         target=target,
-        preamble=await ledger.preamble(connection),
+        preamble=await checkout.store.preamble(connection),
     )
 
 

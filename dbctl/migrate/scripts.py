@@ -6,7 +6,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from alembic.util import CommandError
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.results import Direction, Revision
+from dbctl.migrate.store import VersionStore
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
@@ -88,11 +89,15 @@ def bundled_config() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The revisions of a checkout, and the configuration that Alembic runs them with."""
+    """The revisions of a checkout, and the configuration that Alembic runs them with.
+
+    `store` is where a database records which of them it has.
+    """
 
     config: Config
     scripts: ScriptDirectory
     bundled: bool
+    store: VersionStore = field(default_factory=VersionStore)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -145,7 +150,7 @@ def open_checkout(settings: Settings) -> Checkout:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
         raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    return Checkout(config, scripts, files.bundled)
+    return Checkout(config, scripts, files.bundled, VersionStore(schema=settings.own_schema))
 
 
 def _unusable(message: str) -> ConfigurationError:
