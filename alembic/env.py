@@ -24,7 +24,5 @@ def run_migrations(connection: Connection | None = None) -> None:
 
 if context.is_offline_mode():
     run_migrations()
-elif connection := config.attributes.get("connection"):
-    run_migrations(connection)
 else:
     with_connection(config, run_migrations)

@@ -30,6 +30,10 @@ from dbctl import redaction
 from dbctl.errors import ConfigurationError
 from dbctl.project import find_project
 
+# NAMEDATALEN - 1: PostgreSQL cuts a longer name.
+_NAME_BYTES = 63
+# Keys of [tool.dbctl] that are neither a field nor a variable.
+_KEYS = {"schema": "own_schema"}
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
 _README = "The README's settings table says what each one takes."
 
@@ -87,8 +91,12 @@ class Settings(BaseSettings):
     )
     alembic_config: Path | None = Field(default=None, validation_alias="DBCTL_ALEMBIC_CONFIG")
     alembic_name: str = Field(default="alembic", validation_alias="DBCTL_ALEMBIC_NAME")
-    alembic_x: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="DBCTL_ALEMBIC_X")
+    alembic_x: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), validation_alias="DBCTL_ALEMBIC_X"
+    )
     actor: str | None = Field(default=None, validation_alias="DBCTL_ACTOR")
+    # `schema` in [tool.dbctl]; the name is pydantic's in a class.
+    own_schema: str = Field(default="dbctl", validation_alias="DBCTL_SCHEMA")
     pg_bindir: Path | None = Field(default=None, validation_alias="DB_PG_BINDIR")
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
@@ -120,6 +128,20 @@ class Settings(BaseSettings):
         """Refuse TOML's booleans, which pydantic would take for 1 and 0."""
         if isinstance(value, bool):
             raise ValueError("should not be true or false")  # noqa: TRY004 - pydantic's protocol
+        return value
+
+    @field_validator("own_schema")
+    @classmethod
+    def _is_schema(cls, value: str) -> str:
+        """Refuse what PostgreSQL would not create a schema under, or only under another name."""
+        try:
+            length = len(value.encode())
+        except UnicodeEncodeError:
+            raise ValueError("should be UTF-8") from None
+        if length > _NAME_BYTES or "\0" in value:
+            raise ValueError(f"should be a name of at most {_NAME_BYTES} bytes")
+        if value.startswith("pg_") or value == "information_schema":
+            raise ValueError("should not be a schema of the server's own")
         return value
 
     @property
@@ -274,7 +296,7 @@ def _read_pyproject(path: Path) -> Mapping[str, object]:
         name.lower(): field
         for field in Settings.model_fields
         for name in (field, *_variable_names(field))
-    }
+    } | _KEYS
     values: dict[str, object] = {}
     for key, value in table.items():
         if isinstance(value, dict):

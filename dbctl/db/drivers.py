@@ -88,7 +88,7 @@ def execute_several(cursor: Any, sql: str) -> bool:
     Returns False where it would not: asyncpg alone prepares every statement, and a prepared
     statement is one. The simple protocol takes any number, in the same transaction.
     """
-    adapter = getattr(cursor, "_adapt_connection", None)
+    adapter: Any = getattr(cursor, "_adapt_connection", None)
     if getattr(adapter, "driver_connection", None) is None or not _is_asyncpg(adapter):
         return False
     cursor.execute(_NOTHING)
@@ -107,7 +107,7 @@ def cancel(connection: Connection) -> None:
     """
     with suppress(Exception):  # it may have been closed meanwhile, or never opened
         raw = connection.connection.dbapi_connection
-        driver = raw.driver_connection if isinstance(raw, AdaptedConnection) else raw
+        driver: Any = raw.driver_connection if isinstance(raw, AdaptedConnection) else raw
         match connection.dialect.driver:
             case "asyncpg":
                 driver._loop.call_soon_threadsafe(driver.terminate)
@@ -135,8 +135,7 @@ def explain_parameter(error: BaseException, driver: str) -> str | None:
     for cause in _causes(error):
         text = str(cause)
         if type(cause).__module__.startswith(("asyncpg", "psycopg", "pg8000")) and (
-            text.startswith("invalid input for query argument $")
-            or text.startswith("cannot adapt type")
+            text.startswith(("invalid input for query argument $", "cannot adapt type"))
             or "can't adapt type" in text
         ):
             return f"{driver} does not accept a parameter: {text.splitlines()[0]}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from dbctl.db.catalog import fetch
-from dbctl.db.own_tables import VERSION_TABLE
 from dbctl.errors import OperationFailed
 from dbctl.health.check import DENIED
 
@@ -28,21 +27,22 @@ async def read_state(connection: AsyncConnection, context: Context) -> Migration
     from dbctl.migrate.results import State
     from dbctl.migrate.status import read_status
 
+    store = context.loaded.revisions.store
     try:
         found = await read_status(connection, context.loaded.revisions, context.manager.label)
     except DBAPIError as error:
         if getattr(error.driver_exception, "sqlstate", None) != DENIED:
             raise
         await connection.rollback()
-        await _refuse_hidden(connection)
+        await _refuse_hidden(connection, store.version_label)
         raise
     if found.state in (State.UNMANAGED, State.EMPTY):
-        await _refuse_hidden(connection)
+        await _refuse_hidden(connection, store.version_label)
     return found
 
 
-async def _refuse_hidden(connection: AsyncConnection) -> None:
-    for table, grants in (await missing_grants(connection, [VERSION_TABLE])).items():
+async def _refuse_hidden(connection: AsyncConnection, version_table: str) -> None:
+    for table, grants in (await missing_grants(connection, [version_table])).items():
         raise OperationFailed(f"permission denied for {table}", hint=grants)
 
 

@@ -1,17 +1,16 @@
 """Bring databases to a revision, up or down, and prove what was committed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-
-from alembic.runtime.migration import RevisionStep
 
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.errors import DbctlError
 from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
+from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.lock import deployer
@@ -21,11 +20,10 @@ from dbctl.migrate.run.databases import Database, databases, refuse_pooler
 from dbctl.migrate.run.execution import Execution, Job, perform
 from dbctl.migrate.run.session import RunStopped
 from dbctl.migrate.scripts import Checkout, steps
-from dbctl.migrate.store import fingerprint
 from dbctl.migrate.verify import changed
 from dbctl.migrate.watch import watching
 
-type Review = Callable[[Sequence[tuple[Database, Job]]], None]
+type Review = Callable[[Sequence[tuple[Database, Job]]], Awaitable[None]]
 
 
 async def migrate(
@@ -51,11 +49,13 @@ async def migrate(
     """
     async with databases(checkout, manager) as configured:
         found = await refuse_pooler(configured, terms)
-        jobs = [await _job(each, checkout, direction, target) for each in found]
+        jobs = [await read_job(each, checkout, direction, target) for each in found]
         if not any(job.steps for job in jobs):
             if review is not None:
-                review(list(zip(found, jobs, strict=True)))
-            return _together([_unchanged(*each, direction) for each in zip(found, jobs, strict=True)])
+                await review(list(zip(found, jobs, strict=True)))
+            return _together(
+                [_unchanged(*each, direction) for each in zip(found, jobs, strict=True)]
+            )
         # Before the wait, in which the files may be replaced: it is the loaded ones that run.
         fingerprints = {name: sha for job in jobs for name, sha in job.fingerprints.items()}
         async with AsyncExitStack() as stack:
@@ -65,10 +65,10 @@ async def migrate(
             ]
             # Only now nobody else is at work any more.
             jobs = [
-                await _job(each, checkout, direction, target, fingerprints) for each in found
+                await read_job(each, checkout, direction, target, fingerprints) for each in found
             ]
             if review is not None:
-                review(list(zip(found, jobs, strict=True)))
+                await review(list(zip(found, jobs, strict=True)))
             if not any(job.steps for job in jobs):
                 return _together(
                     [
@@ -87,7 +87,7 @@ async def migrate(
             return _together([await read_outcome(each, failure) for each in executions])
 
 
-async def _job(
+async def read_job(
     database: Database,
     checkout: Checkout,
     direction: Direction,
@@ -145,7 +145,11 @@ def _together(results: Sequence[Migrated]) -> Migrated:
 def _from_thread(report: Callable[[Event], None]) -> Callable[[Event], None]:
     """Return what reports in the event loop for whoever calls it in another thread."""
     loop = asyncio.get_running_loop()
-    return lambda event: loop.call_soon_threadsafe(report, event) and None
+
+    def from_thread(event: Event) -> None:
+        loop.call_soon_threadsafe(report, event)
+
+    return from_thread
 
 
 async def _look_around(
@@ -172,9 +176,7 @@ async def _perform(
     try:
         async with AsyncExitStack() as stack:
             for execution in executions:
-                await stack.enter_async_context(
-                    watching(execution, terms.ddl_lock_timeout, report)
-                )
+                await stack.enter_async_context(watching(execution, terms.ddl_lock_timeout, report))
             await perform(checkout, executions, terms)
     except (asyncio.CancelledError, RunStopped, *PROJECT_CODE_ERRORS) as error:
         if (number := interruption.current().signal) is not None:

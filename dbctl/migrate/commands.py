@@ -74,9 +74,17 @@ def status(
 @command(app, context_settings=RELATIVE)
 def plan(settings: "Settings", target: options.UpTarget = "head") -> ExitCode:
     """Show the exact SQL of an upgrade, what it locks and for how long; run nothing."""
-    from dbctl.migrate import plan_views, review
+    from dbctl.migrate import plan_views
+    from dbctl.migrate.plan import read_plan
+    from dbctl.migrate.scripts import open_checkout
 
-    return _read(settings, partial(review.read_upgrade, target=target), plan_views.plan)
+    checkout = open_checkout(settings)
+    found = on_database(
+        settings,
+        lambda manager: read_plan(manager, checkout, direction="up", target=target),
+        migrations=True,
+    )
+    return emit(found, plan_views.plan)
 
 
 @command(app)
@@ -88,12 +96,14 @@ def lint(
     """Lint the SQL of the revisions with squawk; exit 1 on a finding. No database is needed."""
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
-    from dbctl.migrate.offline import render
+    from dbctl.migrate.offline import render_offline
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
     steps, heads = linter.since(checkout, since)
-    report = linter.lint(render(checkout, steps, heads), project=settings.project, fail_on=fail_on)
+    report = linter.lint(
+        render_offline(checkout, steps, heads), project=settings.project, fail_on=fail_on
+    )
     return emit(report, plan_views.lint)
 
 
@@ -180,9 +190,10 @@ def history(settings: "Settings") -> ExitCode:
 @command(app)
 def log(settings: "Settings", limit: options.Limit = 20) -> ExitCode:
     """List who ran which revision, when and for how long, the newest first."""
-    from dbctl.migrate import ledger, ledger_views
+    from dbctl.migrate import ledger_views
+    from dbctl.migrate.history import read_log
 
-    return _read(settings, partial(ledger.read_log, limit=limit), ledger_views.log)
+    return _read(settings, partial(read_log, limit=limit), ledger_views.log)
 
 
 @command(app)
@@ -283,11 +294,13 @@ def _read[R: "Result"](
     view: Callable[[R], "RenderableType"],
 ) -> ExitCode:
     """Print what an operation reads from a connection and compares with the checkout."""
+    from dbctl.migrate.run.learn import learn
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
 
     async def read(database: "DatabaseSessionManager") -> R:
+        await learn(checkout, database)
         async with database.connect() as connection:
             return await operation(connection, checkout, database.label)
 
@@ -299,6 +312,9 @@ async def _with[T](
     operation: "Callable[[AsyncConnection, Checkout], Awaitable[T]]",
     checkout: "Checkout",
 ) -> T:
+    from dbctl.migrate.run.learn import learn
+
+    await learn(checkout, manager)
     async with manager.connect() as connection:
         return await operation(connection, checkout)
 
@@ -309,16 +325,13 @@ def _lint_pending(
     """Lint what an upgrade would run; print the report and return its code where it fails."""
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
-    from dbctl.migrate.offline import render
-    from dbctl.migrate.scripts import steps
-    from dbctl.migrate.version import current_version
+    from dbctl.migrate.offline import Rendered
+    from dbctl.migrate.plan import render_pending
 
-    before = database.run(current_version)
-    report = linter.lint(
-        render(checkout, steps(checkout, "up", target, before), before),
-        project=settings.project,
-        fail_on=Severity.WARNING,
-    )
+    async def read(manager: "DatabaseSessionManager") -> list[Rendered]:
+        return await render_pending(manager, checkout, target)
+
+    report = linter.lint(database.run(read), project=settings.project, fail_on=Severity.WARNING)
     if not report.passed:
         return emit(report, plan_views.lint)
     for skipped in report.skipped:
@@ -334,8 +347,7 @@ def _confirmed_downgrade(
     from dbctl.rendering import console, visible
 
     async def read(manager: "DatabaseSessionManager") -> "Downgrade":
-        async with manager.connect() as connection:
-            return await review.read_downgrade(connection, checkout, manager.label, target=target)
+        return await review.read_downgrade(manager, checkout, target=target)
 
     found = database.run(read)
     if found.plan.revisions:
@@ -366,7 +378,7 @@ def _migrate(
         if agreed is not None:
             from dbctl.migrate import review as reviewing
 
-            review = reviewing.agreed(checkout, manager.label, direction, agreed)
+            review = reviewing.agreed(checkout, manager, direction, agreed)
         return await migrate(manager, checkout, direction, target, terms, report, review=review)
 
     with _shown(direction) as report:

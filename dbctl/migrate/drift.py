@@ -5,24 +5,26 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from alembic.autogenerate import produce_migrations
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
-from sqlalchemy import Column, Connection, Constraint, ForeignKeyConstraint, Index, Table
+from sqlalchemy import Column, Constraint, ForeignKeyConstraint, Index, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import CompileError, DBAPIError, SAWarning
+from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.types import TypeEngine
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.metadata import PROJECT_CODE_ERRORS, load_metadata, located
-from dbctl.db.own_tables import OWN_TABLES
-from dbctl.errors import ConfigurationError, DbctlError, ErrorCode, FindingError
+from dbctl.db.metadata import load_metadata
+from dbctl.db.own_names import OWN_TABLES
+from dbctl.errors import FindingError
 from dbctl.migrate import shadow
 from dbctl.migrate.results import Difference, Drift, MigrationStatus, State
+from dbctl.migrate.run.learn import ReadOnlyEnvironment, learn, run_read_only
 from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.status import look
 from dbctl.settings import Settings
 
 # What Alembic says of an index or constraint, and the comparison by the server says in one line.
+# Seconds that the comparison may take.
+_LONG = 300.0
 _ALSO_TOLD = {"add_index", "remove_index", "add_constraint", "remove_constraint"}
 
 
@@ -69,19 +71,8 @@ async def find(
     fails, and OperationFailed where the database does not allow the comparison.
     """
     metadata = load_metadata(settings)
-    async with manager.connect() as connection:
-        try:
-            operations = await connection.run_sync(_autogenerate, checkout)
-        except (DbctlError, DBAPIError):
-            raise
-        except PROJECT_CODE_ERRORS as error:
-            raise ConfigurationError(
-                f"env.py failed: {located(error)}",
-                hint='It must give Alembic the connection in config.attributes["connection"] and '
-                "the metadata of the models, as the one that ships with dbctl does.",
-                code=ErrorCode.MIGRATION_SCRIPTS,
-            ) from error
-    # On another connection, whatever env.py has made of that one.
+    await learn(checkout, manager)
+    operations = await _autogenerate(manager, checkout)
     async with manager.connect() as connection:
         beyond = await shadow.differences(connection, metadata)
     told = [difference for operation in operations for difference in _describe(operation)]
@@ -92,7 +83,7 @@ async def find(
     )
 
 
-def _autogenerate(connection: Connection, checkout: Checkout) -> list[Any]:
+async def _autogenerate(manager: DatabaseSessionManager, checkout: Checkout) -> list[Any]:
     """Return what `alembic check` compares, which it refuses to do unless it is at the head."""
     found: list[Any] = []
 
@@ -104,13 +95,13 @@ def _autogenerate(connection: Connection, checkout: Checkout) -> list[Any]:
             found.extend(operations.as_diffs())
         return ()
 
-    checkout.config.attributes["connection"] = connection
+    environment = ReadOnlyEnvironment(checkout, work=compare)
     with warnings.catch_warnings():
         # SQLAlchemy says so of every CHECK that it finds to be NOT VALID or NO INHERIT.
         warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'", SAWarning)
-        # Without dont_mutate, the version table would be made where there is none.
-        with EnvironmentContext(checkout.config, checkout.scripts, fn=compare, dont_mutate=True):
-            checkout.scripts.run_env()
+        await run_read_only(
+            checkout, environment, None, seconds=max(manager.connect_deadline, _LONG)
+        )
     return found
 
 

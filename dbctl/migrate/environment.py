@@ -1,15 +1,18 @@
-"""What an env.py needs of dbctl: its metadata, and a connection of its own under plain Alembic."""
+"""What the env.py that ships needs of dbctl: its metadata, and a connection of its own."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
+from dbctl.db.endpoints import resolve
+from dbctl.db.engine import DatabaseSessionManager, closing
 from dbctl.db.metadata import load_metadata
-from dbctl.db.own_tables import OWN_TABLES
+from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import DbctlError
-from dbctl.runtime import on_database
+from dbctl.output import notice
 from dbctl.settings import Settings, load_settings
 
 
@@ -37,18 +40,22 @@ def include_name(
 
 
 def with_connection(config: Config, migrate: Callable[[Connection], None]) -> None:
-    """Run `migrate` on a direct connection without a pool, for plain `alembic` commands.
+    """Run `migrate` on a direct connection without a pool, in an event loop of its own.
 
     Raises Alembic's CommandError, which its own command line prints.
     """
-    from dbctl.db.engine import DatabaseSessionManager
+    settings = _settings(config)
 
-    async def work(manager: DatabaseSessionManager) -> None:
-        async with manager.connect() as connection:
+    async def work() -> None:
+        endpoint = resolve(settings, notice).migrations
+        manager = DatabaseSessionManager.from_settings(
+            settings, endpoint, pooling=False, on_wait=notice
+        )
+        async with closing(manager), manager.connect() as connection:
             await connection.run_sync(migrate)
 
     try:
-        on_database(_settings(config), work, migrations=True)
+        asyncio.run(work())
     except DbctlError as error:
         raise _refusal(error) from error
 

@@ -10,14 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
+from dbctl.migrate.ledger_results import Log
 from dbctl.migrate.results import History, HistoryEntry, NewRevision
 from dbctl.migrate.scripts import MAKE_REVISIONS, Checkout, describe, parents
-from dbctl.migrate.version import read_version
+
+
+async def read_log(
+    connection: AsyncConnection, checkout: Checkout, database: str, *, limit: int | None = None
+) -> Log:
+    """Return the newest `limit` rows of the ledger, or all."""
+    return await checkout.store.read_log(connection, checkout, database, limit=limit)
 
 
 async def read_history(connection: AsyncConnection, checkout: Checkout, database: str) -> History:
     """Return every revision of the checkout, the newest first, and which the database has."""
-    current, _ = await read_version(connection)
+    current, _ = await checkout.store.read_version(connection)
     known = tuple(filter(checkout.knows, current))
     applied = {script.revision for script in checkout.path((), known)} if known else set()
     heads = checkout.heads

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
+from dbctl.db import drivers
 from dbctl.db.queries import query
 from dbctl.errors import ErrorCode, OperationFailed
-from dbctl.migrate.session import in_autocommit
 
 # REINDEX CONCURRENTLY builds under a name of its own, and then swaps the two.
 _IN_THE_MAKING = re.compile(r"_cc(new|old)\d*$")
@@ -56,7 +56,7 @@ class _Target:
 
 def invalid_indexes(connection: Connection) -> tuple[InvalidIndex, ...]:
     """Return the indexes that no query uses, those included that somebody is building."""
-    found = connection.exec_driver_sql(query("migrate", "invalid_indexes"))
+    found = connection.execute(text(query("migrate", "invalid_indexes")))
     return tuple(InvalidIndex(*row) for row in found)
 
 
@@ -95,8 +95,8 @@ class IndexGuard:
         _wait_for_builders(connection, target)
         for index in invalid_indexes(connection):
             if target.left(index):
-                how = " concurrently" if in_autocommit(connection) else ""
-                connection.exec_driver_sql(f"drop index{how} if exists {index.name}")
+                how = " concurrently" if drivers.in_autocommit(connection) else ""
+                drivers.execute(connection, f"drop index{how} if exists {index.name}")
                 self._on_dropped(index)
 
     def verify(self, connection: Connection) -> None:
@@ -124,13 +124,15 @@ def _target(connection: Connection, sql: str) -> _Target | None:
     if told.index is None and not (tables and _BUILDS.search(sql)):
         return None
     named = tables[0] if tables and not tables[0].startswith("table of ") else None
-    found = connection.exec_driver_sql(query("migrate", "index_target"), (named, told.index)).one()
+    names = {"table_name": named, "index_name": told.index}
+    found = connection.execute(text(query("migrate", "index_target")), names).one()
     return _Target(found.table_oid, found.index_name, found.table_name, is_reindex)
 
 
 def _wait_for_builders(connection: Connection, target: _Target) -> None:
     """Return once nobody builds an index on the table; the statement itself would wait as well."""
-    connection.exec_driver_sql(
+    drivers.execute(
+        connection,
         "do $$ begin execute format('lock table %s in share update exclusive mode',"
-        f" {target.table_oid}::regclass); end $$"
+        f" {target.table_oid}::regclass); end $$",
     )

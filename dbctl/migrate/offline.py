@@ -1,5 +1,6 @@
-"""Render revisions as SQL, statement by statement, without a database."""
+"""Render revisions as SQL, statement by statement, without running any."""
 
+import asyncio
 import copy
 import sys
 import traceback
@@ -8,23 +9,30 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NoReturn
 
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
 from alembic.script import Script
-from sqlalchemy import Insert, TextClause, make_url, text
+from sqlalchemy import Connection, Insert, TextClause, make_url, text
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.schema import CreateTable, DDLElement
 
+from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import DbctlError
-from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.plan_results import Kind
+from dbctl.migrate.run.env_thread import run_env
+from dbctl.migrate.run.learn import ReadOnlyEnvironment, run_read_only
+from dbctl.migrate.run.record import EnvRecord
 from dbctl.migrate.scripts import Checkout
 from dbctl.redaction import scrub
 
 # The dialect that runs the revisions, but for the paramstyle: others double each "%" in a text.
 _DIALECT = "postgresql+asyncpg"
 _DIALECT_OPTIONS = {"paramstyle": "named"}
+_NOT_RUN = "env.py does not run the revisions"
+# Seconds that rendering may take: it is the project's code, not the server, that takes them.
+_LONG = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +63,57 @@ class NeedsDatabaseError(Exception):
     """A revision asks for something that only a database could tell it."""
 
 
-def render(
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is to be rendered for one database: the steps, and the version that they start from."""
+
+    steps: Sequence[RevisionStep]
+    heads: tuple[str, ...]
+    record: EnvRecord | None = None
+
+
+async def render(
+    checkout: Checkout, manager: DatabaseSessionManager, sought: Sequence[Sought]
+) -> list[list[Rendered]]:
+    """Return what each of the steps would run on its database, in a run of env.py without them.
+
+    env.py connects as it always does, and nothing is changed. A step that cannot be rendered is
+    returned with the reason. Raises what `run_read_only` raises.
+    """
+    if not any(each.steps for each in sought):
+        return [[] for _ in sought]
+    environment = _Environment(checkout, sought)
+    await run_read_only(checkout, environment, None, seconds=max(manager.connect_deadline, _LONG))
+    return [environment.result(each) for each in sought]
+
+
+def render_offline(
     checkout: Checkout, steps: Sequence[RevisionStep], heads: tuple[str, ...]
 ) -> list[Rendered]:
-    """Return what each of `steps` would run on a database that is at the revisions `heads`.
+    """Return what each of `steps` would run on a database that is at `heads`, without one.
 
-    A step that cannot be rendered is returned with the reason; so are all of them where env.py
-    fails. What a revision or env.py prints goes wherever stdout goes. Raises the DbctlError that
-    the project's env.py met, such as for models that cannot be imported.
+    env.py is run as for `alembic upgrade --sql`; what it writes to files beside stays out of the
+    project. A step that cannot be rendered is returned with the reason; so are all of them where
+    env.py fails. Raises the DbctlError that the project's env.py met, such as for models that
+    cannot be imported.
     """
     if not steps:
         return []
-    environment = _Environment(checkout, steps, heads)
+    sought = Sought(steps, heads)
+    environment = _Environment(checkout, [sought], offline=True)
+
+    async def work() -> None:
+        await run_env(checkout, environment, variables=checkout.variables, aside=True)
+
     reason = "env.py does not run the revisions when it is asked for their SQL"
-    attributes = checkout.config.attributes
-    # Some env.py know no offline mode, but run on the connection that they are given.
-    connection = attributes.get("connection")
-    attributes["connection"] = _Connection(environment)
     try:
-        with environment:
-            checkout.scripts.run_env()
+        asyncio.run(work())
     except PROJECT_CODE_ERRORS as error:
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
                 raise known from error
         reason = f"env.py failed: {located(error)}"
-    finally:
-        attributes["connection"] = connection
-    done = environment.rendered
-    return done + [Rendered(_script(step), (), reason) for step in steps[len(done) :]]
+    return environment.result(sought, reason)
 
 
 def heads_after(steps: Sequence[RevisionStep], heads: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,32 +141,46 @@ class _Versions(HeadMaintainer):
         self.heads.add(to_)
 
 
-class _Environment(Environment):
-    """An offline run of env.py that takes down the statements, whatever env.py configures."""
+class _Environment(ReadOnlyEnvironment):
+    """A run of env.py that takes down the statements, whatever env.py configures.
+
+    Offline, env.py is asked for SQL as `alembic upgrade --sql` does; otherwise it runs as ever, but
+    Alembic gets no connection of it.
+    """
 
     def __init__(
-        self, checkout: Checkout, steps: Sequence[RevisionStep], heads: tuple[str, ...]
+        self, checkout: Checkout, sought: Sequence[Sought], *, offline: bool = False
     ) -> None:
+        longest = max(sought, key=lambda each: len(each.steps))
         super().__init__(
-            checkout.config,
-            checkout.scripts,
-            fn=self._work,
+            checkout,
+            work=self._work,
             as_sql=True,
-            starting_rev=heads or None,
-            destination_rev=steps[-1].revision.revision,
+            destination_rev=longest.steps[-1].revision.revision,
         )
-        self.rendered: list[Rendered] = []
-        self._steps = steps
+        self._sought = sought
+        self._offline = offline
+        self._now = sought[0]
+        self._rendered: dict[int, list[Rendered]] = {}
         self._statements: list[Statement] = []
         self._running: Script | None = None
         self._transactional = False
         self._failure: tuple[str, int | None] | None = None
 
-    def configure(self, *_connection: Any, **options: Any) -> None:
-        """Configure an offline context on PostgreSQL; no URL or connection of env.py's is used."""
-        for name in ("connection", "url", "starting_rev", "output_buffer", "output_encoding"):
+    def result(self, sought: Sought, reason: str = _NOT_RUN) -> list[Rendered]:
+        """Return what was rendered of `sought`, and for the rest `reason`."""
+        done = self._rendered.get(id(sought), [])
+        return done + [Rendered(_script(step), (), reason) for step in sought.steps[len(done) :]]
+
+    def configure(self, connection: Connection | None = None, *_rest: Any, **options: Any) -> None:
+        """Configure a context that renders PostgreSQL; no URL or connection of env.py's is used."""
+        self.remember(connection, options)
+        self._now = self._sought_for(self.records[-1] if self.records else None)
+        self.context_opts["starting_rev"] = self._now.heads or None
+        for name in ("url", "starting_rev", "output_buffer", "output_encoding"):
             options.pop(name, None)
-        super().configure(
+        EnvironmentContext.configure(
+            self,
             **options
             | {
                 "dialect_name": _DIALECT,
@@ -144,7 +188,7 @@ class _Environment(Environment):
                 "as_sql": True,
                 "literal_binds": True,
                 "transaction_per_migration": True,
-            }
+            },
         )
         context = self.get_context()
         # Alembic's own would turn tabs into blanks, in strings as well, and put the semicolon
@@ -153,14 +197,20 @@ class _Environment(Environment):
         context.impl.static_output = self._note  # type: ignore[method-assign]
         context.connection = context.impl.connection = _Connection(self)  # type: ignore[assignment]
 
+    def _sought_for(self, record: EnvRecord | None) -> Sought:
+        for each in self._sought:
+            if record is not None and each.record is not None and each.record.is_alike(record):
+                return each
+        return self._sought[0]
+
     def is_offline_mode(self) -> bool:
-        """Tell env.py that this run is offline.
+        """Return whether env.py is asked for SQL.
 
         Raises NeedsDatabaseError in a revision: one that asks does something else in `up`.
         """
         if self._running is not None:
             raise NeedsDatabaseError("it does something else when it is asked for its SQL")
-        return True
+        return self._offline
 
     def emit(self, construct: Any, *_options: Any, **_more: Any) -> None:
         """Take down one statement: a string or a construct of SQLAlchemy's."""
@@ -204,15 +254,15 @@ class _Environment(Environment):
 
     def _work(self, _heads: tuple[str, ...], _context: MigrationContext) -> Iterator[RevisionStep]:
         """Yield the steps to Alembic, which asks for the next once one is rendered."""
-        self.rendered.clear()
-        for step in self._steps:
+        rendered = self._rendered[id(self._now)] = []
+        for step in self._now.steps:
             self._failure = None
             yield self._guarded(step)
             if self._failure is None:
                 done = Rendered(_script(step), tuple(self._statements))
             else:
                 done = Rendered(_script(step), (), *self._failure)
-            self.rendered.append(done)
+            rendered.append(done)
             self._statements.clear()
 
     def _guarded(self, step: RevisionStep) -> RevisionStep:
@@ -242,13 +292,6 @@ class _Connection(MockConnection):
         dialect = make_url(f"{_DIALECT}://").get_dialect()(**_DIALECT_OPTIONS)
         super().__init__(dialect, environment.emit)
         self._environment = environment
-
-    def __enter__(self) -> "_Connection":
-        """Return itself: an env.py that knows no offline mode enters what it connects to."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Do nothing: it is no connection."""
 
     def execute(self, obj: Any, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ARG002
         """Take down `obj` with its parameters in place, once for each set of them."""

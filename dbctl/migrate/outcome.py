@@ -23,8 +23,7 @@ _CORRECT_THE_REST = (
     "done, and run the command again."
 )
 _PARAMETER = (
-    "The type of the value must be the column's for this driver: pass a date as a date, a number as "
-    "a number. It was rolled back."
+    "Pass a value of the column's own type, such as a datetime for a timestamp. It was rolled back."
 )
 _GO_ON = "Run the command again to go on from there."
 # Seconds that the server may take to end the session of an interrupted run.

@@ -50,7 +50,8 @@ class PlannedStatement(_Part):
 
     `line` is the one of the revision's file, `transactional` tells whether a transaction is open
     around it. Where `known` is false, nothing could
-    be told of it; so it is of no statement but the revision's own.
+    be told of it; so it is of no statement but the revision's own. `refused` says why the server
+    will not run it there.
     """
 
     sql: str
@@ -63,6 +64,7 @@ class PlannedStatement(_Part):
     note: str = ""
     index: str | None = None
     known: bool = True
+    refused: str | None = None
 
 
 class PlannedRevision(_Part):
@@ -84,22 +86,35 @@ class PlannedRevision(_Part):
 class Plan(Result):
     """The exact SQL of a run that was not made; `hash` is of what it would run, and from where.
 
-    `preamble` is what dbctl itself runs before the first revision.
+    `preamble` is what dbctl itself runs before the first revision. There is no hash, and nothing to
+    agree to, where the server is bound to refuse a statement. `databases` has a plan for each where
+    env.py configures several; the fields beside it are then those of all.
     """
 
     database: str
     direction: Direction
     before: tuple[str, ...]
     after: tuple[str, ...]
-    hash: str
+    hash: str | None
     preamble: str
     revisions: tuple[PlannedRevision, ...]
+    databases: tuple["Plan", ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def sql(self) -> str:
         """The whole as a script for psql, with what is to be known of each statement."""
         return script(self)
+
+    @property
+    def refused(self) -> tuple[PlannedStatement, ...]:
+        """The statements that the server will not run where they stand."""
+        return tuple(
+            statement
+            for revision in self.revisions
+            for statement in revision.statements
+            if statement.refused
+        )
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return one row per statement, and one for a revision that cannot be rendered."""
@@ -122,7 +137,7 @@ class Plan(Result):
     def matches(self, given: str) -> bool:
         """Tell whether `given` is the hash of this plan, or at least its first 8 digits."""
         given = given.strip().lower()
-        return len(given) >= _PREFIX and self.hash.startswith(given)
+        return len(given) >= _PREFIX and (self.hash or "").startswith(given)
 
 
 class EstimatedLoss(DataLoss):

@@ -25,6 +25,8 @@ def script(plan: "Plan") -> str:
     Every statement is preceded by what it locks and how long that may take. A revision that
     cannot be rendered is a statement that raises.
     """
+    if plan.databases:
+        return "\n".join(script(each) for each in plan.databases)
     if not plan.revisions:
         return f"{_comment(f'{plan.database} is at {_named(plan.after)}: nothing to do')}\n"
     return "\n\n".join(_parts(plan)) + "\n"
@@ -42,6 +44,9 @@ def _parts(plan: "Plan") -> Iterator[str]:
         yield f"{_comment("dbctl's own record of who applied what")}\n{_ended(plan.preamble)}"
     for revision in plan.revisions:
         yield from _revision(revision)
+    if plan.hash is None:
+        yield _comment("the server is bound to refuse this plan: there is no hash to agree to")
+        return
     agreed = f"plan {plan.hash}"
     if plan.direction == "up":
         agreed += f"\nto apply exactly this: dbctl migrate up --to-plan {plan.hash[:_SHORT]}"
@@ -71,6 +76,8 @@ def _told(statement: "PlannedStatement") -> str:
         f"loses {loss.table}.{loss.column}" if loss.column else f"loses the rows of {loss.table}"
         for loss in statement.losses
     ]
+    if statement.refused:
+        told.insert(0, f"IS REFUSED: {statement.refused}")
     if not statement.known:
         told.append("may lock more than its text tells")
     lines = ["; ".join(told)] if told else []

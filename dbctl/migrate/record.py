@@ -1,23 +1,25 @@
 """Write what the database is said to be at, without running a revision: stamp and repair."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext, StampStep
-from sqlalchemy import Connection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ErrorCode, OperationFailed
-from dbctl.migrate import ledger, verify
-from dbctl.migrate.deployment import deployer, revision_session
+from dbctl.migrate import verify
 from dbctl.migrate.events import Event
-from dbctl.migrate.execution import GuardedEnvironment
-from dbctl.migrate.guards import Terms, refuse_pooler
+from dbctl.migrate.fingerprints import fingerprint
+from dbctl.migrate.guards import Terms
 from dbctl.migrate.ledger_results import Repaired
+from dbctl.migrate.lock import deployer
 from dbctl.migrate.results import Stamped
+from dbctl.migrate.run.databases import Database, databases, refuse_pooler
+from dbctl.migrate.run.execution import Execution, Job, run_guarded
 from dbctl.migrate.scripts import Checkout, named, refusals
-from dbctl.migrate.version import current_version
+from dbctl.migrate.store import Entry, LedgerDirection
 
 
 async def stamp(
@@ -35,71 +37,86 @@ async def stamp(
     with refusals(checkout, target):
         found = checkout.scripts.get_revisions(target)
     wanted = {script.revision for script in found if script}
-    before = await current_version(manager)
-    refuse_pooler(manager, terms)
-    if set(before) == wanted:
-        return Stamped(database=manager.label, before=before, after=before)
-    async with deployer(manager, terms, report):
-        async with revision_session(manager, terms, report) as connection:
-            before = await current_version(manager)
-            await ledger.ensure(connection)
-            applied = await ledger.read_applied(connection)
-            await connection.run_sync(_stamp, checkout, target, before, terms, applied)
-        after = await current_version(manager)
-    if set(after) != wanted:
-        raise OperationFailed(
-            f"the version was recorded, but {manager.label} is at {named(after)}",
-            hint="env.py must leave the transactions to context.begin_transaction().",
-            code=ErrorCode.MIGRATION_FAILED,
-        )
-    return Stamped(database=manager.label, before=before, after=after)
+    async with databases(checkout, manager) as configured:
+        every = await refuse_pooler(configured, terms)
+        before = await _versions(every)
+        if any(set(each) != wanted for each in before):
+            async with AsyncExitStack() as stack:
+                locks = [
+                    await stack.enter_async_context(deployer(each.manager, terms, report))
+                    for each in every
+                ]
+                before = await _versions(every)
+                executions = [
+                    Execution(checkout, each, Job((), at, {}), "up", terms, lock, report)
+                    for each, at, lock in zip(every, before, locks, strict=True)
+                ]
+                await _stamp(checkout, executions, target, wanted, terms)
+        after = await _versions(every)
+    for database, at in zip(every, after, strict=True):
+        if set(at) != wanted:
+            raise OperationFailed(
+                f"the version was recorded, but {database.label} is at {named(at)}",
+                hint="env.py must leave the transactions to context.begin_transaction().",
+                code=ErrorCode.MIGRATION_FAILED,
+            )
+    return Stamped(
+        database=", ".join(each.label for each in every), before=before[0], after=after[0]
+    )
 
 
-def _stamp(
-    connection: Connection,
+async def _versions(found: Sequence[Database]) -> list[tuple[str, ...]]:
+    return [await each.store.current_version(each.manager) for each in found]
+
+
+async def _stamp(
     checkout: Checkout,
+    executions: Sequence[Execution],
     target: str,
-    before: tuple[str, ...],
+    wanted: set[str],
     terms: Terms,
-    applied: Iterable[str],
 ) -> None:
-    """Do what `alembic stamp` does, on `connection`, and write the ledger with it.
+    """Do what `alembic stamp` does, in a run of env.py, and write the ledger with it.
 
-    What the ledger has as `applied` and the new version does not hold is applied no more.
+    What the ledger has as applied and the new version does not hold is applied no more.
     """
+    applied = {}
+    for execution in executions:
+        database = execution.database
+        async with database.manager.connect() as connection:
+            applied[database] = list(await database.store.read_applied(connection))
 
-    def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[StampStep]:
+    def work(
+        execution: Execution, heads: tuple[str, ...], context: MigrationContext
+    ) -> Iterator[StampStep]:
+        def record(*, ctx: MigrationContext, heads: Iterable[str], **_facts: object) -> None:
+            assert ctx.connection is not None  # noqa: S101 - this is no offline run
+            held = {
+                script.revision: Path(script.path) for script in checkout.path((), tuple(heads))
+            }
+            now = datetime.now(UTC)
+
+            def entry(revision: str, direction: LedgerDirection, path: Path | None) -> Entry:
+                sha256 = fingerprint(path) if path else None
+                return Entry(revision, direction, sha256, now, actor=terms.actor)
+
+            gone = [name for name in applied[execution.database] if name not in held]
+            execution.database.store.record(
+                ctx.connection,
+                *(entry(revision, "down", None) for revision in gone),
+                *(entry(revision, "stamp", held[revision]) for revision in heads),
+            )
+
         context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, record)
         with refusals(checkout, target):
-            return list(checkout.scripts._stamp_revs(target, heads))
+            yield from checkout.scripts._stamp_revs(target, heads)
 
-    def record(*, ctx: MigrationContext, heads: Iterable[str], **_facts: object) -> None:
-        assert ctx.connection is not None  # noqa: S101 - this is no offline run
-        held = {script.revision: Path(script.path) for script in checkout.path((), tuple(heads))}
-        now = datetime.now(UTC)
-
-        def entry(
-            revision: str, direction: ledger.LedgerDirection, path: Path | None
-        ) -> ledger.Entry:
-            sha256 = ledger.fingerprint(path) if path else None
-            return ledger.Entry(revision, direction, sha256, now, actor=terms.actor)
-
-        ledger.record(
-            ctx.connection,
-            *(entry(revision, "down", None) for revision in applied if revision not in held),
-            *(entry(revision, "stamp", held[revision]) for revision in heads),
-        )
-
-    unknown = not all(map(checkout.knows, before))
-    with GuardedEnvironment(
-        checkout.config,
-        checkout.scripts,
-        connection,
-        fn=work,
-        destination_rev=target,
-        purge=unknown,
-    ):
-        checkout.scripts.run_env()
+    unknown = not all(checkout.knows(revision) for each in executions for revision in each.before)
+    await run_guarded(checkout, executions, work, destination_rev=target, purge=unknown)
+    if any(set(each) != wanted for each in await _versions([e.database for e in executions])):
+        for execution in executions:
+            execution.commit_first()
+        await run_guarded(checkout, executions, work, destination_rev=target, purge=unknown)
 
 
 async def repair(
@@ -112,13 +129,11 @@ async def repair(
 
     Raises what `migrate` raises for a pooler and for a lock that is not free.
     """
-    async with manager.connect() as connection:
-        found = await verify.repairable(connection, checkout)
-    refuse_pooler(manager, terms)
-    if not found:
-        return Repaired(database=manager.label, accepted=())
-    async with (
-        deployer(manager, terms, report),
-        revision_session(manager, terms, report) as connection,
-    ):
-        return await verify.repair(connection, checkout, manager.label, actor=terms.actor)
+    async with databases(checkout, manager) as configured:
+        await refuse_pooler(configured, terms)
+        async with manager.connect() as connection:
+            found = await verify.repairable(connection, checkout)
+        if not found:
+            return Repaired(database=manager.label, accepted=())
+        async with deployer(manager, terms, report), manager.connect() as connection:
+            return await verify.repair(connection, checkout, manager.label, actor=terms.actor)

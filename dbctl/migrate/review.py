@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
-from alembic.runtime.migration import RevisionStep
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ErrorCode, RefusedError
-from dbctl.migrate import ledger
 from dbctl.migrate.apply import Review
-from dbctl.migrate.offline import heads_after, render
-from dbctl.migrate.plan import make_plan, read_plan
+from dbctl.migrate.plan import plan_of, read_plan
 from dbctl.migrate.plan_results import Downgrade, EstimatedLoss, Plan
 from dbctl.migrate.results import Direction
+from dbctl.migrate.run.databases import Database
+from dbctl.migrate.run.execution import Job
 from dbctl.migrate.scripts import Checkout
 
 # A table that was never analysed is counted so far.
@@ -30,31 +30,19 @@ _ESTIMATE = text("""
 """)
 
 
-async def read_upgrade(
-    connection: AsyncConnection, checkout: Checkout, database: str, *, target: str
-) -> Plan:
-    """Return the plan of an upgrade to `target`, with what dbctl does before it.
-
-    Raises what `read_plan` raises.
-    """
-    return await read_plan(
-        connection,
-        checkout,
-        database,
-        direction="up",
-        target=target,
-        preamble=await ledger.preamble(connection),
-    )
-
-
 async def read_downgrade(
-    connection: AsyncConnection, checkout: Checkout, database: str, *, target: str
+    manager: DatabaseSessionManager, checkout: Checkout, *, target: str
 ) -> Downgrade:
     """Return the plan of a downgrade to `target`, and what would be lost with it.
 
     Raises what `read_plan` raises.
     """
-    plan = await read_plan(connection, checkout, database, direction="down", target=target)
+    plan = await read_plan(manager, checkout, direction="down", target=target)
+    async with manager.connect() as connection:
+        return await _with_losses(connection, plan)
+
+
+async def _with_losses(connection: AsyncConnection, plan: Plan) -> Downgrade:
     name = await connection.scalar(text("select current_database()"))
     dropped = {
         (loss.table, loss.column): loss
@@ -97,26 +85,24 @@ async def _rows(connection: AsyncConnection, table: str) -> int | None:
 
 
 def agreed(
-    checkout: Checkout, database: str, direction: Direction, is_agreed: Callable[[Plan], bool]
+    checkout: Checkout,
+    manager: DatabaseSessionManager,
+    direction: Direction,
+    is_agreed: Callable[[Plan], bool],
 ) -> Review:
     """Return a review that lets a run pass only where `is_agreed` says so of its plan.
 
     It raises RefusedError, code `plan_changed`, otherwise.
     """
 
-    def review(steps: Sequence[RevisionStep], before: tuple[str, ...]) -> None:
-        plan = make_plan(
-            render(checkout, steps, before),
-            database=database,
-            direction=direction,
-            before=before,
-            after=heads_after(steps, before),
-        )
+    async def review(jobs: Sequence[tuple[Database, Job]]) -> None:
+        plan = await plan_of(manager, checkout, direction, jobs)
         if not is_agreed(plan):
+            now = f"It is {plan.hash[:16]} now." if plan.hash else "The server would refuse it."
             raise RefusedError(
                 "the plan is not the one that was agreed to: that was for another target, the "
                 "database has gone on, or a revision was changed",
-                hint=f"Look at it again: `dbctl migrate plan`. It is {plan.hash[:16]} now.",
+                hint=f"Look at it again: `dbctl migrate plan`. {now}",
                 code=ErrorCode.PLAN_CHANGED,
             )
 

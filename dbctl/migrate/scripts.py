@@ -26,11 +26,13 @@ from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.results import Direction, Revision
 from dbctl.migrate.run.env_thread import make_path_absolute
 from dbctl.migrate.run.url import driver_for, real_url, url_for, variables_for
+from dbctl.migrate.store import VersionStore
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
 if TYPE_CHECKING:
     from dbctl.migrate.run.learn import Learned
+    from dbctl.migrate.run.record import EnvRecord
 
 MAKE_REVISIONS = "Make them with `alembic init alembic`"
 
@@ -92,18 +94,25 @@ def bundled_config() -> Path:
     return installed if installed.is_file() else package.parent / "alembic.ini"
 
 
+def _shipped_env() -> Path:
+    folder = bundled_config().parent
+    return folder / "alembic" / "env.py"
+
+
 @dataclass(slots=True)
 class Checkout:
     """The revisions of a checkout, and the configuration that Alembic runs them with.
 
     `folder` is where `alembic` would be started. `variables` are set while env.py runs, `origin`
-    names what the database was taken from. `learned` is what env.py said, once it was run.
+    names what the database was taken from. `learned` is what env.py said, once it was run; only
+    then `store` is sure to be where the database records which revisions it has.
     """
 
     config: Config
     scripts: ScriptDirectory
     bundled: bool
     settings: Settings
+    store: VersionStore
     ini_url: URL | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     origin: str = "env.py"
@@ -134,6 +143,22 @@ class Checkout:
         secret = self.settings.database_url
         raw = secret.get_secret_value() if secret else None
         self.variables = variables_for(dsn, raw, driver)
+
+    @property
+    def has_shipped_env(self) -> bool:
+        """Whether env.py is, byte for byte, the one that ships with dbctl."""
+        try:
+            return self.env_py.read_bytes() == _shipped_env().read_bytes()
+        except OSError:
+            return False
+
+    def store_for(self, record: "EnvRecord") -> VersionStore:
+        """Return where a database that env.py configures as `record` keeps its version."""
+        return VersionStore(
+            version_table=record.version_table,
+            version_schema=record.version_schema,
+            schema=self.settings.own_schema,
+        )
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -193,7 +218,8 @@ def _open(settings: Settings) -> Checkout:
         raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
     make_path_absolute()
     url = real_url(config.get_main_option("sqlalchemy.url"))
-    return Checkout(config, scripts, files.bundled, settings, url)
+    store = VersionStore(schema=settings.own_schema)
+    return Checkout(config, scripts, files.bundled, settings, store, url)
 
 
 def _options(settings: Settings) -> Namespace:

@@ -3,11 +3,10 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.migrate.ledger import read_fingerprints
 from dbctl.migrate.results import MigrationStatus, State
+from dbctl.migrate.run.learn import learn
 from dbctl.migrate.scripts import Checkout, describe
 from dbctl.migrate.verify import changed
-from dbctl.migrate.version import read_version
 
 
 async def read_status(
@@ -17,11 +16,12 @@ async def read_status(
 
     Leaves the connection in no transaction.
     """
-    current, populated = await read_version(connection)
+    current, populated = await checkout.store.read_version(connection)
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
     pending = checkout.pending(current) if known else []
-    findings = changed(checkout, current, await read_fingerprints(connection)) if known else ()
+    fingerprints = await checkout.store.read_fingerprints(connection) if known else {}
+    findings = changed(checkout, current, fingerprints) if known else ()
     return MigrationStatus(
         state=_state(
             current,
@@ -62,5 +62,6 @@ def _state(
 
 async def look(manager: DatabaseSessionManager, checkout: Checkout) -> MigrationStatus:
     """Return the status as a connection of its own sees it."""
+    await learn(checkout, manager)
     async with manager.connect() as connection:
         return await read_status(connection, checkout, manager.label)

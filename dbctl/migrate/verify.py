@@ -8,8 +8,7 @@ from alembic.script import Script
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.errors import ErrorCode, FindingError
-from dbctl.migrate import ledger
-from dbctl.migrate.ledger import Entry, Recorded
+from dbctl.migrate.fingerprints import fingerprint, is_same
 from dbctl.migrate.ledger_results import (
     FileFinding,
     FileState,
@@ -18,7 +17,7 @@ from dbctl.migrate.ledger_results import (
     VerifiedFile,
 )
 from dbctl.migrate.scripts import Checkout, parents
-from dbctl.migrate.version import read_version
+from dbctl.migrate.store import Entry, Recorded
 from dbctl.results import ErrorBody
 
 # More revisions than these are counted in a message, not named.
@@ -96,17 +95,17 @@ async def repair(
             )
             for file in accepted
         ]
-        await ledger.ensure(connection)
+        await connection.run_sync(checkout.store.ensure)
         async with connection.begin():
-            await connection.run_sync(ledger.record, *entries)
+            await connection.run_sync(checkout.store.record, *entries)
     return Repaired(database=database, accepted=accepted)
 
 
 async def _read(
     connection: AsyncConnection, checkout: Checkout
 ) -> tuple[list[FileFinding], Mapping[str, Recorded]]:
-    current, _ = await read_version(connection)
-    recorded = await ledger.read_applied(connection)
+    current, _ = await checkout.store.read_version(connection)
+    recorded = await checkout.store.read_applied(connection)
     fingerprints = {revision: row.sha256 for revision, row in recorded.items()}
     return list(_compare(checkout, current, fingerprints)), recorded
 
@@ -118,10 +117,10 @@ def _compare(
     for script in _applied(checkout, current, fingerprints):
         path = Path(script.path)
         recorded = fingerprints.get(script.revision)
-        present = ledger.fingerprint(path)
+        present = fingerprint(path)
         if recorded is None:
             state = FileState.UNRECORDED
-        elif present == recorded or ledger.is_same(path, recorded):
+        elif present == recorded or is_same(path, recorded):
             state = FileState.OK
         else:
             state = FileState.CHANGED

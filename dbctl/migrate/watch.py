@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.queries import query
 from dbctl.migrate.events import Blocked, Building, Event
-from dbctl.migrate.run.execution import Execution
 from dbctl.migrate.results import Blocker, Revision
+from dbctl.migrate.run.execution import Execution
 
 # Seconds between two looks; a short lock timeout needs more of them to see who caused it.
 _INTERVAL = 0.25

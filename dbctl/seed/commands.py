@@ -74,10 +74,11 @@ def allow(
     database = Target(settings, migrations=True)
     if revoke:
         return emit(
-            database.run(lambda manager: marking.revoke(manager, Verdict.ALLOWED)), views.marking
+            database.run(lambda manager: marking.revoke(manager, settings, Verdict.ALLOWED)),
+            views.marking,
         )
     _confirm_name(database, name, "to allow seeds there")
-    return emit(database.run(lambda manager: marking.allow(manager, settings.actor)), views.marking)
+    return emit(database.run(lambda manager: marking.allow(manager, settings)), views.marking)
 
 
 @command(app)
@@ -95,12 +96,10 @@ def forbid(
     if revoke:
         _confirm_name(database, name, "to take that back")
         return emit(
-            database.run(lambda manager: marking.revoke(manager, Verdict.FORBIDDEN)),
+            database.run(lambda manager: marking.revoke(manager, settings, Verdict.FORBIDDEN)),
             views.marking,
         )
-    return emit(
-        database.run(lambda manager: marking.forbid(manager, settings.actor)), views.marking
-    )
+    return emit(database.run(lambda manager: marking.forbid(manager, settings)), views.marking)
 
 
 def _confirm_name(database: Target, name: str | None, purpose: str) -> None:
@@ -136,7 +135,9 @@ def _last_runs(settings: "Settings") -> "LastRuns":
     reason = why_not_to_ask(settings)
     if reason is None:
         try:
-            return Target(settings, migrations=True).run(read_last_runs)
+            return Target(settings, migrations=True).run(
+                lambda manager: read_last_runs(manager, settings)
+            )
         except (ConnectionFailed, OperationFailed) as error:
             reason = error.message
     notice(f"When the sets were last run is unknown: {reason}")

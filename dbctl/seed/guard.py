@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import statement_failed
+from dbctl.db.own_names import MARKER_TABLE
 from dbctl.errors import ErrorCode, OperationFailed, RefusedError
 from dbctl.seed import marker
 from dbctl.seed.marker import Verdict
@@ -61,7 +62,7 @@ async def _mark(
             raise failure from error
         raise RefusedError(
             f"whether seeds may be written in {manager.label} cannot be read: {failure.message}",
-            hint="Have its owner GRANT SELECT on dbctl_seed_marker, and USAGE on its schema, "
+            hint=f"Have its owner GRANT SELECT on {MARKER_TABLE}, and USAGE on its schema, "
             "to this role.",
             code=ErrorCode.SEED_GUARD,
         ) from error

@@ -9,32 +9,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Connection, RowMapping, Text, bindparam, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
 from dbctl.db.failures import statement_failed
-from dbctl.db.own_tables import SEEDS_TABLE
+from dbctl.db.names import quote, typed
+from dbctl.db.own_names import SEEDS_TABLE
+from dbctl.db.own_tables import encodable, execute, find, make, seeds_table
 from dbctl.errors import DbctlError, OperationFailed
-from dbctl.seed import own_tables
 
 type Kind = Literal["set", "generate"]
-
-_READ = text("select state::text, sha256 from dbctl_seeds where kind = :kind and name = :name")
-_LIST = text("""
-    select name, last_run, role, host, actor,
-           pg_catalog.jsonb_array_length(state -> 'created')
-               + pg_catalog.jsonb_array_length(state -> 'found') as rows
-    from dbctl_seeds where kind = 'set'
-""")
-_WRITE = text("""
-    insert into dbctl_seeds (kind, name, state, sha256, host, actor, dbctl)
-    values (:kind, :name, cast(:state as jsonb), :sha256, :host, :actor, :dbctl)
-    on conflict (kind, name) do update
-    set state = excluded.state, sha256 = excluded.sha256, last_run = excluded.last_run,
-        role = excluded.role, host = excluded.host, actor = excluded.actor, dbctl = excluded.dbctl
-""")
 
 
 class LastRun(NamedTuple):
@@ -46,23 +33,21 @@ class LastRun(NamedTuple):
 
 
 async def read_state(
-    connection: AsyncConnection, kind: Kind, name: str
+    connection: AsyncConnection, kind: Kind, name: str, *, schema: str
 ) -> Mapping[str, Any] | None:
     """Return what the last run of that kind and name left; None where there was none.
 
-    Raises OperationFailed where the role may not read the ledger, or somebody else has written it.
+    `schema` is that of dbctl's own tables. Raises OperationFailed where the role may not read the
+    ledger, or somebody else has written it.
     """
     try:
-        if not await own_tables.exists(connection, SEEDS_TABLE):
-            return None
-        found = await connection.execute(_READ, {"kind": kind, "name": name})
+        row = await connection.run_sync(_last_of, kind, name, schema)
     except DBAPIError as error:
-        raise _unusable(statement_failed(error), "read") from error
-    row = found.one_or_none()
+        raise _unusable(statement_failed(error), "read", schema) from error
     if row is None:
         return None
-    state: Mapping[str, Any] = json.loads(row.state)
-    if _digest(_document(state)) != row.sha256:  # a reset would delete what it says
+    state: Mapping[str, Any] = json.loads(row["state"])
+    if _digest(_document(state)) != row["sha256"]:  # a reset would delete what it says
         raise OperationFailed(
             f"dbctl's record of the {kind} {name}, in the table {SEEDS_TABLE}, is not as dbctl "
             "wrote it",
@@ -78,47 +63,89 @@ async def write_state(
     name: str,
     state: Mapping[str, Any],
     *,
+    schema: str,
     actor: str | None = None,
 ) -> None:
     """Keep `state`, of JSON values, in the transaction of the caller, with which it comes or goes.
 
-    The ledger is created where there is none. Raises OperationFailed where the role may not.
+    The ledger is created in `schema` where there is none. Raises OperationFailed where the role may
+    not.
     """
     document = _document(state)
+    row = {
+        "kind": kind,
+        "name": name,
+        "document": document,
+        "sha256": _digest(document),
+        "host": socket.gethostname(),
+        "actor": encodable(actor),
+        "dbctl": __version__,
+    }
     try:
-        if not await own_tables.exists(connection, SEEDS_TABLE):
-            await own_tables.create(connection, SEEDS_TABLE, "ledger")
-        await connection.execute(
-            _WRITE,
-            {
-                "kind": kind,
-                "name": name,
-                "state": document,
-                "sha256": _digest(document),
-                "host": socket.gethostname(),
-                "actor": None if actor is None else own_tables.encodable(actor),
-                "dbctl": __version__,
-            },
-        )
+        await connection.run_sync(_write, schema, row)
     except DBAPIError as error:
-        raise _unusable(statement_failed(error), "written") from error
+        raise _unusable(statement_failed(error), "written", schema) from error
 
 
-async def read_sets(connection: AsyncConnection) -> dict[str, LastRun]:
+async def read_sets(connection: AsyncConnection, *, schema: str) -> dict[str, LastRun]:
     """Return the last run of each set; empty where there is no ledger.
 
     Raises OperationFailed where the role may not read it.
     """
     try:
-        if not await own_tables.exists(connection, SEEDS_TABLE):
-            return {}
-        rows = await connection.execute(_LIST)
+        return await connection.run_sync(_last_runs, schema)
     except DBAPIError as error:
-        raise _unusable(statement_failed(error), "read") from error
-    return {
-        row.name: LastRun(row.last_run, row.actor or f"{row.role}@{row.host}", row.rows)
-        for row in rows
-    }
+        raise _unusable(statement_failed(error), "read", schema) from error
+
+
+def _last_of(connection: Connection, kind: Kind, name: str, schema: str) -> RowMapping | None:
+    """Return the newest row, of those that an earlier version may have left elsewhere as well."""
+    rows: list[RowMapping] = []
+    for found in find(connection, seeds_table(schema)):
+        seeds = seeds_table(found.schema)
+        rows += execute(
+            connection,
+            select(
+                cast(seeds.c.state, Text).label("state"), seeds.c.sha256, seeds.c.last_run
+            ).where(seeds.c.kind == kind, seeds.c.name == name),
+        ).mappings()
+    return max(rows, key=lambda row: row["last_run"], default=None)
+
+
+def _last_runs(connection: Connection, schema: str) -> dict[str, LastRun]:
+    runs: dict[str, LastRun] = {}
+    for found in find(connection, seeds_table(schema)):
+        seeds = seeds_table(found.schema)
+        count = func.pg_catalog.jsonb_array_length
+        rows = execute(
+            connection,
+            select(
+                seeds.c.name,
+                seeds.c.last_run,
+                seeds.c.role,
+                seeds.c.host,
+                seeds.c.actor,
+                (count(seeds.c.state["created"]) + count(seeds.c.state["found"])).label("rows"),
+            ).where(seeds.c.kind == "set"),
+        )
+        for row in rows:
+            run = LastRun(row.last_run, row.actor or f"{row.role}@{row.host}", row.rows)
+            if row.name not in runs or runs[row.name].last_run < run.last_run:
+                runs[row.name] = run
+    return runs
+
+
+def _write(connection: Connection, schema: str, row: Mapping[str, Any]) -> None:
+    seeds = seeds_table(schema)
+    make(connection, seeds)
+    # As text: a serializer of the engine's would write another document.
+    written = insert(seeds).values(state=cast(bindparam("document", type_=Text), JSONB))
+    replaced = ("state", "sha256", "last_run", "role", "host", "actor", "dbctl")
+    upsert = written.on_conflict_do_update(
+        index_elements=[seeds.c.kind, seeds.c.name],
+        set_={name: written.excluded[name] for name in replaced},
+    )
+    execute(connection, upsert.inline(), **row)
 
 
 def _document(state: Mapping[str, Any]) -> str:
@@ -129,14 +156,14 @@ def _digest(document: str) -> str:
     return hashlib.sha256(document.encode()).hexdigest()
 
 
-def _unusable(failure: DbctlError, done: str) -> DbctlError:
-    """Say what a refusal of the server's is about, and what would help."""
+def _unusable(failure: DbctlError, done: str, schema: str) -> DbctlError:
+    """Describe what a refusal of the server's is about, and what would help."""
     if isinstance(failure, OperationFailed):
         return OperationFailed(
-            f"dbctl's record of seeds, the table {SEEDS_TABLE}, cannot be {done}: "
+            f"dbctl's record of seeds, the table {typed(schema)}.{SEEDS_TABLE}, cannot be {done}: "
             f"{failure.message}",
-            hint=f"Have its owner GRANT SELECT, INSERT, UPDATE ON {SEEDS_TABLE} to this role, or "
-            "CREATE on the schema where it is not there yet.",
+            hint=f"Have its owner GRANT SELECT, INSERT, UPDATE ON {quote(schema)}."
+            f"{quote(SEEDS_TABLE)} to this role, and USAGE on the schema.",
             code=failure.code,
         )
     return failure

@@ -8,17 +8,30 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import (
+    BigInteger,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    cast,
+    delete,
+    insert,
+    literal_column,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import OID
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
 from dbctl.db.failures import statement_failed
-from dbctl.db.names import quote
-from dbctl.db.own_tables import MARKER_TABLE
+from dbctl.db.names import quote, typed
+from dbctl.db.own_names import MARKER_TABLE
+from dbctl.db.own_tables import encodable, execute, make, marker_table
 from dbctl.db.queries import query
 from dbctl.errors import DbctlError, ErrorCode, OperationFailed, RefusedError
-from dbctl.seed import own_tables
 
 _SYSTEM = text("select system_identifier from pg_catalog.pg_control_system()")
 
@@ -74,7 +87,9 @@ async def read(connection: AsyncConnection) -> Mark | None:
     here = await identify(connection)
     found = None
     for table in tables:
-        for row in await connection.execute(text(f"select * from {table}")):  # noqa: S608 - quoted
+        # Whatever its columns are: one that is not dbctl's is a reason to refuse.
+        every: Select[Any] = select(literal_column("*")).select_from(table)
+        for row in await connection.run_sync(execute, every):
             mark, marked = _parse(table, row)
             if mark.verdict is Verdict.FORBIDDEN:
                 return mark
@@ -83,13 +98,14 @@ async def read(connection: AsyncConnection) -> Mark | None:
     return found
 
 
-def _parse(table: str, row: Row[Any]) -> tuple[Mark, Identity]:
+def _parse(table: Table, row: Row[Any]) -> tuple[Mark, Identity]:
     try:
         mark = Mark(Verdict(row.verdict), row.role, row.host, row.actor, row.marked_at)
         return mark, Identity(row.database_oid, row.database_name, row.system_identifier)
     except (AttributeError, ValueError) as error:
         raise RefusedError(
-            f"the table {table} holds what is no mark of dbctl's, and may forbid seeds",
+            f"the table {quote(str(table.schema))}.{quote(table.name)} holds what is no mark of "
+            "dbctl's, and may forbid seeds",
             hint="Drop it where it is somebody else's, and mark the database again.",
             code=ErrorCode.SEED_GUARD,
         ) from error
@@ -101,55 +117,50 @@ def _is_of(here: Identity, marked: Identity) -> bool:
     return same_system and (here.oid, here.name) == (marked.oid, marked.name)
 
 
-async def write(connection: AsyncConnection, verdict: Verdict | None, actor: str | None) -> None:
+async def write(
+    connection: AsyncConnection, verdict: Verdict | None, *, schema: str, actor: str | None = None
+) -> None:
     """Set the mark of this database, or with None remove it, in the transaction of the caller.
 
-    Raises OperationFailed where the role may not.
+    It is set in `schema`, that of dbctl's own tables. Raises OperationFailed where the role may
+    not.
     """
+    mark = marker_table(schema)
     try:
-        tables = await _tables(connection)
-        for table in tables:
-            await connection.execute(text(f"delete from {table}"))  # noqa: S608 - quoted
         if verdict is not None:
-            table = tables[0] if tables else await _create(connection)
+            await connection.run_sync(make, mark)
+        for table in await _tables(connection):
+            await connection.run_sync(execute, delete(table))
+        if verdict is not None:
             here = await identify(connection)
-            await connection.execute(
-                text(
-                    f"insert into {table} (verdict, database_oid, database_name,"  # noqa: S608
-                    " system_identifier, host, actor, dbctl)"
-                    " values (:verdict, cast(:oid as bigint)::oid, :name,"
-                    " cast(:system as bigint), :host, :actor, :dbctl)"
-                ),
-                {
-                    "verdict": verdict,
-                    "oid": here.oid,
-                    "name": here.name,
-                    "system": here.system,
-                    "host": socket.gethostname(),
-                    "actor": None if actor is None else own_tables.encodable(actor),
-                    "dbctl": __version__,
-                },
+            # The driver takes no number for an oid that it has not seen the type of.
+            oid = cast(bindparam("oid", type_=BigInteger), OID)
+            await connection.run_sync(
+                execute,
+                insert(mark).values(database_oid=oid).inline(),
+                oid=here.oid,
+                verdict=verdict.value,
+                database_name=here.name,
+                system_identifier=here.system,
+                host=socket.gethostname(),
+                actor=encodable(actor),
+                dbctl=__version__,
             )
     except DBAPIError as error:
-        raise _not_written(statement_failed(error)) from error
+        raise _not_written(statement_failed(error), schema) from error
 
 
-async def _create(connection: AsyncConnection) -> str:
-    table = await own_tables.create(connection, MARKER_TABLE, "marker")
-    # Whoever may write rows there has to be able to see that it is forbidden.
-    await connection.exec_driver_sql(f"grant select on {table} to public")
-    return table
+async def _tables(connection: AsyncConnection) -> list[Table]:
+    """Return every table of that name: a role with other settings may have made one elsewhere."""
+    found = await connection.run_sync(execute, text(query("db", "named_tables")), name=MARKER_TABLE)
+    return [marker_table(schema) for schema in found.scalars()]
 
 
-async def _tables(connection: AsyncConnection) -> list[str]:
-    schemas = await connection.scalars(text(query("seed", "marker_tables")))
-    return [f"{quote(schema)}.{quote(MARKER_TABLE)}" for schema in schemas]
-
-
-def _not_written(failure: DbctlError) -> DbctlError:
+def _not_written(failure: DbctlError, schema: str) -> DbctlError:
     if isinstance(failure, OperationFailed):
         return OperationFailed(
-            f"the mark of this database, in the table {MARKER_TABLE}, cannot be written: "
+            f"the mark of this database, in the table {typed(schema)}.{MARKER_TABLE}, cannot be "
+            f"written: "
             f"{failure.message}",
             hint="Have the owner of the database set it, or GRANT this role CREATE on the schema.",
             code=failure.code,

@@ -7,6 +7,7 @@ from dbctl.errors import ErrorCode, RefusedError
 from dbctl.seed import marker
 from dbctl.seed.marker import Verdict
 from dbctl.seed.results import Marking
+from dbctl.settings import Settings
 
 
 async def name_of(manager: DatabaseSessionManager) -> str:
@@ -15,28 +16,28 @@ async def name_of(manager: DatabaseSessionManager) -> str:
         return (await marker.identify(connection)).name
 
 
-async def allow(manager: DatabaseSessionManager, actor: str | None) -> Marking:
+async def allow(manager: DatabaseSessionManager, settings: Settings) -> Marking:
     """Mark the database as one that seeds may be written into.
 
     Raises RefusedError, code `seed_guard`, where it is marked as forbidden.
     """
-    return await _mark(manager, Verdict.ALLOWED, actor)
+    return await _mark(manager, settings, Verdict.ALLOWED)
 
 
-async def forbid(manager: DatabaseSessionManager, actor: str | None) -> Marking:
+async def forbid(manager: DatabaseSessionManager, settings: Settings) -> Marking:
     """Mark the database as one that seeds are never written into, wherever it is reached from."""
-    return await _mark(manager, Verdict.FORBIDDEN, actor)
+    return await _mark(manager, settings, Verdict.FORBIDDEN)
 
 
-async def revoke(manager: DatabaseSessionManager, verdict: Verdict) -> Marking:
+async def revoke(manager: DatabaseSessionManager, settings: Settings, verdict: Verdict) -> Marking:
     """Remove the mark of the database, where it is that one."""
-    return await _mark(manager, None, None, only=verdict)
+    return await _mark(manager, settings, None, only=verdict)
 
 
 async def _mark(
     manager: DatabaseSessionManager,
+    settings: Settings,
     verdict: Verdict | None,
-    actor: str | None,
     *,
     only: Verdict | None = None,
 ) -> Marking:
@@ -53,7 +54,9 @@ async def _mark(
         held = before.verdict if before else None
         changed = held is only if verdict is None else held is not verdict
         if changed:
-            await marker.write(connection, verdict, actor)
+            await marker.write(
+                connection, verdict, schema=settings.own_schema, actor=settings.actor
+            )
         mark = await marker.read(connection)
         return Marking(
             database=manager.label,

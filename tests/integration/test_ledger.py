@@ -22,14 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl import __version__
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.own_tables import LEDGER_TABLE
 from dbctl.errors import ErrorCode, ExitCode, OperationFailed
-from dbctl.migrate import ledger, ledger_views
-from dbctl.migrate.ledger import Entry, LedgerDirection
+from dbctl.migrate import ledger_views
+from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.ledger_results import FileState, Log, Repaired, Verification
 from dbctl.migrate.scripts import Checkout, open_checkout
+from dbctl.migrate.store import Entry, LedgerDirection, VersionStore
 from dbctl.migrate.verify import changed, repair, repairable, verify
-from dbctl.migrate.version import read_version
 from dbctl.output import Output, chosen_output, emit
 from dbctl.rendering import show
 from dbctl.results import Result
@@ -38,8 +37,9 @@ from tests.support.project import Project
 
 WHEN = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)
 SHA = "0" * 64
-COUNT = "select count(*) from dbctl_ledger"
+COUNT = "select count(*) from dbctl.dbctl_ledger"
 SCHEMA = "select relnamespace::regnamespace::text from pg_class where relname = 'dbctl_ledger'"
+STORE = VersionStore()
 OK, CHANGED, GONE, UNRECORDED = FileState
 
 
@@ -83,14 +83,14 @@ class Site:
 
     def entry(self, revision: str, direction: LedgerDirection = "up") -> Entry:
         """Return what is recorded when `revision` runs from its file as it is now."""
-        return Entry(revision, direction, ledger.fingerprint(self.file(revision)), WHEN)
+        return Entry(revision, direction, fingerprint(self.file(revision)), WHEN)
 
     async def write(self, *entries: Entry) -> None:
         """Write `entries` to the ledger, which is made where it is missing."""
         async with self.connect() as connection:
-            await ledger.ensure(connection)
+            await connection.run_sync(STORE.ensure)
             async with connection.begin():
-                await connection.run_sync(ledger.record, *entries)
+                await connection.run_sync(STORE.record, *entries)
 
     async def apply(self, *revisions: str) -> None:
         await self.write(*map(self.entry, revisions))
@@ -109,15 +109,15 @@ class Site:
 
     async def log(self, limit: int | None = None) -> Log:
         async with self.connect() as connection:
-            return await ledger.read_log(connection, self.checkout(), "shop", limit=limit)
+            return await STORE.read_log(connection, self.checkout(), "shop", limit=limit)
 
     async def states(self) -> dict[str, FileState]:
         """Return what `verify` says, which `changed` and `repairable` must say as well."""
         result = await self.verify()
         states = {file.revision: file.state for file in result.revisions}
         async with self.connect() as connection:
-            current, _ = await read_version(connection)
-            prints = await ledger.read_fingerprints(connection)
+            current, _ = await STORE.read_version(connection)
+            prints = await STORE.read_fingerprints(connection)
             pending = await repairable(connection, self.checkout())
         differing = {name for name, state in states.items() if state in {CHANGED, GONE}}
         assert {file.revision for file in changed(self.checkout(), current, prints)} == differing
@@ -187,10 +187,10 @@ async def test_the_ledger_is_made_once_and_later_calls_say_and_lock_nothing(site
         raw = await connection.get_raw_connection()
         assert raw.driver_connection is not None
         raw.driver_connection.add_log_listener(listen)
-        await ledger.ensure(connection)
+        await connection.run_sync(STORE.ensure)
         assert not connection.in_transaction()
-        await other.exec_driver_sql(f"lock table {LEDGER_TABLE}")
-        await asyncio.wait_for(ledger.ensure(connection), timeout=2)
+        await other.exec_driver_sql("lock table dbctl.dbctl_ledger")
+        await asyncio.wait_for(connection.run_sync(STORE.ensure), timeout=2)
         await other.rollback()
         raw.driver_connection.remove_log_listener(listen)
     assert said == []
@@ -209,7 +209,7 @@ async def test_the_ledger_is_made_beside_the_table_of_alembic(site: Site) -> Non
     async with site.connect() as connection:
         await connection.exec_driver_sql("set search_path to mine, public")
         await connection.commit()
-        await ledger.ensure(connection)
+        await connection.run_sync(STORE.ensure)
         path = await connection.scalar(text("show search_path"))
         await connection.rollback()
     assert path == "mine, public"
@@ -221,7 +221,7 @@ async def test_without_alembics_table_the_ledger_is_made_where_that_will_be(site
     async with site.connect() as connection:
         await connection.exec_driver_sql('set search_path to "an ""odd"" one", public')
         await connection.commit()
-        await ledger.ensure(connection)
+        await connection.run_sync(STORE.ensure)
     assert await site.query(SCHEMA) == ['"an ""odd"" one"']
 
 
@@ -231,10 +231,10 @@ async def test_a_role_that_may_not_create_the_ledger_uses_one_that_is_there(site
             await connection.exec_driver_sql(f"set role {name}")
             await connection.commit()
             with pytest.raises(OperationFailed, match="permission denied for schema public"):
-                await ledger.ensure(connection)
+                await connection.run_sync(STORE.ensure)
             await connection.rollback()
         async with site.connect() as connection:
-            await ledger.ensure(connection)
+            await connection.run_sync(STORE.ensure)
         await site.execute(
             f"grant insert on dbctl_ledger to {name}",
             f"grant select on alembic_version to {name}",
@@ -242,11 +242,11 @@ async def test_a_role_that_may_not_create_the_ledger_uses_one_that_is_there(site
         async with site.connect() as connection:
             await connection.exec_driver_sql(f"set role {name}")
             await connection.commit()
-            await ledger.ensure(connection)
+            await connection.run_sync(STORE.ensure)
             async with connection.begin():
-                await connection.run_sync(ledger.record, site.entry("r1"))
+                await connection.run_sync(STORE.record, site.entry("r1"))
             # Who may write it need not be who may read it; status must work all the same.
-            assert await ledger.read_fingerprints(connection) == {}
+            assert await STORE.read_fingerprints(connection) == {}
             with pytest.raises(ProgrammingError, match="permission denied for table dbctl_ledger"):
                 await verify(connection, site.checkout(), "shop")
             await connection.rollback()
@@ -256,11 +256,11 @@ async def test_a_role_that_may_not_create_the_ledger_uses_one_that_is_there(site
 
 async def test_an_entry_comes_and_goes_with_its_transaction(site: Site) -> None:
     async with site.connect() as connection:
-        await ledger.ensure(connection)
+        await connection.run_sync(STORE.ensure)
         await connection.exec_driver_sql("create table team (id int)")
-        await connection.run_sync(ledger.record, site.entry("r1"))
+        await connection.run_sync(STORE.record, site.entry("r1"))
         await connection.rollback()
-        await connection.run_sync(ledger.record)
+        await connection.run_sync(STORE.record)
     assert await site.query(COUNT) == [0]
     await site.apply("r1")
     assert await site.query(COUNT) == [1]
@@ -311,7 +311,7 @@ async def test_the_log_as_csv_and_json_is_one_row_per_entry(
     assert [row["revision"] for row in rows] == ["r3", "r2", "r1"]
     assert {row["started_at"] for row in rows} == {"2026-11-22T10:15:30Z"}
     assert [list(entry) for entry in document["entries"]] == [list(row) for row in rows]
-    assert document["entries"][0]["sha256"] == ledger.fingerprint(applied.file("r3"))
+    assert document["entries"][0]["sha256"] == fingerprint(applied.file("r3"))
 
 
 async def test_a_database_without_a_ledger_has_an_empty_log_with_a_header(
@@ -507,12 +507,12 @@ async def test_nothing_to_repair_is_an_empty_result_and_writes_nothing(
 async def test_a_table_of_that_name_that_is_not_ours_is_named_by_the_error(site: Site) -> None:
     await site.execute("create table dbctl_ledger (revision text, id int)")
     async with site.connect() as connection:
-        await ledger.ensure(connection)
+        await connection.run_sync(STORE.ensure)
         with pytest.raises(ProgrammingError, match=r"column newest\.\w+ does not exist"):
             await verify(connection, site.checkout(), "shop")
         await connection.rollback()
         with pytest.raises(OperationFailed, match='of relation "dbctl_ledger" does not exist'):
-            await connection.run_sync(ledger.record, site.entry("r1"))
+            await connection.run_sync(STORE.record, site.entry("r1"))
         await connection.rollback()
 
 

@@ -35,7 +35,6 @@ def plan_of(
     target: str = "head",
     *,
     direction: Direction = "up",
-    preamble: str = "",
     times: int = 1,
 ) -> Plan:
     """Return the plan of a project on its database; the last one where there are several times."""
@@ -43,17 +42,9 @@ def plan_of(
     async def work(checkout: Checkout) -> Plan:
         manager = DatabaseSessionManager(dsn.parse(project.url, environ={}))
         try:
-            async with manager.connect() as connection:
-                for _ in range(times):
-                    plan = await read_plan(
-                        connection,
-                        checkout,
-                        manager.label,
-                        direction=direction,
-                        target=target,
-                        preamble=preamble,
-                    )
-                return plan
+            for _ in range(times):
+                plan = await read_plan(manager, checkout, direction=direction, target=target)
+            return plan
         finally:
             await manager.close()
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from dbctl.db.names import choose, parse_relation, suggestion, typed
-from dbctl.db.own_tables import OWN_TABLES, VERSION_TABLE
+from dbctl.db.own_names import OWN_TABLES, VERSION_TABLE
 from dbctl.errors import ErrorCode, UsageError
 from dbctl.inspect.diagram.results import (
     DiagramColumn,

@@ -53,11 +53,13 @@ async def databases(
             if not is_ours:
                 target = dsn.parse(record.url, source="env.py's engine", environ={})
                 own = await stack.enter_async_context(
-                    closing(DatabaseSessionManager(
-                        replace(target, database=record.database),
-                        connect_deadline=manager.connect_deadline,
-                        pooling=False,
-                    ))
+                    closing(
+                        DatabaseSessionManager(
+                            replace(target, database=record.database),
+                            connect_deadline=manager.connect_deadline,
+                            pooling=False,
+                        )
+                    )
                 )
             found.append(Database(record, own, checkout.store_for(record), checkout.origin))
         yield tuple(found)

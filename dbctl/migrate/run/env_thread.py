@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dbctl.db.engine_events import thread_listeners
@@ -36,6 +37,7 @@ async def run_env(
     listeners: Listeners | None = None,
     variables: Mapping[str, str] | None = None,
     stop: Callable[[float], Awaitable[bool]] | None = None,
+    aside: bool = False,
 ) -> None:
     """Run env.py in `environment` until it ends, in a thread of its own.
 
@@ -43,8 +45,10 @@ async def run_env(
     the process's environment meanwhile. When this task is cancelled, `stop` is called with the
     seconds since then, again and again, until the thread ends or it returns False; the thread is
     then left behind, and ends with the process. Raises what env.py, Alembic and the revisions
-    raise.
+    raise. With `aside` an env.py for several databases, which writes a file of SQL for each beside
+    where it is started, is started in a folder that is removed.
     """
+    aside = aside and bool(checkout.config.get_main_option("databases"))
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[BaseException | None] = loop.create_future()
 
@@ -59,7 +63,7 @@ async def run_env(
                 _one_at_a_time,
                 _logging_untouched(),
                 _variables_set(variables or {}),
-                _in_folder(checkout.folder),
+                _aside() if aside else _in_folder(checkout.folder),
                 thread_listeners(listeners or {}),
                 environment,
             ):
@@ -70,9 +74,7 @@ async def run_env(
             loop.call_soon_threadsafe(settle, error)
 
     # Not one of asyncio's threads: those keep the process alive while one waits on a dead socket.
-    threading.Thread(
-        target=copy_context().run, args=(work,), name="dbctl-env", daemon=True
-    ).start()
+    threading.Thread(target=copy_context().run, args=(work,), name="dbctl-env", daemon=True).start()
     try:
         error = await asyncio.shield(ended)
     except asyncio.CancelledError:
@@ -150,6 +152,12 @@ def _in_folder(folder: Path) -> Iterator[None]:
         yield
         return
     with contextlib.chdir(folder):
+        yield
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    with TemporaryDirectory(prefix="dbctl-") as folder, contextlib.chdir(folder):
         yield
 
 

@@ -94,7 +94,7 @@ class GuardedEnvironment(Environment):
             execution.session.finish()
 
     def _execution_for(self, record: EnvRecord, connection: Connection) -> Execution:
-        alike = [each for each in self._executions if each.database.record.place == record.place]
+        alike = [each for each in self._executions if each.database.record.is_alike(record)]
         for execution in alike:
             if Proof(execution.database.manager, self._loop).reaches_ours(connection):
                 return execution
@@ -148,6 +148,7 @@ class Execution:
         self.invalid: tuple[InvalidIndex, ...] = ()
         self.done: list[Applied] = []
         self.promised: frozenset[str] = frozenset(job.before)
+        self._committed: frozenset[str] = frozenset(job.before)
         self.current: Revision | None = None
         self.blockers: dict[int, Blocker] = {}
         self.atomic = True
@@ -198,14 +199,16 @@ class Execution:
         if not self.database.pooled:
             if not self._spans:
                 self.session.prepare(self._terms.application_name)
-            self._work_lock.take(
-                functools.partial(self.session.take_work, transaction=self._spans)
-            )
+            self._work_lock.take(functools.partial(self.session.take_work, transaction=self._spans))
         if self._spans:
             self.database.store.make(connection)
         elif not self._has_ledger:
             self.database.store.ensure(connection)
             self._has_ledger = True
+
+    def commit_first(self) -> None:
+        """Have the next run of env.py begin with a COMMIT of what it did before."""
+        self._commits_first = True
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
         """Yield the steps to Alembic, which runs and commits each before it asks for the next.
@@ -213,10 +216,10 @@ class Execution:
         One alone where env.py's own transaction is round the run: what comes after it would be
         committed with it, or lost with it.
         """
-        if set(heads) != self.promised:
+        if set(heads) != self._committed:
             raise OperationFailed(
                 f"Alembic finds {self.database.label} at {named(heads)}, where dbctl finds it at "
-                f"{named(self.promised)}",
+                f"{named(self._committed)}",
                 hint="Somebody else may be migrating it with plain Alembic; run it again.",
                 code=ErrorCode.MIGRATION_FAILED,
             )
@@ -248,7 +251,7 @@ class Execution:
             self.finish()
             return True
         goes_on = self._spans and not self._commits_first
-        self._commits_first = True
+        self.commit_first()
         return goes_on
 
     def finish(self) -> None:
@@ -256,6 +259,7 @@ class Execution:
         assert self.current is not None  # noqa: S101 - a step was applied
         applied = self._applied(self.current)
         self.done.append(applied)
+        self._committed = self.promised
         self._report(
             Finished(
                 len(self.done),

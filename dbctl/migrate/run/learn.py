@@ -20,16 +20,18 @@ from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.run.proof import Proof, another_database
 from dbctl.migrate.run.record import EnvRecord, record_of
 from dbctl.redaction import scrub
-from dbctl.sqltokens import Kind, tokenize
+from dbctl.sqltokens import Kind, tokenize, words
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.migrate.scripts import Checkout
 
 # What a read-only run sends to the server; anything else that env.py wants is left out.
-_READS = frozenset(
-    "select show set reset with table values explain begin start commit end rollback savepoint"
-    " release declare fetch close discard".split()
+_READS = words(
+    """
+    select show set reset with table values explain begin start commit end rollback savepoint
+    release declare fetch close discard
+    """
 )
 
 type Work = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
@@ -164,7 +166,7 @@ async def run_read_only(
     try:
         await _run_once(checkout, environment, seconds)
     except _CannotConnect as failure:
-        # A compute that sleeps is waited for as by every other command, and then env.py tries again.
+        # A compute that sleeps is waited for, and then env.py tries again.
         await _wake(failure, seconds)
         environment.forget()
         try:
@@ -260,10 +262,28 @@ async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = Non
         async with manager.connect():  # wakes a compute that sleeps, before env.py has to
             pass
         proof = Proof(manager, asyncio.get_running_loop())
+    if manager is not None and checkout.has_shipped_env:
+        checkout.learned = _shipped(checkout, manager)
+        return checkout.learned
     environment = ReadOnlyEnvironment(checkout, proof=proof)
     seconds = manager.connect_deadline if manager else checkout.settings.deadline
     checkout.learned = await run_read_only(checkout, environment, manager, seconds=seconds)
+    ours = checkout.learned.reached.index(True)
+    checkout.store = checkout.store_for(checkout.learned.records[ours])
     return checkout.learned
+
+
+def _shipped(checkout: Checkout, manager: DatabaseSessionManager) -> Learned:
+    """Return what the env.py that ships says, without running it: it asks dbctl for everything."""
+    record = EnvRecord(
+        url=manager.dsn.url(),
+        label=manager.label,
+        driver="asyncpg",
+        database=manager.server.database if manager.server else "",
+        version_table=checkout.store.version_table,
+        version_schema=None,
+    )
+    return Learned((record,), (True,), ())
 
 
 def reads(statement: str) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from dbctl.db import drivers
 from dbctl.db.names import literal, quote
-from dbctl.db.own_tables import VERSION_TABLE
+from dbctl.db.own_names import VERSION_TABLE
 
 _PLACE = (
     "select pg_catalog.current_database()::pg_catalog.text,"
@@ -34,10 +34,16 @@ class EnvRecord:
     version_table: str
     version_schema: str | None
 
-    @property
-    def place(self) -> tuple[str, str, str | None]:
-        """What stays the same from run to run, also where env.py makes a new password each time."""
-        return self.database, self.version_table, self.version_schema
+    def is_alike(self, other: EnvRecord) -> bool:
+        """Return whether `other` may be the same place in another run of env.py.
+
+        The URL may differ, where env.py makes a new password each time; a schema that is None was
+        not asked for.
+        """
+        schemas = {self.version_schema, other.version_schema} - {None}
+        return (self.database, self.version_table) == (other.database, other.version_table) and len(
+            schemas
+        ) <= 1
 
     @property
     def version_label(self) -> str:
@@ -57,9 +63,7 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     mapped = connection.get_execution_options().get("schema_translate_map") or {}
     schema = mapped.get(given, given)
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
-    database, current, found = drivers.query(
-        connection, _PLACE.format(table=literal(qualified))
-    )
+    database, current, found = drivers.query(connection, _PLACE.format(table=literal(qualified)))
     drivers.settle(connection)
     if schema is None:
         schema = found or current

@@ -78,7 +78,7 @@ async def plan_tables(
     for table in ordered.tables:
         count = found[table.relation.oid][1]
         scene = Scene(terms.seed, terms.now, pools, table)
-        start = await _start(connection, table, terms)
+        start = await _start(connection, table, terms, settings.own_schema)
         plans[table.relation.oid] = TablePlan(scene, start, count, read_checks(table))
     faults: list[OperationFailed] = []
     for plan in plans.values():
@@ -100,14 +100,14 @@ def combined(faults: Sequence[OperationFailed]) -> OperationFailed:
     )
 
 
-async def _start(connection: AsyncConnection, table: Table, terms: Terms) -> int:
+async def _start(connection: AsyncConnection, table: Table, terms: Terms, own_schema: str) -> int:
     """Return the number of the first new row: after all that are there, or were made."""
     if terms.start is not None:
         return terms.start
     there = await rows_in(connection, table)
     if not there:
         return 0
-    state = await ledger.read_state(connection, LEDGER, table.label)
+    state = await ledger.read_state(connection, LEDGER, table.label, schema=own_schema)
     return max(there, int(state["next"]) if state is not None else 0)
 
 

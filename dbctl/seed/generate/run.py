@@ -77,6 +77,7 @@ async def generate(
                 LEDGER,
                 plan.table.label,
                 {"next": plan.end, "seed": terms.seed},
+                schema=settings.own_schema,
                 actor=terms.actor,
             )
         report(Waiting("checking, analyzing"))

@@ -38,13 +38,14 @@ def why_not_to_ask(settings: Settings) -> str | None:
     return "no DATABASE_URL is set, and the project's embedded PostgreSQL does not run"
 
 
-async def read_last_runs(manager: DatabaseSessionManager) -> LastRuns:
+async def read_last_runs(manager: DatabaseSessionManager, settings: Settings) -> LastRuns:
     """Return what the database says.
 
     Raises OperationFailed where the role may not read it.
     """
     async with manager.connect() as connection:
-        return LastRuns(manager.label, await ledger.read_sets(connection))
+        runs = await ledger.read_sets(connection, schema=settings.own_schema)
+        return LastRuns(manager.label, runs)
 
 
 def list_sets(settings: Settings, known: Mapping[str, Entry], last: LastRuns) -> SetList:

@@ -122,7 +122,9 @@ async def _run(
             )
         await _take_turn(connection, name)
         await connection.execute(_STYLES)
-        record = Written.of(await ledger.read_state(connection, "set", name))
+        record = Written.of(
+            await ledger.read_state(connection, "set", name, schema=settings.own_schema)
+        )
         tables = await tables_of(connection, record)
         before = await as_written_here(connection, record, tables)
         others = await strangers(connection, before, tables, to_delete=terms.reset)
@@ -139,7 +141,14 @@ async def _run(
         if terms.plan:
             await connection.rollback()
         else:
-            await ledger.write_state(connection, "set", name, after.state(), actor=terms.actor)
+            await ledger.write_state(
+                connection,
+                "set",
+                name,
+                after.state(),
+                schema=settings.own_schema,
+                actor=terms.actor,
+            )
             for relation in upserter.explicit:
                 table = await read_table(connection, relation)
                 notices += (await resync(driver, table))[1]

@@ -1,0 +1,313 @@
+"""The version table of a project and its rows of the ledger: read, made and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Select,
+    String,
+    Table,
+    and_,
+    cast,
+    column,
+    false,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import quoted_name
+
+from dbctl import __version__
+from dbctl.db import own_tables
+from dbctl.db.failures import DRIVER_ERRORS, statement_failed
+from dbctl.db.names import quote, typed
+from dbctl.db.own_names import LEDGER_TABLE, OWN_SCHEMA, OWN_TABLES, VERSION_TABLE
+from dbctl.db.own_tables import Found, encodable, execute
+from dbctl.db.queries import query
+from dbctl.errors import DbctlError, OperationFailed
+from dbctl.migrate.ledger_results import Log, LogEntry
+from dbctl.migrate.store.entries import Entry, Recorded
+
+if TYPE_CHECKING:
+    from dbctl.db.engine import DatabaseSessionManager
+    from dbctl.migrate.scripts import Checkout
+
+_RECORDED = ("revision", "direction", "sha256", "started_at", "role", "host", "actor")
+_LOGGED = tuple(name for name in LogEntry.model_fields if name != "message")
+_CLASS = table("pg_class", *map(column, ("oid", "relname", "relnamespace")), schema="pg_catalog")
+_NAMESPACE = table("pg_namespace", *map(column, ("oid", "nspname")), schema="pg_catalog")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionStore:
+    """Own what a database records of a project's migrations.
+
+    That is Alembic's version table `version_table`, in `version_schema` or where the search_path
+    finds it (None), and the rows that belong to it in the ledger of `schema`, dbctl's own. Every
+    name is an identifier as the catalogue has it. Reads run on dbctl's own `AsyncConnection`,
+    writes on a synchronous `Connection` of any driver.
+    """
+
+    version_table: str = VERSION_TABLE
+    version_schema: str | None = None
+    schema: str = OWN_SCHEMA
+
+    @property
+    def version_label(self) -> str:
+        """The version table for people, with its schema where that is fixed."""
+        name = typed(self.version_table)
+        return name if self.version_schema is None else f"{typed(self.version_schema)}.{name}"
+
+    @property
+    def ledger_label(self) -> str:
+        """The ledger for people."""
+        return f"{typed(self.schema)}.{LEDGER_TABLE}"
+
+    async def read_version(self, connection: AsyncConnection) -> tuple[tuple[str, ...], bool]:
+        """Return the revisions that the database records, and whether it has tables beside.
+
+        The version table and dbctl's own are not among those. Leaves the connection in no
+        transaction.
+        """
+        return await connection.run_sync(self._read_version)
+
+    async def current_version(self, manager: DatabaseSessionManager) -> tuple[str, ...]:
+        """Return the version as a fresh connection sees it, which has taken no part in any work."""
+        async with manager.connect() as connection:
+            version, _ = await self.read_version(connection)
+        return version
+
+    async def read_applied(self, connection: AsyncConnection) -> dict[str, Recorded]:
+        """Return the newest row of each revision that the ledger has as applied, the oldest first.
+
+        Empty where there is no ledger. Leaves the connection in no transaction.
+        """
+        return await connection.run_sync(self._read_applied)
+
+    async def read_fingerprints(self, connection: AsyncConnection) -> dict[str, str | None]:
+        """Return the fingerprint of each revision that the ledger has as applied.
+
+        That is None where the file was accepted as gone. Empty where there is no ledger, and where
+        the role may not read it: a monitor that sees the version of the schema need not see who
+        made it. Leaves the connection in no transaction.
+        """
+        applied = await connection.run_sync(self._read_applied, only_readable=True)
+        return {revision: row.sha256 for revision, row in applied.items()}
+
+    async def read_log(
+        self,
+        connection: AsyncConnection,
+        checkout: Checkout,
+        database: str,
+        *,
+        limit: int | None = None,
+    ) -> Log:
+        """Return the newest `limit` rows, or all, each with what the checkout says of its revision.
+
+        Empty where there is no ledger. Leaves the connection in no transaction.
+        """
+        total, rows = await connection.run_sync(self._read_log, limit)
+        messages = {script.revision: script.doc for script in checkout.scripts.walk_revisions()}
+        return Log(
+            database=database,
+            total=total,
+            entries=tuple(
+                LogEntry.model_validate({**row, "message": messages.get(row["revision"]) or ""})
+                for row in rows
+            ),
+        )
+
+    async def preamble(self, connection: AsyncConnection) -> str:
+        """Return the SQL with which `ensure` would make the ledger; empty where that does nothing.
+
+        Leaves the connection in no transaction.
+        """
+        sql = await connection.run_sync(own_tables.preamble, self._ledger)
+        await connection.rollback()
+        return sql
+
+    def ensure(self, connection: Connection) -> None:
+        """Create the ledger and its schema, or bring an earlier version's there, and commit.
+
+        `connection`, which must be in no transaction, is left in none. Where all is in place,
+        nothing is locked and the role needs no privilege to create. Raises OperationFailed, with
+        the GRANT that helps, where this role may not make it or not write to it.
+        """
+        own_tables.ensure(connection, self._ledger)
+
+    def make(self, connection: Connection) -> None:
+        """Do what `ensure` does in the transaction of the caller, with which it comes or goes."""
+        own_tables.make(connection, self._ledger)
+
+    def record(self, connection: Connection, *entries: Entry) -> None:
+        """Write `entries` in the transaction of the caller, with which they come or go.
+
+        Raises OperationFailed where the server refuses them, ConnectionFailed where it is lost.
+        """
+        if not entries:
+            return
+        rows = [
+            {
+                "revision": entry.revision,
+                "direction": entry.direction,
+                "sha256": entry.sha256,
+                "started_at": entry.started_at,
+                "seconds": entry.seconds,
+                "attempts": entry.attempts,
+                "host": entry.host,
+                # What a command line holds need not be Unicode, and must not stop a migration.
+                "actor": encodable(entry.actor),
+                "dbctl": __version__,
+            }
+            for entry in entries
+        ]
+        try:
+            connection.execute(self._insert, rows, execution_options=own_tables.OPTIONS)
+        except DBAPIError as error:
+            raise self._not_written(own_tables.failure(error)) from error
+        except DRIVER_ERRORS as error:  # a lost connection, as the driver itself puts it
+            raise self._not_written(statement_failed(error)) from error
+
+    @cached_property
+    def _ledger(self) -> Table:
+        return own_tables.ledger_table(self.schema)
+
+    @cached_property
+    def _insert(self) -> Insert:
+        # Inline: RETURNING would need the privilege to read.
+        return (
+            insert(self._ledger)
+            .values(version_schema=self._schema_sought, version_table=self.version_table)
+            .inline()
+        )
+
+    @property
+    def _schema_sought(self) -> ColumnElement[str]:
+        """The schema of the version table, or where it will be, as an expression of SQL."""
+        return _schema_of(self.version_table, self.version_schema)
+
+    def _read_version(self, connection: Connection) -> tuple[tuple[str, ...], bool]:
+        state = execute(
+            connection,
+            text(query("migrate", "version_state")),
+            version_table=self.version_table,
+            version_schema=self.version_schema,
+            own_tables=",".join(sorted(OWN_TABLES)),
+        ).one()
+        heads: tuple[str, ...] = ()
+        if state.version_schema is not None:
+            versions = table(
+                quoted_name(self.version_table, quote=True),
+                column("version_num", String),
+                schema=quoted_name(state.version_schema, quote=True),
+            )
+            rows = execute(connection, select(versions.c.version_num))
+            heads = tuple(sorted(rows.scalars()))
+        connection.rollback()
+        return heads, state.populated
+
+    def _read_applied(
+        self, connection: Connection, *, only_readable: bool = False
+    ) -> dict[str, Recorded]:
+        newest: dict[str, Recorded] = {}
+        for found in own_tables.find(connection, self._ledger):
+            if only_readable and not found.readable:
+                continue
+            for row in execute(connection, self._newest(found)).mappings():
+                newest.pop(row["revision"], None)
+                newest[row["revision"]] = Recorded(**row)
+        connection.rollback()
+        return {row.revision: row for row in newest.values() if row.direction != "down"}
+
+    def _read_log(
+        self, connection: Connection, limit: int | None
+    ) -> tuple[int, list[dict[str, Any]]]:
+        total = 0
+        rows: list[dict[str, Any]] = []
+        # What an earlier version wrote after the move is the newest.
+        for found in reversed(own_tables.find(connection, self._ledger)):
+            ledger = own_tables.ledger_table(found.schema)
+            entries = (
+                select(*(ledger.c[name] for name in _LOGGED))
+                .add_columns(func.pg_catalog.count(literal_column("*")).over().label("total"))
+                .where(self._belongs(found))
+                .order_by(ledger.c.id.desc())
+                .limit(limit)
+            )
+            of_it = [dict(row) for row in execute(connection, entries).mappings()]
+            total += of_it[0]["total"] if of_it else 0
+            rows += of_it
+        connection.rollback()
+        return total, rows[:limit]
+
+    def _newest(self, found: Found) -> Select[Any]:
+        """Select the newest row of each revision, in the order in which they were written."""
+        ledger = own_tables.ledger_table(found.schema)
+        newest = (
+            select(func.pg_catalog.max(ledger.c.id))
+            .where(self._belongs(found))
+            .group_by(ledger.c.revision)
+        )
+        return (
+            select(*(ledger.c[name] for name in _RECORDED))
+            .where(ledger.c.id.in_(newest))
+            .order_by(ledger.c.id)
+        )
+
+    def _belongs(self, found: Found) -> ColumnElement[bool]:
+        """Return the condition that a row of `found` is of this version table.
+
+        Earlier versions of dbctl knew the usual one only, and kept the ledger beside it.
+        """
+        if not found.is_old:
+            ledger = own_tables.ledger_table(found.schema)
+            return and_(
+                ledger.c.version_schema == self._schema_sought,
+                ledger.c.version_table == self.version_table,
+            )
+        if self.version_table != VERSION_TABLE:
+            return false()
+        if found.in_place:
+            return self._schema_sought == _schema_of(VERSION_TABLE, None)
+        return self._schema_sought == literal(found.schema)
+
+    def _not_written(self, failure: DbctlError) -> DbctlError:
+        """Describe what a refusal of the server's is about, and what would help."""
+        if isinstance(failure, OperationFailed):
+            name = f"{quote(self.schema)}.{quote(LEDGER_TABLE)}"
+            return OperationFailed(
+                f"dbctl's ledger, the table {self.ledger_label}, cannot be written: "
+                f"{failure.message}",
+                hint=f"Have its owner GRANT SELECT, INSERT ON {name} to this role, and USAGE on "
+                "the schema.",
+                code=failure.code,
+            )
+        return failure
+
+
+def _schema_of(version_table: str, version_schema: str | None) -> ColumnElement[str]:
+    if version_schema is not None:
+        return literal(version_schema, String)
+    visible = (
+        select(cast(_NAMESPACE.c.nspname, String))
+        .where(
+            _NAMESPACE.c.oid == _CLASS.c.relnamespace,
+            _CLASS.c.relname == literal(version_table, String),
+            func.pg_catalog.pg_table_is_visible(_CLASS.c.oid),
+        )
+        .scalar_subquery()
+    )
+    here = cast(func.pg_catalog.current_schema(), String)
+    return func.coalesce(visible, here, literal("public", String))
