@@ -8,7 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
 from dbctl.db.endpoints import resolve
-from dbctl.db.engine import DatabaseSessionManager, closing
+from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import load_metadata
 from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import DbctlError
@@ -51,8 +51,11 @@ def with_connection(config: Config, migrate: Callable[[Connection], None]) -> No
         manager = DatabaseSessionManager.from_settings(
             settings, endpoint, pooling=False, on_wait=notice
         )
-        async with closing(manager), manager.connect() as connection:
-            await connection.run_sync(migrate)
+        try:
+            async with manager.connect() as connection:
+                await connection.run_sync(migrate)
+        finally:
+            manager.terminate()
 
     try:
         asyncio.run(work())
