@@ -47,7 +47,7 @@ def test_it_tries_again_until_the_lock_is_free_and_names_who_had_it(project: Pro
     assert blocker["query"] == "select '…' from held"
     assert f"r2 is blocked by pid {pid} (the report, idle in transaction for " in done.stderr
     assert "secret" not in done.stderr + done.stdout
-    assert fetch(project.url, "select attempts from dbctl_ledger where revision = 'r2'") == [
+    assert fetch(project.url, "select attempts from dbctl.dbctl_ledger where revision = 'r2'") == [
         second["attempts"]
     ]
 
@@ -168,7 +168,7 @@ def test_the_time_limits_of_a_role_do_not_end_a_revision(project: Project) -> No
 
 def test_a_ledger_that_is_locked_is_waited_for_as_well(project: Project) -> None:
     assert project.run("migrate", "up", "r1").exit_code == 0
-    with holding(project.url, "lock table dbctl_ledger in share mode"):
+    with holding(project.url, "lock table dbctl.dbctl_ledger in share mode"):
         run = up(project, "--ddl-lock-timeout", "0.2", "--json")
         while "r2 got no lock in attempt 1" not in run.stderr:
             assert run.is_running, run.finish()

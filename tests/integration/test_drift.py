@@ -48,10 +48,13 @@ Table("doc", metadata, Column("id", Integer, primary_key=True, autoincrement=Fal
 AT_HEAD = (
     "create table alembic_version (version_num varchar(32) primary key)",
     "insert into alembic_version values ('r1')",
-    "create table dbctl_ledger (id serial primary key, what text unique check (what <> ''),"
+    "create schema dbctl",
+    "create table dbctl.dbctl_ledger (id serial primary key, what text unique check (what <> ''),"
     " revision text, direction text, sha256 text, started_at timestamptz, role text, host text,"
     " actor text)",
-    "create index ledger_by_what on dbctl_ledger (what)",
+    "create index ledger_by_what on dbctl.dbctl_ledger (what)",
+    # Where earlier versions kept it.
+    "create table dbctl_ledger (like dbctl.dbctl_ledger including all)",
 )
 
 
@@ -632,7 +635,7 @@ def test_a_rich_model_matches_what_it_makes(project: Project) -> None:
         "r2", "from shop.models import metadata; metadata.create_all(op.get_bind())", after=["r1"]
     )
     (project.root / "shop" / "models.py").write_text(IMPORTS + RICH)
-    execute(project.url, "drop table dbctl_ledger")  # `up` keeps a real one
+    execute(project.url, "drop schema dbctl cascade")  # `up` keeps a real one
     up = project.run("migrate", "up", "--json")
     assert up.exit_code == 0, up.stdout
     made = "select count(*) from pg_index where indrelid = 'node'::regclass"
@@ -697,7 +700,7 @@ def test_the_ledger_is_left_alone_whatever_env_py_says(project: Project) -> None
 def test_plain_alembic_leaves_the_ledger_alone(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute(database_url, "drop table if exists dbctl_ledger cascade", *AT_HEAD[2:])
+    execute(database_url, "drop schema if exists dbctl cascade", *AT_HEAD[2:])
     monkeypatch.setenv("DATABASE_URL", database_url)
     command.check(Config(ROOT / "alembic.ini"))
 

@@ -686,7 +686,7 @@ async def test_every_kind_of_relation_is_listed_with_what_is_known_of_it(
         "aside.x": "table",
         "public.alembic_version": "table",
         "public.bare": "table",
-        "public.dbctl_ledger": "table",
+        "dbctl.dbctl_ledger": "table",
         "public.m": "materialized view",
         "public.t": "partitioned table",
         "public.t_rest": "partition",

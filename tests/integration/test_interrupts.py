@@ -21,7 +21,7 @@ LOCKED = (
     "exists (select from pg_locks where locktype = 'advisory' and granted"
     f" and (classid::bigint << 32 | objid::bigint) = {LOCK_KEY})"
 )
-BEGUN = f"{LOCKED} or to_regclass('dbctl_ledger') is not null"
+BEGUN = f"{LOCKED} or to_regclass('dbctl.dbctl_ledger') is not null"
 
 
 def write_long_project(root: Path, url: str) -> Project:
@@ -85,7 +85,7 @@ def test_after_an_interruption_at_any_moment_a_rerun_ends_where_an_undisturbed_r
             interrupted += done.exit_code != 0
             assert up(disturbed).finish().exit_code == 0
             assert schema_of(url) == undisturbed
-            recorded = "select revision from dbctl_ledger group by 1 having count(*) > 1"
+            recorded = "select revision from dbctl.dbctl_ledger group by 1 having count(*) > 1"
             assert fetch(url, recorded) == []
     assert interrupted > 0
 

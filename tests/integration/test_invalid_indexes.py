@@ -81,7 +81,9 @@ def test_a_build_that_fails_is_not_recorded_and_is_made_again_once_it_can_be(
     assert failed.json["invalid_indexes"] == ["public.by_name"]
     again = project.run("migrate", "up", "--json")
     assert (again.exit_code, again.json["invalid_indexes"]) == (4, ["public.by_name"])
-    assert fetch(project.url, "select count(*) from dbctl_ledger where revision = 'r2'") == [0]
+    assert fetch(project.url, "select count(*) from dbctl.dbctl_ledger where revision = 'r2'") == [
+        0
+    ]
 
     execute(project.url, "delete from team where id = 2")
     done = project.run("migrate", "up", "--json")

@@ -114,7 +114,7 @@ def test_the_sql_of_a_plan_makes_what_up_makes(project: Project, clone: str) -> 
 
     assert project.run("migrate", "up").exit_code == 0
     assert fetch(clone, "select name::text from team order by id")[0] == "a\t%b:c"
-    execute(project.url, "drop table if exists dbctl_ledger")
+    execute(project.url, "drop schema if exists dbctl cascade")
     assert schema_of(clone) == schema_of(project.url)
     assert dump_of(clone) == dump_of(project.url)
 
@@ -133,7 +133,7 @@ def test_the_sql_of_a_plan_goes_back_as_down_does(project: Project, clone: str) 
     assert (plan.before, plan.after) == (("r3",), ("r1",))
     assert run_psql(clone, plan.sql).returncode == 0
     assert project.run("migrate", "down", "r1", "--yes").exit_code == 0
-    execute(project.url, "drop table if exists dbctl_ledger")
+    execute(project.url, "drop schema if exists dbctl cascade")
     assert dump_of(clone) == dump_of(project.url)
 
 

@@ -139,7 +139,7 @@ def test_a_plan_is_not_run_once_a_file_of_it_was_changed(project: Project) -> No
     error = assert_refused(project, "plan_changed", "up", "--to-plan", agreed)
     assert "dbctl migrate plan" in error["hint"]
     assert plan_of(project)["hash"][:16] in error["hint"]
-    assert fetch(project.url, "select to_regclass('dbctl_ledger') is null") == [True]
+    assert fetch(project.url, "select to_regclass('dbctl.dbctl_ledger') is null") == [True]
 
 
 def test_a_plan_is_not_run_on_a_database_that_has_gone_on(project: Project) -> None:

@@ -88,7 +88,7 @@ def test_a_person_is_asked_for_the_name(
         terminal.wait_for("Type the name of the database")
         terminal.type(f"{typed.format(name_of(database_url))}\r")
         assert terminal.finish() == code
-    is_marked = fetch(database_url, "select to_regclass('dbctl_seed_marker') is not null")
+    is_marked = fetch(database_url, "select to_regclass('dbctl.dbctl_seed_marker') is not null")
     assert is_marked == [marked]
     assert not marked or run(remote_url, "--dev").json["created"] == 6
 
@@ -98,9 +98,9 @@ def test_a_copy_of_an_allowed_database_is_not_allowed(
 ) -> None:
     run(remote.url_of(database_url), "allow", "--name", name_of(database_url))
     with server.database(name_of(database_url)) as copy:
-        assert fetch(copy, "select verdict from dbctl_seed_marker") == ["allowed"]
+        assert fetch(copy, "select verdict from dbctl.dbctl_seed_marker") == ["allowed"]
         assert refusal(run(remote.url_of(copy), "--dev"))["code"] == "seed_guard"
-    execute(database_url, "update dbctl_seed_marker set system_identifier = 1")
+    execute(database_url, "update dbctl.dbctl_seed_marker set system_identifier = 1")
     assert refusal(run(remote.url_of(database_url), "--dev"))["code"] == "seed_guard"
 
 
@@ -129,7 +129,9 @@ def test_a_copy_of_a_forbidden_database_is_forbidden(server: TestServer, databas
 
 def test_a_mark_counts_in_whichever_schema_it_is(database_url: str) -> None:
     run(database_url, "forbid")
-    execute(database_url, "create schema kept", "alter table dbctl_seed_marker set schema kept")
+    execute(
+        database_url, "create schema kept", "alter table dbctl.dbctl_seed_marker set schema kept"
+    )
     assert refusal(run(database_url, "--dev"))["code"] == "seed_guard"
 
 
@@ -160,7 +162,7 @@ def test_a_role_that_may_not_read_the_mark_is_refused(database_url: str) -> None
     execute(
         database_url,
         f"create role {role} login",
-        "revoke all on dbctl_seed_marker from public",
+        "revoke all on dbctl.dbctl_seed_marker from public",
         f"grant select, insert on alembic_version, users, tasks to {role}",
     )
     try:
@@ -169,9 +171,12 @@ def test_a_role_that_may_not_read_the_mark_is_refused(database_url: str) -> None
         assert error["code"] == "seed_guard"
         assert "cannot be read" in error["message"]
         # Another that may not make the table is told what it lacks.
-        execute(database_url, "drop table dbctl_seed_marker")
+        execute(database_url, "drop table dbctl.dbctl_seed_marker")
         done = run(blind, "forbid")
-        assert (done.exit_code, "GRANT this role CREATE" in done.json["error"]["hint"]) == (4, True)
+        assert (done.exit_code, "GRANT USAGE, CREATE ON SCHEMA" in done.json["error"]["hint"]) == (
+            4,
+            True,
+        )
     finally:
         execute(database_url, f"drop owned by {role}", f"drop role {role}")
 
@@ -179,7 +184,7 @@ def test_a_role_that_may_not_read_the_mark_is_refused(database_url: str) -> None
 def test_the_marks_are_no_drift_and_fill_no_database(database_url: str, empty_url: str) -> None:
     run(database_url, "--dev")
     run(database_url, "forbid")
-    assert fetch(database_url, "select count(*) from dbctl_seeds") == [1]
+    assert fetch(database_url, "select count(*) from dbctl.dbctl_seeds") == [1]
     done = invoke("migrate", "check", "--json", env={"DATABASE_URL": database_url})
     assert (done.exit_code, done.json["differences"]) == (0, [])
     run(empty_url, "forbid")

@@ -146,7 +146,7 @@ def test_no_type_keeps_a_second_run_from_finding_everything_unchanged(zoo: Seeds
     query = " union all ".join(whole.format(table) for table in tables)
     written = zoo.fetch(query)
     assert zoo.counts("zoo") == (0, 0, 7)
-    zoo.execute("delete from dbctl_seeds")  # nothing is known but what the tables say
+    zoo.execute("delete from dbctl.dbctl_seeds")  # nothing is known but what the tables say
     assert zoo.counts("zoo") == (0, 0, 7)
     assert zoo.fetch(query) == written
 

@@ -559,7 +559,7 @@ def test_a_table_or_column_that_is_not_there_is_exit_1(shop: Seeds) -> None:
 
 
 def test_a_project_without_revisions_can_be_seeded(shop: Seeds) -> None:
-    shop.execute("drop table alembic_version, dbctl_ledger")
+    shop.execute("drop table alembic_version, dbctl.dbctl_ledger")
     (shop.project.root / "alembic.ini").unlink()
     assert shop.counts("demo") == (3, 0, 0)
     shop.execute("drop table player cascade")
@@ -776,7 +776,7 @@ def test_a_reset_trusts_no_record_that_somebody_else_has_written(shop: Seeds) ->
     shop.seed("demo")
     shop.execute(
         "insert into team (name) values ('Mine')",
-        "update dbctl_seeds set state = jsonb_set(state, '{created,0,1}', "
+        "update dbctl.dbctl_seeds set state = jsonb_set(state, '{created,0,1}', "
         "to_jsonb((select id::text from team where name = 'Mine')))",
     )
     before = shop.rows()
@@ -931,7 +931,11 @@ def test_a_role_that_may_not_keep_the_ledger_is_told_so(shop: Seeds) -> None:
         guest = shop.project.url.replace("//postgres@", f"//{role}@")
         done = shop.run("--set", "demo", "--json", DATABASE_URL=guest)
         assert (done.exit_code, done.json["error"]["code"]) == (4, "query_failed")
-        assert "the table dbctl_seeds, cannot be written" in done.json["error"]["message"]
+        assert (
+            f'"{role}" may not create a table in the schema "dbctl"'
+            in (done.json["error"]["message"])
+        )
+        assert f'GRANT USAGE, CREATE ON SCHEMA "dbctl" TO "{role}";' in done.json["error"]["hint"]
         assert shop.fetch("select count(*) from team") == [0]
         assert shop.run("--set", "demo", "--plan", DATABASE_URL=guest).exit_code == 0
     finally:
