@@ -12,7 +12,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.errors import DbctlError
 from dbctl.migrate.deployment import deployer, revision_session
-from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
+from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes, Unversioned
 from dbctl.migrate.execution import Execution
 from dbctl.migrate.guards import Terms, refuse_pooler
 from dbctl.migrate.indexes import invalid_indexes
@@ -22,7 +22,7 @@ from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.scripts import Checkout, steps
 from dbctl.migrate.session import RevisionSession
 from dbctl.migrate.verify import changed
-from dbctl.migrate.version import current_version
+from dbctl.migrate.version import current_version, read_version
 from dbctl.migrate.watch import watching
 
 type Review = Callable[[Sequence[RevisionStep], tuple[str, ...]], None]
@@ -48,9 +48,12 @@ async def migrate(
     revision that the checkout does not have, RefusedError behind a pooler, and OperationFailed,
     code `lock_busy`, where another run goes on for longer than it is waited for.
     """
-    before = await current_version(manager)
+    async with manager.connect() as connection:
+        before, populated = await read_version(connection)
     refuse_pooler(manager, terms)
     todo = steps(checkout, direction, target, before)
+    if todo and populated and not before and not checkout.bundled:
+        report(Unversioned())
     waited = 0.0
     if todo:
         # Before the wait, in which the files may be replaced: it is the loaded ones that run.

@@ -1,14 +1,11 @@
 """The revisions of the checkout: find them, read them, put Alembic's refusals into words."""
 
 import io
-import tomllib
 import warnings
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 from alembic.config import Config
 from alembic.runtime.migration import RevisionStep
@@ -17,73 +14,12 @@ from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
+from dbctl.db.names import listed
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
-from dbctl.migrate.results import Direction, Revision
+from dbctl.migrate.config_files import config_files
+from dbctl.migrate.results import Direction, Revision, State
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
-
-# Alembic's own templates open a connection of their own, inside a loop that already runs.
-MAKE_REVISIONS = (
-    "Make them with `alembic init alembic`, and let its env.py run on the connection in "
-    'config.attributes["connection"], as the one that ships with dbctl does'
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigFiles:
-    """Where Alembic's configuration stands: an ini file, a pyproject.toml, or both.
-
-    `bundled` tells that they are those that ship with dbctl, not the project's.
-    """
-
-    ini: Path | None
-    toml: Path | None
-    bundled: bool = False
-
-
-def config_files(settings: Settings) -> ConfigFiles:
-    """Return the configuration to use: the one that is set, the project's, or the one that ships.
-
-    Raises ConfigurationError where the one that is set does not exist, or where none is there
-    for models of the project's own.
-    """
-    pyproject = settings.project / "pyproject.toml"
-    toml = pyproject if _configures_alembic(pyproject) else None
-    named = settings.alembic_config
-    if named is not None:
-        path = named if settings.source_of("alembic_config") == "flag" else settings.project / named
-        if not path.is_file():
-            raise ConfigurationError(
-                f"DBCTL_ALEMBIC_CONFIG from {settings.source_of('alembic_config')}: "
-                f"there is no file {path}",
-                hint="Name the alembic.ini of the project.",
-            )
-        return ConfigFiles(path.resolve(), toml)
-    own = settings.project / "alembic.ini"
-    if own.is_file() or toml:
-        return ConfigFiles(own if own.is_file() else None, toml)
-    if settings.has_own_models:
-        raise ConfigurationError(
-            f"there is no alembic.ini in {settings.project}, but models of its own: "
-            f"{settings.models}",
-            hint=f"{MAKE_REVISIONS}, or set DBCTL_ALEMBIC_CONFIG.",
-        )
-    return ConfigFiles(bundled_config(), None, bundled=True)
-
-
-def _configures_alembic(pyproject: Path) -> bool:
-    try:
-        tool = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool")
-    except (OSError, ValueError):  # no such file, or none that the settings could be read from
-        return False
-    return isinstance(tool, dict) and "alembic" in tool
-
-
-def bundled_config() -> Path:
-    """Return the alembic.ini of the schema that ships with dbctl."""
-    package = Path(str(resources.files("dbctl")))
-    installed = package / "bundled" / "alembic.ini"
-    return installed if installed.is_file() else package.parent / "alembic.ini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +29,11 @@ class Checkout:
     config: Config
     scripts: ScriptDirectory
     bundled: bool
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that revisions are looked for in; `versions` is for a single one."""
+        return tuple(map(str, self.scripts._version_locations))
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -130,6 +71,21 @@ def open_checkout(settings: Settings) -> Checkout:
 
     Raises ConfigurationError where the folder or a file in it cannot be used.
     """
+    config, scripts = open_scripts(settings)
+    try:
+        scripts.get_heads()  # reads every file
+    except CommandError as error:
+        raise _unusable(str(error)) from error
+    except PROJECT_CODE_ERRORS as error:
+        raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
+    return Checkout(config, scripts, config_files(settings).bundled)
+
+
+def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
+    """Return Alembic's configuration and the folder of env.py, without reading a revision.
+
+    Raises ConfigurationError where there is no configuration, or it cannot be used.
+    """
     files = config_files(settings)
     config = Config(
         files.ini,
@@ -139,13 +95,21 @@ def open_checkout(settings: Settings) -> Checkout:
     )
     config.attributes["settings"] = settings
     try:
-        scripts = ScriptDirectory.from_config(config)
-        scripts.get_heads()  # reads every file
+        return config, ScriptDirectory.from_config(config)
     except CommandError as error:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
-        raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    return Checkout(config, scripts, files.bundled)
+        raise _unusable(f"Alembic's configuration cannot be used: {located(error)}") from error
+
+
+def refuse_no_revisions(checkout: Checkout) -> None:
+    """Raise FindingError where not one revision was found: nothing is known of the schema then."""
+    if not checkout.heads:
+        raise FindingError(
+            f"no revisions were found in {listed(checkout.folders)}",
+            hint=f"Now: {State.NO_REVISIONS.remedy}.",
+            code=ErrorCode.MIGRATION_SCRIPTS,
+        )
 
 
 def _unusable(message: str) -> ConfigurationError:
