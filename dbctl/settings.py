@@ -15,6 +15,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import (
@@ -35,6 +36,11 @@ _NAME_BYTES = 63
 # Keys of [tool.dbctl] that are neither a field nor a variable.
 _KEYS = {"schema": "own_schema"}
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
+# Read from pyproject.toml alone: it belongs to a project, not to a shell or a machine.
+_PROJECT_ONLY = frozenset({"example"})
+EXAMPLE_MODELS = "dbctl.models"
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_MODELS = rf"{_DOTTED}(:{_DOTTED})?"
 _README = "The README's settings table says what each one takes."
 
 
@@ -84,9 +90,9 @@ class Settings(BaseSettings):
     connect_deadline: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, validation_alias="DB_CONNECT_DEADLINE"
     )
-    models: str = Field(
-        default="dbctl.models",
-        pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$",
+    models: str | None = Field(
+        default=None,
+        pattern=rf"^{_MODELS}(\s*,\s*{_MODELS})*$",
         validation_alias="DBCTL_MODELS",
     )
     alembic_config: Path | None = Field(default=None, validation_alias="DBCTL_ALEMBIC_CONFIG")
@@ -98,6 +104,7 @@ class Settings(BaseSettings):
     # `schema` in [tool.dbctl]; the name is pydantic's in a class.
     own_schema: str = Field(default="dbctl", validation_alias="DBCTL_SCHEMA")
     pg_bindir: Path | None = Field(default=None, validation_alias="DB_PG_BINDIR")
+    example: bool = Field(default=False, strict=True, validation_alias="example")
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -124,10 +131,10 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_no_switch(cls, value: object) -> object:
-        """Refuse TOML's booleans, which pydantic would take for 1 and 0."""
-        if isinstance(value, bool):
-            raise ValueError("should not be true or false")  # noqa: TRY004 - pydantic's protocol
+    def _refuse_boolean(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse TOML's booleans, which pydantic would take for 1 and 0, where one is not meant."""
+        if isinstance(value, bool) and info.field_name != "example":
+            raise ValueError("should not be true or false")
         return value
 
     @field_validator("own_schema")
@@ -150,9 +157,17 @@ class Settings(BaseSettings):
         return self._project
 
     @property
-    def has_own_models(self) -> bool:
-        """Tell whether the project names models of its own, not those that ship with dbctl."""
-        return bool(self.models != type(self).model_fields["models"].default)
+    def uses_example(self) -> bool:
+        """Return whether the project asks for dbctl's example and names no other models."""
+        return self.example and self.models in (None, EXAMPLE_MODELS)
+
+    @property
+    def configured_models(self) -> str | None:
+        """The models to import: those of DBCTL_MODELS, else the example's where it is asked for.
+
+        None where neither is configured: then the project's env.py names the models.
+        """
+        return EXAMPLE_MODELS if self.uses_example else self.models
 
     @property
     def deadline(self) -> float:
@@ -253,6 +268,7 @@ def _by_field(variables: Mapping[str, object]) -> Mapping[str, object]:
     return {
         field: variables[name]
         for field in Settings.model_fields
+        if field not in _PROJECT_ONLY
         for name in reversed(_variable_names(field))  # the first of several wins
         if variables.get(name) not in (None, "")
     }
@@ -325,7 +341,9 @@ def _fault(
         field = fields.get(name, name)
         value = "" if field in SECRETS else f" {str(values[field])!r}"
         if fault["type"] == "string_pattern_mismatch":
-            reason = "should be the dotted name of a module"
+            reason = "should be module or module:name, several with commas between"
+        elif fault["type"] == "bool_type":
+            reason = "should be true or false"
         else:
             reason = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
             reason = reason.partition(", unable to")[0]

@@ -13,7 +13,7 @@ class Setting(Result):
     """One setting: its environment variable, its value with secrets masked, and its source."""
 
     name: str
-    value: str | int | float | None
+    value: str | bool | int | float | None
     source: str
 
 

@@ -1,11 +1,7 @@
-"""The project's own code: its models, imported from its root, and what they define."""
+"""The project's own code: what it takes to import it, and to say where it failed."""
 
 import sys
-from importlib import import_module
 
-from sqlalchemy import MetaData
-
-from dbctl.errors import ConfigurationError, ErrorCode
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
@@ -18,34 +14,6 @@ def make_importable(settings: Settings) -> None:
     root = str(settings.project)
     if root not in sys.path:
         sys.path.insert(0, root)
-
-
-def load_metadata(settings: Settings) -> MetaData:
-    """Import the models module and return the metadata that it filled.
-
-    That is the module's own `metadata` where it has one, else SQLModel's. Raises
-    ConfigurationError, code `models_import`, where the import fails or fills nothing.
-    """
-    make_importable(settings)
-    try:
-        module = import_module(settings.models)
-    except PROJECT_CODE_ERRORS as error:
-        raise ConfigurationError(
-            f"importing DBCTL_MODELS={settings.models} failed: {located(error)}",
-            hint="It is imported from the project's root; name the module as Python would.",
-            code=ErrorCode.MODELS_IMPORT,
-        ) from error
-    from sqlmodel import SQLModel
-
-    own = getattr(module, "metadata", None)
-    metadata = own if isinstance(own, MetaData) else SQLModel.metadata
-    if not metadata.tables:
-        raise ConfigurationError(
-            f"importing DBCTL_MODELS={settings.models} defined no table",
-            hint="Name the module that imports every model.",
-            code=ErrorCode.MODELS_IMPORT,
-        )
-    return metadata
 
 
 def located(error: BaseException) -> str:

@@ -126,6 +126,8 @@ def health(
         open_pool=pool,
         allow_pending=allow_pending,
     )
+    if left_out := request.loaded.left_out:
+        notice(left_out)
     if watch is not None:
         from dbctl.health.watch.commands import watch_health
 

@@ -10,6 +10,7 @@ from dbctl.errors import DbctlError
 
 if TYPE_CHECKING:
     from dbctl.health.needs import Needs
+    from dbctl.migrate.project_models import ProjectModels
     from dbctl.migrate.scripts import Checkout
     from dbctl.settings import Settings
 
@@ -21,11 +22,15 @@ _NEEDS = {"extensions"}
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The revisions, why they or the models cannot be loaded, and what the models need."""
+    """The revisions or why they cannot be loaded, the models for drift, and what models need.
+
+    `unconfigured` is why there are no revisions where the project has none to compare with.
+    """
 
     checkout: Checkout | None = None
     checkout_error: DbctlError | None = None
-    models_error: DbctlError | None = None
+    unconfigured: DbctlError | None = None
+    models: ProjectModels | None = None
     needs: Needs | None = None
 
     @property
@@ -34,30 +39,41 @@ class Loaded:
         assert self.checkout is not None  # noqa: S101 - `load` was told the names of the checks
         return self.checkout
 
+    @property
+    def left_out(self) -> str | None:
+        """Why the models are left out, in a line; None where they are not wanted, or are there."""
+        if self.needs is None or self.needs.error is None:
+            return None
+        return f"the project's models are left out: {self.needs.error.message.splitlines()[0]}"
+
 
 def load(settings: Settings, names: Collection[str]) -> Loaded:
     """Load what the checks `names` need.
 
     It is the project's code, which may take its time: no deadline holds for it. Outside the event
-    loop, where a signal ends code that does not come to its end.
+    loop, where a signal ends code that does not come to its end. Raises ConfigurationError where
+    drift is asked for and there are no models to compare with.
     """
-    checkout, checkout_error, models_error, needs = None, None, None, None
+    checkout, checkout_error, unconfigured = None, None, None
+    models, needs = None, None
     if _REVISIONS.intersection(names):
+        from dbctl.migrate.config_files import NoAlembicConfig
         from dbctl.migrate.scripts import open_checkout
 
         try:
             checkout = open_checkout(settings)
+        except NoAlembicConfig as error:
+            unconfigured = error
         except DbctlError as error:
             checkout_error = error
     if _MODELS.intersection(names):
-        from dbctl.db.metadata import load_metadata
+        from dbctl.migrate.project_models import project_models
 
-        try:
-            load_metadata(settings)
-        except DbctlError as error:
-            models_error = error
+        if unconfigured is not None:
+            raise unconfigured
+        models = project_models(settings)
     if _NEEDS.intersection(names):
         from dbctl.health.needs import load_needs
 
-        needs = load_needs(settings)
-    return Loaded(checkout, checkout_error, models_error, needs)
+        needs = load_needs(settings, models)
+    return Loaded(checkout, checkout_error, unconfigured, models, needs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ from dbctl.errors import DbctlError
 from dbctl.settings import Settings, project_table
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Index, MetaData, Table
+    from sqlalchemy import Column, Index, Table
+
+    from dbctl.migrate.project_models import ProjectModels
 
 _OF_TYPES = {
     "citext": ("citext",),
@@ -54,26 +56,30 @@ class Needs:
     error: DbctlError | None = None
 
 
-def load_needs(settings: Settings) -> Needs:
-    """Import the models of the project and return what they need.
+def load_needs(settings: Settings, models: ProjectModels | None) -> Needs:
+    """Return what `models` need where they were loaded, else those of DBCTL_MODELS.
 
-    The models that ship need nothing, and where the project lists its extensions no models are
-    imported.
+    A look that compares no models runs no env.py for them. The example needs nothing, and where the
+    project lists its extensions no models are imported.
     """
-    if not settings.has_own_models or "extensions" in project_table(settings, "health"):
+    if "extensions" in project_table(settings, "health"):
         return Needs()
-    from dbctl.db.metadata import load_metadata
+    if models is None:
+        if settings.models is None or settings.uses_example:
+            return Needs()
+        from dbctl.migrate.project_models import project_models
 
-    try:
-        return Needs(extensions_of(load_metadata(settings)))
-    except DbctlError as error:
-        return Needs(error=error)
+        try:
+            models = project_models(settings)
+        except DbctlError as error:
+            return Needs(error=error)
+    return Needs(extensions_of(models.tables))
 
 
-def extensions_of(metadata: MetaData) -> dict[str, str]:
-    """Return the extensions that tables of `metadata` need, each with the first that needs it."""
+def extensions_of(tables: Iterable[Table]) -> dict[str, str]:
+    """Return the extensions that `tables` need, each with the first that needs it."""
     found: dict[str, str] = {}
-    for table in metadata.sorted_tables:
+    for table in sorted(tables, key=lambda table: table.fullname):
         for extension, what in _of_table(table):
             found.setdefault(extension, what)
     return dict(sorted(found.items()))

@@ -9,7 +9,7 @@ from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.errors import DbctlError
-from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes
+from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes, Unversioned
 from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import invalid_indexes
@@ -56,6 +56,8 @@ async def migrate(
             return _together(
                 [_unchanged(*each, direction) for each in zip(found, jobs, strict=True)]
             )
+        if not checkout.bundled and any([await _is_unversioned(each) for each in found]):
+            report(Unversioned())
         # Before the wait, in which the files may be replaced: it is the loaded ones that run.
         fingerprints = {name: sha for job in jobs for name, sha in job.fingerprints.items()}
         async with AsyncExitStack() as stack:
@@ -85,6 +87,13 @@ async def migrate(
                 await _look_around(checkout, execution, report)
             failure = await _perform(checkout, executions, terms, report)
             return _together([await read_outcome(each, failure) for each in executions])
+
+
+async def _is_unversioned(database: Database) -> bool:
+    """Return whether a database has tables, and no version."""
+    async with database.manager.connect() as connection:
+        version, populated = await database.store.read_version(connection)
+    return populated and not version
 
 
 async def read_job(

@@ -48,13 +48,18 @@ def status(
     from dbctl.migrate.status import look
 
     checkout = open_checkout(settings)
+    models = None
+    if drift:
+        from dbctl.migrate.project_models import project_models
+
+        models = project_models(settings)
 
     async def see(database: "DatabaseSessionManager") -> "MigrationStatus":
-        if not drift:
+        if models is None:
             return await look(database, checkout)
         from dbctl.migrate.drift import look_closely
 
-        return await look_closely(database, checkout, settings)
+        return await look_closely(database, checkout, models)
 
     async def see_in_time(database: "DatabaseSessionManager") -> "MigrationStatus":
         if wait is None:
@@ -76,9 +81,9 @@ def plan(settings: "Settings", target: options.UpTarget = "head") -> ExitCode:
     """Show the exact SQL of an upgrade, what it locks and for how long; run nothing."""
     from dbctl.migrate import plan_views
     from dbctl.migrate.plan import read_plan
-    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.scripts import open_checkout, refuse_no_revisions
 
-    checkout = open_checkout(settings)
+    refuse_no_revisions(checkout := open_checkout(settings))
     found = on_database(
         settings,
         lambda manager: read_plan(manager, checkout, direction="up", target=target),
@@ -97,9 +102,9 @@ def lint(
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
     from dbctl.migrate.offline import render_offline
-    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.scripts import open_checkout, refuse_no_revisions
 
-    checkout = open_checkout(settings)
+    refuse_no_revisions(checkout := open_checkout(settings))
     steps, heads = linter.since(checkout, since)
     report = linter.lint(
         render_offline(checkout, steps, heads), project=settings.project, fail_on=fail_on
@@ -120,12 +125,12 @@ def up(
     actor: options.Actor = None,
 ) -> ExitCode:
     """Upgrade the database, one transaction per revision, under the deployer lock."""
-    from dbctl.migrate.guards import Terms, refuse_bundled
-    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.guards import Terms
+    from dbctl.migrate.scripts import open_checkout, refuse_no_revisions
 
-    checkout = open_checkout(settings)
-    refuse_bundled(checkout, settings)
+    refuse_no_revisions(checkout := open_checkout(settings))
     database = Target(settings, migrations=True)
+    _guard_example(settings, database, checkout)
     if strict and (found := _lint_pending(settings, database, checkout, target)) is not None:
         return found
     terms = Terms(
@@ -160,9 +165,9 @@ def down(
 ) -> ExitCode:
     """Downgrade the database, by one revision unless told otherwise; shows what is lost first."""
     from dbctl.migrate.guards import Terms, refuse_bundled, refuse_production
-    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.scripts import open_checkout, refuse_no_revisions
 
-    checkout = open_checkout(settings)
+    refuse_no_revisions(checkout := open_checkout(settings))
     refuse_bundled(checkout, settings)
     refuse_production(settings, allowed=allow_production)
     database = Target(settings, migrations=True)
@@ -209,13 +214,16 @@ def verify(settings: "Settings") -> ExitCode:
 def check(settings: "Settings") -> ExitCode:
     """Compare the models with the database; exit 1 where they differ."""
     from dbctl.migrate import drift, views
+    from dbctl.migrate.project_models import project_models
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
+    # Before the event loop: an env.py that is asked for its models may run one of its own.
+    models = project_models(settings)
     return emit(
         on_database(
             settings,
-            lambda database: drift.check(database, checkout, settings),
+            lambda database: drift.check(database, checkout, models),
             migrations=True,
         ),
         views.drift,
@@ -242,19 +250,20 @@ def stamp(
 ) -> ExitCode:
     """Record a version without running anything, for a database whose tables are there already."""
     from dbctl.migrate import record, views
-    from dbctl.migrate.guards import Terms, refuse_bundled
-    from dbctl.migrate.scripts import open_checkout
+    from dbctl.migrate.guards import Terms
+    from dbctl.migrate.scripts import open_checkout, refuse_no_revisions
 
     checkout = open_checkout(settings)
-    refuse_bundled(checkout, settings)
+    if target != "base":
+        refuse_no_revisions(checkout)
+    database = Target(settings, migrations=True)
+    _guard_example(settings, database, checkout)
     terms = Terms(
         "stamp", actor=actor or settings.actor, lock_wait=lock_wait, allow_pooler=allow_pooler
     )
     with _shown("stamp") as report:
-        result = on_database(
-            settings,
-            lambda database: record.stamp(database, checkout, target, terms, report),
-            migrations=True,
+        result = database.run(
+            lambda manager: record.stamp(manager, checkout, target, terms, report)
         )
     return emit(result, views.stamped)
 
@@ -317,6 +326,15 @@ async def _with[T](
     await learn(checkout, manager)
     async with manager.connect() as connection:
         return await operation(connection, checkout)
+
+
+def _guard_example(settings: "Settings", database: Target, checkout: "Checkout") -> None:
+    """Raise RefusedError where the example would be written beside anything else."""
+    from dbctl.migrate.guards import refuse_bundled, refuse_foreign_database
+
+    refuse_bundled(checkout, settings)
+    if checkout.bundled:
+        database.run(lambda manager: refuse_foreign_database(manager, checkout))
 
 
 def _lint_pending(

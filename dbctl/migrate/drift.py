@@ -12,15 +12,14 @@ from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.types import TypeEngine
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.metadata import load_metadata
 from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import FindingError
 from dbctl.migrate import shadow
+from dbctl.migrate.project_models import ProjectModels
 from dbctl.migrate.results import Difference, Drift, MigrationStatus, State
 from dbctl.migrate.run.learn import ReadOnlyEnvironment, learn, run_read_only
-from dbctl.migrate.scripts import Checkout
+from dbctl.migrate.scripts import Checkout, refuse_no_revisions
 from dbctl.migrate.status import look
-from dbctl.settings import Settings
 
 # What Alembic says of an index or constraint, and the comparison by the server says in one line.
 # Seconds that the comparison may take.
@@ -28,13 +27,15 @@ _LONG = 300.0
 _ALSO_TOLD = {"add_index", "remove_index", "add_constraint", "remove_constraint"}
 
 
-async def check(manager: DatabaseSessionManager, checkout: Checkout, settings: Settings) -> Drift:
+async def check(
+    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
+) -> Drift:
     """Return every difference between the models and a database that is at the head.
 
     Raises FindingError where it is not at the head: the pending revisions would all be told as
     differences. Raises what `find` raises.
     """
-    load_metadata(settings)
+    refuse_no_revisions(checkout)
     status = await look(manager, checkout)
     if not status.is_at_head:
         raise FindingError(
@@ -43,38 +44,37 @@ async def check(manager: DatabaseSessionManager, checkout: Checkout, settings: S
         )
     return Drift(
         database=manager.label,
-        models=settings.models,
-        differences=await find(manager, checkout, settings),
+        models=models.source,
+        differences=await find(manager, checkout, models),
     )
 
 
 async def look_closely(
-    manager: DatabaseSessionManager, checkout: Checkout, settings: Settings
+    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
 ) -> MigrationStatus:
     """Return the status of a database, at the head compared with the models as well.
 
     Raises what `find` raises.
     """
     status = await look(manager, checkout)
-    if status.state is State.CURRENT and (found := await find(manager, checkout, settings)):
+    if status.state is State.CURRENT and (found := await find(manager, checkout, models)):
         return status.model_copy(update={"state": State.DRIFTED, "differences": found})
     return status
 
 
 async def find(
-    manager: DatabaseSessionManager, checkout: Checkout, settings: Settings
+    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
 ) -> tuple[Difference, ...]:
     """Return every difference between the models and a database, at whatever revision it is.
 
-    env.py decides what Alembic compares, not what is compared beyond that; dbctl's own
-    tables are never told. Raises ConfigurationError where the models cannot be imported or env.py
-    fails, and OperationFailed where the database does not allow the comparison.
+    env.py decides what of them Alembic compares, not what is compared beyond that; dbctl's own
+    tables are left out. Raises ConfigurationError where env.py fails, and OperationFailed where the
+    database does not allow the comparison.
     """
-    metadata = load_metadata(settings)
     await learn(checkout, manager)
-    operations = await _autogenerate(manager, checkout)
+    operations = await _autogenerate(manager, checkout, models)
     async with manager.connect() as connection:
-        beyond = await shadow.differences(connection, metadata)
+        beyond = await shadow.differences(connection, models.tables)
     told = [difference for operation in operations for difference in _describe(operation)]
     return tuple(
         difference
@@ -83,11 +83,14 @@ async def find(
     )
 
 
-async def _autogenerate(manager: DatabaseSessionManager, checkout: Checkout) -> list[Any]:
+async def _autogenerate(
+    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
+) -> list[Any]:
     """Return what `alembic check` compares, which it refuses to do unless it is at the head."""
     found: list[Any] = []
 
     def compare(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
+        context.opts["target_metadata"] = models.target
         script = produce_migrations(context, context.opts["target_metadata"])
         if hook := context.opts["process_revision_directives"]:
             hook(context, heads, [script])

@@ -1,9 +1,9 @@
 """Compare the enum types of the models with the labels that a database has for them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ARRAY, Dialect, Enum, MetaData, TypeDecorator
+from sqlalchemy import ARRAY, Dialect, Enum, Table, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 from dbctl.migrate.results import Difference
@@ -23,14 +23,14 @@ class EnumType:
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
-def declared(metadata: MetaData, dialect: Dialect) -> list[EnumType]:
+def declared(tables: Iterable[Table], dialect: Dialect) -> list[EnumType]:
     """Return the enum types that the columns need on `dialect`, each once.
 
     One whose columns do not agree on the labels comes once per list of them.
     """
     found = {
         EnumType(enum.schema, enum.name, tuple(enum.enums)): None
-        for table in metadata.sorted_tables
+        for table in tables
         for column in table.columns
         for enum in _enums(column.type, dialect)
         if enum.name is not None

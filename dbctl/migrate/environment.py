@@ -9,20 +9,20 @@ from sqlalchemy import Connection, MetaData
 
 from dbctl.db.endpoints import resolve
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.metadata import load_metadata
 from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import DbctlError
+from dbctl.migrate.project_models import imported_models
 from dbctl.output import notice
 from dbctl.settings import Settings, load_settings
 
 
-def target_metadata(config: Config) -> MetaData:
-    """Return the metadata of the models that the settings name.
+def target_metadata(config: Config) -> MetaData | list[MetaData]:
+    """Return the metadata of the models that DBCTL_MODELS names, or of the example.
 
     Raises Alembic's CommandError, which its own command line prints.
     """
     try:
-        return load_metadata(_settings(config))
+        return imported_models(_settings(config)).target
     except DbctlError as error:
         raise _refusal(error) from error
 

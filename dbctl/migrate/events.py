@@ -78,6 +78,19 @@ class FilesChanged:
     revisions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unversioned:
+    """The database has tables and no version; every revision is run, as by plain Alembic."""
+
+
 type Event = (
-    LockAwaited | Started | Finished | Blocked | Building | Retrying | InvalidIndexes | FilesChanged
+    LockAwaited
+    | Started
+    | Finished
+    | Blocked
+    | Building
+    | Retrying
+    | InvalidIndexes
+    | FilesChanged
+    | Unversioned
 )

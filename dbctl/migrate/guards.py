@@ -4,9 +4,17 @@ import getpass
 import socket
 from dataclasses import dataclass
 
+from dbctl.db.catalog import fetch
+from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.names import listed
+from dbctl.db.own_names import OWN_TABLES, VERSION_TABLE
 from dbctl.errors import ErrorCode, RefusedError
+from dbctl.migrate.config_files import MAKE_CONFIG
 from dbctl.migrate.scripts import Checkout
 from dbctl.settings import Environment, Settings
+
+# How many tables a refusal names.
+_NAMED = 5
 
 # PostgreSQL cuts a longer application_name.
 _NAME_BYTES = 63
@@ -44,17 +52,48 @@ def _user() -> str:
 
 
 def refuse_bundled(checkout: Checkout, settings: Settings) -> None:
-    """Raise RefusedError for writing the schema that ships with dbctl to a deployed database.
-
-    A project that has lost sight of its alembic.ini would get tables it has never asked for.
-    """
+    """Raise RefusedError for writing the example's schema to a deployed database."""
     if checkout.bundled and settings.environment.is_deployed:
         raise RefusedError(
-            f"there is no alembic.ini in {settings.project}, and ENVIRONMENT is "
-            f"{settings.environment}: the revisions that ship with dbctl are not applied there",
+            f"{settings.project} has no Alembic configuration but example = true, and ENVIRONMENT "
+            f"is {settings.environment}: the example's revisions are not applied there",
             hint="Run it in the project, or name the configuration with DBCTL_ALEMBIC_CONFIG.",
             code=ErrorCode.PRODUCTION_GUARD,
         )
+
+
+async def refuse_foreign_database(manager: DatabaseSessionManager, checkout: Checkout) -> None:
+    """Raise RefusedError where a database holds anything that is not the example's.
+
+    That is a version that the example does not have, or, without a version, any table that is
+    neither the example's nor dbctl's own.
+    """
+    from dbctl.models import metadata  # for start-up: it imports SQLModel
+
+    async with manager.connect() as connection:
+        current, _ = await checkout.store.read_version(connection)
+        found = await fetch(
+            connection,
+            "migrate",
+            "tables_beside_example",
+            example="\n".join(table.name for table in metadata.tables.values()),
+            own="\n".join([VERSION_TABLE, *OWN_TABLES]),
+        )
+    unknown = [revision for revision in current if not checkout.knows(revision)]
+    if unknown:
+        what = f"is at revision {listed(unknown)}, which is not the example's"
+    elif not current and found:
+        names = [row["name"] for row in found[:_NAMED]]
+        more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        what = f"holds tables that are not the example's: {listed([*names, *more])}"
+    else:
+        return
+    raise RefusedError(
+        f"{manager.label} {what}",
+        hint="The example goes into an empty database alone. For revisions of your own: "
+        f"{MAKE_CONFIG[0].lower()}{MAKE_CONFIG[1:]}.",
+        code=ErrorCode.PRODUCTION_GUARD,
+    )
 
 
 def refuse_production(settings: Settings, *, allowed: bool) -> None:

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
+from dbctl.migrate.config_files import MAKE_CONFIG
 from dbctl.migrate.ledger_results import Log
 from dbctl.migrate.results import History, HistoryEntry, NewRevision
-from dbctl.migrate.scripts import MAKE_REVISIONS, Checkout, describe, parents
+from dbctl.migrate.scripts import Checkout, describe, parents
 
 
 async def read_log(
@@ -41,6 +42,7 @@ async def read_history(connection: AsyncConnection, checkout: Checkout, database
             )
             for script in checkout.scripts.walk_revisions()
         ),
+        searched=checkout.folders,
     )
 
 
@@ -48,7 +50,7 @@ def new_revision(checkout: Checkout, message: str) -> NewRevision:
     """Write an empty revision after the head, from the project's template.
 
     Raises UsageError for a message without a word, ConfigurationError where the only revisions
-    are those that ship with dbctl or where there are several heads.
+    are the example's or where there are several heads.
     """
     if not re.search(r"\w", message):
         raise UsageError(
@@ -57,8 +59,8 @@ def new_revision(checkout: Checkout, message: str) -> NewRevision:
         )
     if checkout.bundled:
         raise ConfigurationError(
-            "this project has no revisions of its own: those in use ship with dbctl",
-            hint=f"{MAKE_REVISIONS}, or set DBCTL_ALEMBIC_CONFIG.",
+            "this project has no revisions of its own: those in use are the example's",
+            hint=f"{MAKE_CONFIG}.",
         )
     folder = Path(checkout.scripts.versions)
     there = set(folder.glob("*.py"))

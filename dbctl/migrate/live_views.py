@@ -18,6 +18,7 @@ from dbctl.migrate.events import (
     LockAwaited,
     Retrying,
     Started,
+    Unversioned,
 )
 from dbctl.rendering import safe, visible
 
@@ -56,7 +57,7 @@ class Board:
                 self._building = event
             case Finished():
                 self._blocked = self._building = None
-            case InvalidIndexes() | FilesChanged():
+            case InvalidIndexes() | FilesChanged() | Unversioned():
                 self._notes.append(line(event) or "")
 
     def __rich__(self) -> RenderableType:
@@ -143,6 +144,11 @@ def line(event: Event, direction: str = "up") -> str | None:
                 f"the files of {', '.join(revisions)} are not those that were applied: "
                 "dbctl migrate verify"
             )
+        case Unversioned():
+            return (
+                "the database has tables but no version, so every revision is run; where its "
+                "tables are there already: dbctl migrate stamp REV"
+            )
         case Started():
             return None
 
@@ -157,4 +163,6 @@ def stage(event: Event) -> object:
 
 def is_urgent(event: Event) -> bool:
     """Tell whether the event explains why nothing seems to happen."""
-    return isinstance(event, LockAwaited | Blocked | Retrying | InvalidIndexes | FilesChanged)
+    return isinstance(
+        event, LockAwaited | Blocked | Retrying | InvalidIndexes | FilesChanged | Unversioned
+    )

@@ -24,6 +24,7 @@ class State(StrEnum):
     MULTIPLE_HEADS = "multiple_heads"
     TAMPERED = "tampered"
     DRIFTED = "drifted"
+    NO_REVISIONS = "no_revisions"
 
     @property
     def sentence(self) -> str:
@@ -45,6 +46,7 @@ _SENTENCES = {
     State.MULTIPLE_HEADS: "cannot be compared: the revisions have several heads",
     State.TAMPERED: "is at the head, but files of applied revisions were changed",
     State.DRIFTED: "is at the head, but differs from the models",
+    State.NO_REVISIONS: "cannot be compared: no revisions were found",
 }
 _REMEDIES = {
     State.PENDING: "dbctl migrate up",
@@ -54,6 +56,8 @@ _REMEDIES = {
     State.MULTIPLE_HEADS: "alembic merge heads",
     State.TAMPERED: "dbctl migrate verify",
     State.DRIFTED: "dbctl migrate check",
+    State.NO_REVISIONS: "check script_location and version_locations in Alembic's configuration; "
+    "the first revision is written by dbctl migrate new MESSAGE",
 }
 
 
@@ -69,7 +73,7 @@ class MigrationStatus(Result):
     """Where a database is, where the checkout is, and the revisions between them in order.
 
     `tampered` are the applied revisions whose file is another one now, `differences` those from the
-    models where they were asked for.
+    models where they were asked for, `searched` the folders that revisions were looked for in.
     """
 
     state: State
@@ -80,6 +84,7 @@ class MigrationStatus(Result):
     tampered: tuple[str, ...] = ()
     differences: tuple["Difference", ...] = ()
     scripts: str
+    searched: tuple[str, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -196,11 +201,17 @@ class HistoryEntry(Revision):
 
 
 class History(Result):
-    """Every revision of the checkout, the newest first."""
+    """Every revision of the checkout, the newest first; `searched` are the folders looked in."""
 
     database: str
     current: tuple[str, ...]
     revisions: tuple[HistoryEntry, ...]
+    searched: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """One where not one revision was found."""
+        return ExitCode.OK if self.revisions else ExitCode.FINDING
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return one row per revision."""

@@ -1,13 +1,11 @@
 """The revisions of the checkout: find them, read them, put Alembic's refusals into words."""
 
 import io
-import tomllib
 import warnings
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +20,10 @@ from sqlalchemy import URL
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import PROJECT_ORIGINS
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
+from dbctl.db.names import listed
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
-from dbctl.migrate.results import Direction, Revision
+from dbctl.migrate.config_files import bundled_config, config_files
+from dbctl.migrate.results import Direction, Revision, State
 from dbctl.migrate.run.env_thread import make_path_absolute
 from dbctl.migrate.run.url import driver_for, real_url, url_for, variables_for
 from dbctl.migrate.store import VersionStore
@@ -33,65 +33,6 @@ from dbctl.settings import Settings
 if TYPE_CHECKING:
     from dbctl.migrate.run.learn import Learned
     from dbctl.migrate.run.record import EnvRecord
-
-MAKE_REVISIONS = "Make them with `alembic init alembic`"
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigFiles:
-    """Where Alembic's configuration stands: an ini file, a pyproject.toml, or both.
-
-    `bundled` tells that they are those that ship with dbctl, not the project's.
-    """
-
-    ini: Path | None
-    toml: Path | None
-    bundled: bool = False
-
-
-def config_files(settings: Settings) -> ConfigFiles:
-    """Return the configuration to use: the one that is set, the project's, or the one that ships.
-
-    Raises ConfigurationError where the one that is set does not exist, or where none is there
-    for models of the project's own.
-    """
-    pyproject = settings.project / "pyproject.toml"
-    toml = pyproject if _configures_alembic(pyproject) else None
-    named = settings.alembic_config
-    if named is not None:
-        path = named if settings.source_of("alembic_config") == "flag" else settings.project / named
-        if not path.is_file():
-            raise ConfigurationError(
-                f"DBCTL_ALEMBIC_CONFIG from {settings.source_of('alembic_config')}: "
-                f"there is no file {path}",
-                hint="Name the alembic.ini of the project.",
-            )
-        return ConfigFiles(path.resolve(), toml)
-    own = settings.project / "alembic.ini"
-    if own.is_file() or toml:
-        return ConfigFiles(own if own.is_file() else None, toml)
-    if settings.has_own_models:
-        raise ConfigurationError(
-            f"there is no alembic.ini in {settings.project}, but models of its own: "
-            f"{settings.models}",
-            hint=f"{MAKE_REVISIONS}, or set DBCTL_ALEMBIC_CONFIG.",
-        )
-    return ConfigFiles(bundled_config(), None, bundled=True)
-
-
-def _configures_alembic(pyproject: Path) -> bool:
-    try:
-        tool = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool")
-    except (OSError, ValueError):  # no such file, or none that the settings could be read from
-        return False
-    return isinstance(tool, dict) and "alembic" in tool
-
-
-def bundled_config() -> Path:
-    """Return the alembic.ini of the schema that ships with dbctl."""
-    package = Path(str(resources.files("dbctl")))
-    installed = package / "bundled" / "alembic.ini"
-    return installed if installed.is_file() else package.parent / "alembic.ini"
 
 
 def _shipped_env() -> Path:
@@ -161,6 +102,11 @@ class Checkout:
         )
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that revisions are looked for in; `versions` is for a single one."""
+        return tuple(map(str, self.scripts._version_locations))
+
+    @property
     def heads(self) -> tuple[str, ...]:
         """The revisions that no other one comes after, sorted."""
         return tuple(sorted(self.scripts.get_heads()))
@@ -200,6 +146,24 @@ def open_checkout(settings: Settings) -> Checkout:
 
 
 def _open(settings: Settings) -> Checkout:
+    config, scripts = open_scripts(settings)
+    try:
+        scripts.get_heads()  # reads every file
+    except CommandError as error:
+        raise _unusable(str(error)) from error
+    except PROJECT_CODE_ERRORS as error:
+        raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
+    make_path_absolute()
+    url = real_url(config.get_main_option("sqlalchemy.url"))
+    store = VersionStore(schema=settings.own_schema)
+    return Checkout(config, scripts, config_files(settings).bundled, settings, store, url)
+
+
+def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
+    """Return Alembic's configuration and the folder of env.py, without reading a revision.
+
+    Raises ConfigurationError where there is no configuration, or it cannot be used.
+    """
     files = config_files(settings)
     config = Config(
         files.ini,
@@ -210,16 +174,11 @@ def _open(settings: Settings) -> Checkout:
     )
     config.attributes["settings"] = settings
     try:
-        scripts = ScriptDirectory.from_config(config)
-        scripts.get_heads()  # reads every file
+        return config, ScriptDirectory.from_config(config)
     except CommandError as error:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
-        raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    make_path_absolute()
-    url = real_url(config.get_main_option("sqlalchemy.url"))
-    store = VersionStore(schema=settings.own_schema)
-    return Checkout(config, scripts, files.bundled, settings, store, url)
+        raise _unusable(f"Alembic's configuration cannot be used: {located(error)}") from error
 
 
 def _options(settings: Settings) -> Namespace:
@@ -237,6 +196,16 @@ def _options(settings: Settings) -> Namespace:
         cmd=(command.upgrade, ["revision"], ["sql", "tag"]),
         revision="head",
     )
+
+
+def refuse_no_revisions(checkout: Checkout) -> None:
+    """Raise FindingError where not one revision was found: nothing is known of the schema then."""
+    if not checkout.heads:
+        raise FindingError(
+            f"no revisions were found in {listed(checkout.folders)}",
+            hint=f"Now: {State.NO_REVISIONS.remedy}.",
+            code=ErrorCode.MIGRATION_SCRIPTS,
+        )
 
 
 def _unusable(message: str) -> ConfigurationError:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Dialect,
     FromClause,
     Index,
-    MetaData,
     RowMapping,
     Table,
     text,
@@ -26,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.schema import CreateIndex
+from sqlalchemy.schema import CreateIndex, sort_tables
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from dbctl.db.failures import first_line
@@ -44,8 +43,8 @@ _BATCH = 50
 _NAME_LENGTH = 63
 
 
-async def differences(connection: AsyncConnection, metadata: MetaData) -> list[Difference]:
-    """Compare the CHECK constraints, indexes and enum types of `metadata` with the database's.
+async def differences(connection: AsyncConnection, models: Sequence[Table]) -> list[Difference]:
+    """Compare the CHECK constraints, indexes and enum types of `models` with the database's.
 
     Only of tables that are there, and of an index only what it is like: whether there is one,
     Alembic tells. What the server refuses to build on a copy is a difference of the kind
@@ -54,8 +53,8 @@ async def differences(connection: AsyncConnection, metadata: MetaData) -> list[D
     OperationFailed where no temporary table can be made.
     """
     async with _undone(connection):
-        found = await _enums(connection, metadata)
-        targets = await _targets(connection, metadata)
+        found = await _enums(connection, models)
+        targets = await _targets(connection, models)
     writer = _writer(connection.dialect)
     # Names, of indexes too, are unique within a schema; every copy is made in the same one.
     for schema in dict.fromkeys(target.table.schema for target in targets):
@@ -111,8 +110,8 @@ async def _undone(connection: AsyncConnection) -> AsyncIterator[None]:
         await transaction.rollback()
 
 
-async def _enums(connection: AsyncConnection, metadata: MetaData) -> list[Difference]:
-    declared = enums.declared(metadata, connection.dialect)
+async def _enums(connection: AsyncConnection, models: Sequence[Table]) -> list[Difference]:
+    declared = enums.declared(sort_tables(models), connection.dialect)
     rows = await _fetch(
         connection,
         "shadow_enums",
@@ -127,8 +126,8 @@ async def _enums(connection: AsyncConnection, metadata: MetaData) -> list[Differ
     ]
 
 
-async def _targets(connection: AsyncConnection, metadata: MetaData) -> list[_Target]:
-    tables = sorted(metadata.tables.values(), key=lambda table: table.fullname)
+async def _targets(connection: AsyncConnection, models: Sequence[Table]) -> list[_Target]:
+    tables = sorted(models, key=lambda table: table.fullname)
     rows = await _fetch(
         connection,
         "shadow_tables",

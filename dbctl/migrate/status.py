@@ -27,7 +27,7 @@ async def read_status(
             current,
             heads,
             known=known,
-            at_head=not pending and (bool(current) or not heads),
+            at_head=not pending and bool(current),
             populated=populated,
             tampered=bool(findings),
         ),
@@ -37,6 +37,7 @@ async def read_status(
         pending=tuple(describe(script) for script in pending),
         tampered=tuple(finding.revision for finding in findings),
         scripts=checkout.scripts.dir,
+        searched=checkout.folders,
     )
 
 
@@ -49,6 +50,8 @@ def _state(
     populated: bool,
     tampered: bool,
 ) -> State:
+    if not heads:
+        return State.NO_REVISIONS
     if not known:
         return State.AHEAD
     if at_head:

@@ -34,6 +34,8 @@ def status(result: MigrationStatus) -> RenderableType:
     versions = facts()
     versions.add_row("database at", _versions(result.current))
     versions.add_row("checkout at", _versions(result.heads))
+    if state is State.NO_REVISIONS:
+        versions.add_row("searched", safe("\n".join(result.searched)))
     parts: list[RenderableType] = [
         Text.assemble((f"{mark} ", style), safe(result.database, "bold"), f" {state.sentence}"),
         versions,
@@ -81,7 +83,12 @@ def migrated(result: Migrated) -> RenderableType:
 def history(result: History) -> RenderableType:
     """Show the revisions, the newest first, marked where the database is."""
     if not result.revisions:
-        return Text("There are no revisions.", style="muted")
+        return Text.assemble(
+            ("✗ ", "bad"),
+            f"no revisions were found in {', '.join(result.searched)}\n",
+            ("→ ", "key"),
+            State.NO_REVISIONS.remedy,
+        )
     table = new_table()
     table.add_column("", no_wrap=True)
     table.add_column("revision", style="key", no_wrap=True)

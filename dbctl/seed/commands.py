@@ -125,6 +125,8 @@ def _confirm_name(database: Target, name: str | None, purpose: str) -> None:
 def _list(settings: "Settings", known: "dict[str, Entry]") -> ExitCode:
     from dbctl.seed.sets import listing, views
 
+    if known:
+        _import_models(settings)
     return emit(listing.list_sets(settings, known, _last_runs(settings)), views.listing)
 
 
@@ -151,6 +153,7 @@ def _write(settings: "Settings", entry: "Entry", terms: "Terms", *, yes: bool) -
     from dbctl.seed.sets.run import run_set
 
     checkout = _checkout(settings)
+    _import_models(settings)
     seeds = registry.load(settings, entry)
     database = Target(settings, migrations=True)
 
@@ -170,14 +173,26 @@ def _write(settings: "Settings", entry: "Entry", terms: "Terms", *, yes: bool) -
     return emit(result, views.written)
 
 
-def _checkout(settings: "Settings") -> "Checkout | None":
-    """Return the project's revisions; None where it has models of its own and no revisions."""
-    from dbctl.errors import ConfigurationError
-    from dbctl.migrate.scripts import config_files, open_checkout
+def _import_models(settings: "Settings") -> None:
+    """Import every model: one may refer to another that a set does not import.
 
-    if settings.alembic_config is None:
-        try:
-            config_files(settings)
-        except ConfigurationError:
-            return None
-    return open_checkout(settings)
+    Raises ConfigurationError where those that DBCTL_MODELS names cannot be imported; those of an
+    env.py are left out then.
+    """
+    from dbctl.migrate.project_models import imported_models, optional_models
+
+    if settings.configured_models is not None:
+        imported_models(settings)
+    else:
+        optional_models(settings, notice)
+
+
+def _checkout(settings: "Settings") -> "Checkout | None":
+    """Return the project's revisions; None where it has no Alembic configuration."""
+    from dbctl.migrate.config_files import NoAlembicConfig
+    from dbctl.migrate.scripts import open_checkout
+
+    try:
+        return open_checkout(settings)
+    except NoAlembicConfig:
+        return None

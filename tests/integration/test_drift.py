@@ -21,6 +21,7 @@ from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import OperationFailed
 from dbctl.migrate import drift, shadow
+from dbctl.migrate.project_models import project_models
 from dbctl.migrate.scripts import open_checkout
 from dbctl.models import metadata
 from dbctl.settings import load_settings
@@ -733,7 +734,7 @@ async def test_a_role_that_may_only_read_can_compare(
             await connection.execute(text(f"set role {reader}"))
             await connection.commit()
             try:
-                told = await shadow.differences(connection, metadata)
+                told = await shadow.differences(connection, metadata.sorted_tables)
             finally:
                 await connection.execute(text("reset role"))
                 await connection.commit()
@@ -771,7 +772,7 @@ async def test_nothing_stays_and_no_lock_is_in_the_way(database: DatabaseSession
         await connection.rollback()
         # This mode lets in nobody who wants more than ACCESS SHARE.
         await holder.execute(text("lock table tasks, users in exclusive mode"))
-        assert await shadow.differences(connection, metadata) == []
+        assert await shadow.differences(connection, metadata.sorted_tables) == []
         assert not connection.in_transaction()
         assert await connection.scalar(text(OBJECTS)) == before
         assert (await connection.scalars(text(HELD))).all() == []
@@ -789,7 +790,7 @@ async def test_a_table_that_is_locked_is_told_and_not_waited_for(
     async with database.connect() as holder, database.connect() as connection:
         await holder.execute(text("lock table tasks"))
         started = time.monotonic()
-        found = await shadow.differences(connection, metadata)
+        found = await shadow.differences(connection, metadata.sorted_tables)
         assert time.monotonic() - started < 5
     assert [(each.kind, each.table, each.detail) for each in found] == [
         ("not_compared", "tasks", "canceling statement due to lock timeout")
@@ -813,7 +814,7 @@ async def test_many_tables_are_compared_quickly(
         await connection.execute(text("alter table many_99 drop constraint many_99_n_check"))
         await connection.commit()
         started = time.monotonic()
-        found = await shadow.differences(connection, many)
+        found = await shadow.differences(connection, many.sorted_tables)
         assert time.monotonic() - started < 5
     assert [(each.kind, each.name) for each in found] == [("add_constraint", "many_99_n_check")]
 
@@ -825,10 +826,12 @@ async def test_a_database_behind_the_head_can_be_compared_and_is_left_as_it_is(
     env = project.root / "alembic" / "env.py"
     env.write_text(env.read_text().replace("transaction_per_migration=True,", ""))
     monkeypatch.setenv("DATABASE_URL", empty_url)
+    monkeypatch.setenv("DBCTL_MODELS", "dbctl.models")
     settings = load_settings(start=tmp_path)
+    models = project_models(settings)
     manager = DatabaseSessionManager(dsn.parse(empty_url), connect_deadline=5)
     try:
-        found = await drift.find(manager, open_checkout(settings), settings)
+        found = await drift.find(manager, open_checkout(settings), models)
         async with manager.connect() as connection:
             versioned = await connection.scalar(text("select to_regclass('alembic_version')::text"))
     finally:

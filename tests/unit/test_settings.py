@@ -31,7 +31,7 @@ def test_the_defaults_are_those_of_the_readme(project: Path) -> None:
     assert (settings.pool_size, settings.max_overflow, settings.pool_recycle) == (5, 10, 3600)
     assert (settings.connect_timeout, settings.deadline) == (15, 5)
     assert settings.environment is Environment.DEVELOPMENT
-    assert settings.models == "dbctl.models"
+    assert (settings.models, settings.example) == (None, False)
     assert settings.database_url is None
     assert settings.source_of("pool_size") == "default"
 
@@ -98,7 +98,8 @@ def test_every_fault_has_a_line_with_its_setting_its_source_and_its_value(
     (project / ".env").write_text("DB_CONNECT_TIMEOUT=-1\n")
     pyproject(project, "models = 'app models'")
     assert fault(project).message.splitlines() == [
-        "DBCTL_MODELS from pyproject.toml: 'app models' should be the dotted name of a module",
+        "DBCTL_MODELS from pyproject.toml: 'app models' should be module or module:name, "
+        "several with commas between",
         "DB_CONNECT_TIMEOUT from .env: '-1' should be greater than 0",
         "DB_POOL_SIZE from environment: 'many' should be a valid integer",
         "ENVIRONMENT from environment: 'prod' should be 'development', 'test', 'staging' or "
@@ -130,12 +131,12 @@ def test_a_key_may_bear_the_name_of_the_variable(project: Path) -> None:
 
 
 def test_a_field_name_is_no_variable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MODELS", "pool_size"):
+    for name in ("MODELS", "pool_size", "example"):
         monkeypatch.setenv(name, "9")
-    (project / ".env").write_text("CONNECT_TIMEOUT=1\nmax_overflow=1\n")
+    (project / ".env").write_text("CONNECT_TIMEOUT=1\nmax_overflow=1\nexample=true\n")
     settings = load_settings(start=project)
     assert settings == load_settings(start=project / "nowhere")
-    assert not settings.has_own_models
+    assert (settings.models, settings.example) == (None, False)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
     from dbctl.migrate.drift import find
 
     loaded = context.loaded
-    if error := loaded.checkout_error or loaded.models_error:
+    assert loaded.models is not None  # noqa: S101 - `load` raises where there are none
+    if error := loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
     at = await read_state(connection, context)
     if not at.is_at_head:
@@ -32,7 +33,7 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
             summary=f"not compared: the database {at.state.sentence}",
             remedy=at.hint,
         )
-    found = await find(context.manager, loaded.revisions, context.settings)
+    found = await find(context.manager, loaded.revisions, loaded.models)
     uncompared = {one.table for one in found if one.kind == "not_compared"}
     denied = await missing_grants(connection, uncompared) if uncompared else {}
     if denied and all(one.kind == "not_compared" for one in found):
@@ -42,12 +43,11 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
             evidence=[{"table": name, "remedy": grants} for name, grants in denied.items()],
             remedy=" ".join(denied.values()),
         )
-    differs = (
-        f"{len(found)} difference{'' if len(found) == 1 else 's'} from {context.settings.models}"
-    )
+    source = loaded.models.source
+    differs = f"{len(found)} difference{'' if len(found) == 1 else 's'} from {source}"
     return Finding(
         status=Status.FAIL if found else Status.PASS,
-        summary=differs if found else f"as {context.settings.models} says",
+        summary=differs if found else f"as {source} says",
         value=len(found),
         evidence=[
             {"kind": one.kind, "table": one.table, "name": one.name, "detail": one.detail}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbctl.db.names import listed
 from dbctl.health.access import read_state
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
@@ -22,11 +23,16 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
 
     The code fails on a database that lacks what it expects: pending, empty and unversioned ones
     fail, pending and empty ones only warn where that is allowed, for a look before the deploy
-    migrates. A database ahead of the checkout warns: in a rolling deploy the old code sees just
-    that, and a probe that failed on it would take down every instance that still serves.
+    migrates. Not one revision fails, too: nothing is known of the schema then. A database ahead of
+    the checkout warns: in a rolling deploy the old code sees just that, and a probe that failed on
+    it would take down every instance that still serves.
     """
     from dbctl.migrate.results import State
 
+    if error := context.loaded.unconfigured:
+        return Finding(
+            status=Status.UNKNOWN, summary=f"not checked: {error.message}", remedy=error.hint
+        )
     if error := context.loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
     found = await read_state(connection, context)
@@ -45,7 +51,7 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
             "pending": tuple(step.revision for step in found.pending),
         },
         remedy=remedy,
-        permanent=found.state in (State.UNMANAGED, State.MULTIPLE_HEADS),
+        permanent=found.state in (State.UNMANAGED, State.MULTIPLE_HEADS, State.NO_REVISIONS),
     )
 
 
@@ -56,7 +62,7 @@ def _verdict(found: MigrationStatus) -> tuple[Status, str, str | None]:
     waiting = f"{len(found.pending)} revision{'' if len(found.pending) == 1 else 's'} pending"
     match found.state:
         case State.CURRENT:
-            return Status.PASS, f"at the head, {current}" if current else "no revisions", None
+            return Status.PASS, f"at the head, {current}", None
         case State.PENDING:
             return Status.FAIL, f"{waiting} after {current}", "dbctl migrate up"
         case State.EMPTY:
@@ -81,6 +87,9 @@ def _verdict(found: MigrationStatus) -> tuple[Status, str, str | None]:
         case State.MULTIPLE_HEADS:
             heads = f"the revisions have {len(found.heads)} heads"
             return Status.FAIL, heads, "alembic merge heads"
+        case State.NO_REVISIONS:
+            searched = f"no revisions were found in {listed(found.searched)}"
+            return Status.FAIL, searched, found.hint
 
 
 CHECK = Check(

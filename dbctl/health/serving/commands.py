@@ -78,6 +78,8 @@ def serve(
         ) from None
     terms = Terms(deadline=deadline, cache=cache, token=token)
     request = prepare(settings, only=NEEDED, also=also or ())
+    if left_out := request.loaded.left_out:
+        notice(left_out)
     with listen(host, port) as listener:
         target = Target(settings)
         reach = ", to the whole network" if is_open(listener) else ""

@@ -105,10 +105,10 @@ def diagram(
 
 
 def _models(settings: "Settings") -> "Schema":
-    from dbctl.db.metadata import load_metadata
     from dbctl.inspect.diagram.models import model_schema
+    from dbctl.migrate.project_models import project_models
 
-    return model_schema(load_metadata(settings))
+    return model_schema(project_models(settings).tables)
 
 
 def _database(settings: "Settings") -> "Schema":

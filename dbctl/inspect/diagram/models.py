@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
-from sqlalchemy import MetaData
 from sqlalchemy.exc import NoReferenceError
 
 from dbctl.db.metadata import located
@@ -15,14 +16,15 @@ from dbctl.inspect.diagram.types import type_name
 _DEFAULT = "public"
 
 
-def model_schema(metadata: MetaData) -> Schema:
-    """Return the tables of `metadata`.
+def model_schema(models: Sequence[sa.Table]) -> Schema:
+    """Return the tables of the models.
 
     Raises ConfigurationError where one refers to a table or a column that is not there.
     """
-    default = metadata.schema or _DEFAULT
+    schemas = {table.metadata.schema or _DEFAULT for table in models}
+    default = schemas.pop() if len(schemas) == 1 else _DEFAULT
     try:
-        tables = tuple(_table(table, default) for table in metadata.tables.values())
+        tables = tuple(_table(table, default) for table in models)
     except NoReferenceError as error:
         raise ConfigurationError(
             f"the models do not fit together: {located(error)}",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dbctl.inspect.cache import cache_folder, digest, load, save
 from dbctl.inspect.sensitive.patterns import exactly
+from dbctl.migrate.config_files import NoAlembicConfig, config_files
 from dbctl.settings import Settings
 
 # What `info` of a column or a table says of personal data.
@@ -27,10 +28,9 @@ type _Stamps = dict[str, list[int]]
 def marked(settings: Settings) -> tuple[str, ...]:
     """Return patterns of the columns whose `info`, or that of their table, has a true `pii`.
 
-    The models that ship with dbctl mark none. Raises ConfigurationError where those of the project
-    cannot be imported.
+    Empty where nothing names models. Raises ConfigurationError where they cannot be loaded.
     """
-    if not settings.has_own_models:
+    if settings.uses_example or not _are_named(settings):
         return ()
     path = _path(settings)
     known = _known(load(path))
@@ -45,9 +45,21 @@ def marked(settings: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _are_named(settings: Settings) -> bool:
+    """Return whether there is a DBCTL_MODELS or an Alembic configuration, importing neither."""
+    if settings.models is not None:
+        return True
+    try:
+        config_files(settings)
+    except NoAlembicConfig:
+        return False
+    return True
+
+
 def _path(settings: Settings) -> Path:
     interpreter = (sys.prefix, sys.version, os.environ.get("PYTHONPATH", ""))
-    return cache_folder() / "models" / digest(str(settings.project), settings.models, *interpreter)
+    named = settings.models or f"env.py of {settings.alembic_config}"
+    return cache_folder() / "models" / digest(str(settings.project), named, *interpreter)
 
 
 def _known(document: object) -> tuple[str, ...] | None:
@@ -60,11 +72,15 @@ def _known(document: object) -> tuple[str, ...] | None:
 
 
 def _found(settings: Settings) -> list[str]:
-    from dbctl.db.metadata import load_metadata
+    from dbctl.migrate.project_models import NoModels, project_models
 
+    try:
+        models = project_models(settings)
+    except NoModels:
+        return []
     return sorted(
         exactly(table.schema, table.name, column.name)
-        for table in load_metadata(settings).tables.values()
+        for table in models.tables
         for column in table.columns
         if column.info.get(MARK) or table.info.get(MARK)
     )
@@ -73,17 +89,28 @@ def _found(settings: Settings) -> list[str]:
 def _sources(settings: Settings, before: Container[str]) -> Iterator[str]:
     """Yield the files of the modules that may be edited, and their folders.
 
-    Those are the project's, and of what was imported since `before` all that is not installed.
+    Those are the project's, and of what was imported since `before` all that is not installed; with
+    them env.py, which is not among the modules, and what configures it.
     """
-    own = sys.modules[settings.models.partition(".")[0]]
-    home = str(Path(own.__file__).parent) if own.__file__ else ""
+    names = settings.models.split(",") if settings.models else ()
+    packages = {name.strip().partition(":")[0].partition(".")[0] for name in names}
+    files = [sys.modules[name].__file__ for name in packages]
+    homes = tuple(str(Path(file).parent) for file in files if file)
+    if settings.models is None:
+        from dbctl.migrate.scripts import open_scripts
+
+        found = config_files(settings)
+        yield from (str(file) for file in (found.ini, found.toml) if file)
+        yield open_scripts(settings)[1].env_py_location
+    project = f"{settings.project}{os.sep}"
     installed = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if not file:
             continue
-        is_new = name not in before and not file.startswith(installed)
-        if is_new or (home and file.startswith(home)):
+        is_own = name not in before or (settings.models is None and file.startswith(project))
+        is_new = is_own and not file.startswith(installed)
+        if is_new or file.startswith(homes):
             yield file
             yield str(Path(file).parent)
     yield str(settings.project)

@@ -1,0 +1,1 @@
+"""What runs a project's env.py."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection, MetaData
@@ -19,12 +19,13 @@ from dbctl.migrate.run.env_thread import run_env
 from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.run.proof import Proof, another_database
 from dbctl.migrate.run.record import EnvRecord, record_of
+from dbctl.migrate.scripts import Checkout, open_checkout
 from dbctl.redaction import scrub
+from dbctl.settings import Settings
 from dbctl.sqltokens import Kind, tokenize, words
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
-    from dbctl.migrate.scripts import Checkout
 
 # What a read-only run sends to the server; anything else that env.py wants is left out.
 _READS = words(
@@ -292,3 +293,52 @@ def reads(statement: str) -> bool:
     if first is None or (first.kind is Kind.SYMBOL and first.text in {"(", ";"}):
         return True
     return first.kind is Kind.WORD and first.text in _READS
+
+
+def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
+    """Return the `target_metadata` that env.py gives Alembic, without a database.
+
+    env.py is run as for `alembic upgrade --sql`, up to where it configures Alembic. Must not be
+    called while an event loop runs in this thread. Raises ConfigurationError, code
+    `migration_scripts`, where env.py fails or configures nothing.
+    """
+    checkout = open_checkout(settings)
+    if checkout.learned is not None:
+        return checkout.learned.metadata
+    environment = _MetadataEnvironment(checkout)
+    try:
+        asyncio.run(run_env(checkout, environment, variables=checkout.variables, aside=True))
+    except _Configured:
+        return tuple(environment.metadata)
+    except PROJECT_CODE_ERRORS as error:
+        for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
+            if isinstance(known, DbctlError):
+                raise known from error
+        raise ConfigurationError(
+            f"{checkout.env_py} failed: {located(error)}",
+            hint="Run `alembic heads` and `alembic upgrade head --sql`: they must work there.",
+            code=ErrorCode.MIGRATION_SCRIPTS,
+        ) from error
+    raise ConfigurationError(
+        f"{checkout.env_py} never calls context.configure",
+        hint="Compare it with the env.py that `alembic init` writes.",
+        code=ErrorCode.MIGRATION_SCRIPTS,
+    )
+
+
+class _Configured(BaseException):
+    """Ends env.py once it has configured Alembic."""
+
+
+class _MetadataEnvironment(ReadOnlyEnvironment):
+    """An offline run of env.py that ends at `context.configure`."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        super().__init__(checkout, as_sql=True)
+
+    def configure(
+        self, connection: Connection | None = None, *_rest: Any, **options: Any
+    ) -> NoReturn:
+        """Keep the metadata, and raise _Configured."""
+        self.remember(connection, options)
+        raise _Configured

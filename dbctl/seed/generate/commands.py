@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode
-from dbctl.output import emit
+from dbctl.output import emit, notice
 from dbctl.runtime import Target
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def generate(
     plan: PlanOption = False,
 ) -> ExitCode:
     """Make rows for tables from the schema alone; all are written, or none."""
-    from dbctl.db.metadata import load_metadata
+    from dbctl.migrate.project_models import optional_models
     from dbctl.seed.bulk.showing import shown
     from dbctl.seed.generate import request, run, views
     from dbctl.seed.guard import refuse_production
@@ -54,18 +54,19 @@ def generate(
     )
     if not plan:
         refuse_production(settings)  # before anything is looked for, let alone started
-    metadata = load_metadata(settings)
+    models = optional_models(settings, notice)
+    tables_of_models = models.tables if models else ()
     database = Target(settings, migrations=True)
     if plan:
         return emit(
-            database.run(lambda manager: run.plan_only(manager, settings, metadata, terms)),
+            database.run(lambda manager: run.plan_only(manager, settings, tables_of_models, terms)),
             views.generated,
         )
 
     with shown() as report:
 
         async def work(manager: "DatabaseSessionManager") -> "Generated":
-            return await run.generate(manager, settings, metadata, terms, report)
+            return await run.generate(manager, settings, tables_of_models, terms, report)
 
         result = database.run(work)
     return emit(result, views.generated)

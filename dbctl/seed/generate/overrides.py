@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
+import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import MetaData
 
 from dbctl.db.names import choose, parse_relation, suggestion
 from dbctl.db.tables import Table
@@ -55,8 +55,12 @@ class Override(BaseModel):
         )
 
 
+# The tables of the project's models; empty where it has none.
+type Models = Sequence[sa.Table]
+
+
 def read_overrides(
-    settings: Settings, metadata: MetaData, tables: Sequence[Table]
+    settings: Settings, models: Models, tables: Sequence[Table]
 ) -> dict[tuple[str, str], Override]:
     """Return what the project says about columns of `tables`, by (label, column).
 
@@ -64,7 +68,7 @@ def read_overrides(
     """
     found: dict[tuple[str, str], Override] = {}
     for table in tables:
-        for column, said in _of_model(metadata, table):
+        for column, said in _of_model(models, table):
             found[table.label, column] = said
     for path, said in _entries(settings):
         for table, column in _columns(path, tables):
@@ -99,10 +103,10 @@ def load_function(name: str, where: str) -> Any:
     return found
 
 
-def _of_model(metadata: MetaData, table: Table) -> Iterator[tuple[str, Override]]:
+def _of_model(models: Models, table: Table) -> Iterator[tuple[str, Override]]:
     relation = table.relation
-    for model in metadata.tables.values():
-        schema = model.schema or metadata.schema or "public"
+    for model in models:
+        schema = model.schema or "public"
         if (schema, model.name) != (relation.schema, relation.name):
             continue
         for column in model.columns:

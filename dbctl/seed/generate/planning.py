@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column
@@ -22,7 +21,7 @@ from dbctl.seed.generate.limits import INTEGERS
 from dbctl.seed.generate.links import Links
 from dbctl.seed.generate.makers import Single
 from dbctl.seed.generate.order import Ordered, in_order
-from dbctl.seed.generate.overrides import Override, read_overrides
+from dbctl.seed.generate.overrides import Models, Override, read_overrides
 from dbctl.seed.generate.plan import Predicted, TablePlan
 from dbctl.seed.generate.pools import Pools
 from dbctl.seed.generate.request import Terms
@@ -60,7 +59,7 @@ async def find_tables(connection: AsyncConnection, terms: Terms) -> dict[int, tu
 async def plan_tables(
     connection: AsyncConnection,
     settings: Settings,
-    metadata: MetaData,
+    models: Models,
     found: Mapping[int, tuple[Table, int]],
     terms: Terms,
 ) -> Blueprint:
@@ -70,7 +69,7 @@ async def plan_tables(
     reasons that can be told.
     """
     tables = [table for table, _ in found.values()]
-    overrides = read_overrides(settings, metadata, tables)
+    overrides = read_overrides(settings, models, tables)
     ordered = in_order(tables)
     pools = Pools(terms.seed, terms.locale)
     pools.check()

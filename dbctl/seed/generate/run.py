@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import text
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.names import quote
@@ -14,6 +14,7 @@ from dbctl.seed import ledger
 from dbctl.seed.bulk.progress import Report, Waiting, counted
 from dbctl.seed.bulk.refusals import CopyRefused
 from dbctl.seed.bulk.writer import Writer, writing
+from dbctl.seed.generate.overrides import Models
 from dbctl.seed.generate.plan import Predicted, TablePlan
 from dbctl.seed.generate.planning import LEDGER, Blueprint, find_tables, plan_tables
 from dbctl.seed.generate.request import Terms
@@ -23,7 +24,7 @@ from dbctl.settings import Settings
 
 
 async def plan_only(
-    manager: DatabaseSessionManager, settings: Settings, metadata: MetaData, terms: Terms
+    manager: DatabaseSessionManager, settings: Settings, models: Models, terms: Terms
 ) -> Generated:
     """Return how rows would be made; nothing is written.
 
@@ -31,7 +32,7 @@ async def plan_only(
     """
     async with manager.connect() as connection:
         found = await find_tables(connection, terms)
-        blueprint = await plan_tables(connection, settings, metadata, found, terms)
+        blueprint = await plan_tables(connection, settings, models, found, terms)
         standby = await connection.scalar(text("select pg_catalog.pg_is_in_recovery()"))
     try_here(blueprint.plans)
     if standby:
@@ -49,7 +50,7 @@ async def plan_only(
 async def generate(
     manager: DatabaseSessionManager,
     settings: Settings,
-    metadata: MetaData,
+    models: Models,
     terms: Terms,
     report: Report,
 ) -> Generated:
@@ -63,7 +64,7 @@ async def generate(
     async with writing(manager, settings, purpose=f"dbctl seed generate {names}") as writer:
         found = await find_tables(writer.connection, terms)
         await writer.lock([table for table, _ in found.values()])
-        blueprint = await plan_tables(writer.connection, settings, metadata, found, terms)
+        blueprint = await plan_tables(writer.connection, settings, models, found, terms)
         report(Waiting("trying the first rows"))
         try_here(blueprint.plans)
         await try_there(writer, blueprint.plans)

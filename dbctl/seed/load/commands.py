@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from dbctl.errors import ExitCode
-from dbctl.output import emit
+from dbctl.output import emit, notice
 from dbctl.runtime import Target
 from dbctl.seed.load import options
 from dbctl.seed.load.request import OnConflict
@@ -29,6 +29,7 @@ def load(
     assume_utc: options.AssumeUtc = False,
 ) -> ExitCode:
     """Load rows from files into a table: all of them, or none."""
+    from dbctl.migrate.project_models import optional_models
     from dbctl.seed.bulk.showing import shown
     from dbctl.seed.guard import refuse_production
     from dbctl.seed.load import operation, views
@@ -51,7 +52,8 @@ def load(
     run = operation.plan if plan else operation.load
     if not plan:
         refuse_production(settings)
+    models = optional_models(settings, notice)
     database = Target(settings, migrations=True)  # what it says stays above the board
     with shown() as report:
-        result = database.run(lambda manager: run(manager, settings, request, report))
+        result = database.run(lambda manager: run(manager, settings, models, request, report))
     return emit(result, views.loaded)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -12,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from dbctl.db.tables import Table
-from dbctl.settings import Settings
+from dbctl.migrate.project_models import ProjectModels
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +24,25 @@ class Modelled:
     defaults: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
 
-def of_models(settings: Settings, table: Table) -> Modelled:
-    """Return what the SQLModel says that is mapped to `table`; nothing where there is none.
-
-    Raises ConfigurationError where the models cannot be imported.
-    """
-    from sqlmodel import SQLModel
-
-    from dbctl.db.metadata import load_metadata
-
-    load_metadata(settings)
+def of_models(models: ProjectModels | None, table: Table) -> Modelled:
+    """Return what the SQLModel of `models` says that is mapped to `table`; nothing without one."""
     relation = table.relation
-    for mapper in SQLModel._sa_registry.mappers:
-        mapped = mapper.local_table
-        name, schema = getattr(mapped, "name", None), getattr(mapped, "schema", None)
-        if name == relation.name and (schema or "public") == relation.schema:
-            return _said_by(mapper)
+    for mapped in models.tables if models else ():
+        if (mapped.name, mapped.schema or "public") == (relation.name, relation.schema):
+            mapper = next((m for m in _mappers() if m.local_table is mapped), None)
+            return _said_by(mapper) if mapper is not None else Modelled()
     return Modelled()
+
+
+def _mappers() -> Iterator[Any]:
+    """Yield the mapper of every SQLModel with a table; none where no model imported SQLModel."""
+    sqlmodel = sys.modules.get("sqlmodel")
+    waiting: list[type] = [sqlmodel.SQLModel] if sqlmodel else []
+    while waiting:
+        cls = waiting.pop()
+        waiting += cls.__subclasses__()
+        if (mapper := vars(cls).get("__mapper__")) is not None:
+            yield mapper
 
 
 def _said_by(mapper: Any) -> Modelled:

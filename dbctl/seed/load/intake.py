@@ -15,6 +15,7 @@ from dbctl.db.catalog import Column
 from dbctl.db.queries import query
 from dbctl.db.tables import Table, find_table
 from dbctl.errors import UsageError
+from dbctl.migrate.project_models import ProjectModels
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.load.checking import MISSING
 from dbctl.seed.load.constraints import Modelled, of_models
@@ -23,7 +24,6 @@ from dbctl.seed.load.mapping import Matcher, check_header, parse_renames, requir
 from dbctl.seed.load.request import OnConflict, Request
 from dbctl.seed.load.rows import Dialect
 from dbctl.seed.load.sources import Source
-from dbctl.settings import Settings
 
 # Types whose numbers must keep every digit that JSON has.
 _EXACT = frozenset({"numeric", "json", "jsonb"})
@@ -66,14 +66,17 @@ class Intake:
 
 
 async def take_in(
-    connection: AsyncConnection, settings: Settings, request: Request, sources: Sequence[Source]
+    connection: AsyncConnection,
+    models: ProjectModels | None,
+    request: Request,
+    sources: Sequence[Source],
 ) -> Intake:
     """Find the table, look into `sources` and map their fields to its columns.
 
     Raises UsageError for whatever of that does not fit, FileFault for a damaged file.
     """
     table = await find_table(connection, request.into)
-    modelled = of_models(settings, table)
+    modelled = of_models(models, table)
     matcher = Matcher(table, parse_renames(request.renames, table))
     exact = any(column.leaf in _EXACT or takes_text(column) for column in table.writable)
     dialect = Dialect(request.delimiter, request.null, request.key, exact)

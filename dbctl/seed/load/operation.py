@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import statement_failed
 from dbctl.errors import OperationFailed
+from dbctl.migrate.project_models import ProjectModels
 from dbctl.seed.bulk.progress import Report, Waiting, counted
 from dbctl.seed.bulk.refusals import CopyRefused
 from dbctl.seed.bulk.stage import Stage
@@ -42,7 +43,11 @@ _OF_ROWS = ("22", _INTEGRITY, "44", "P0")
 
 
 async def load(
-    manager: DatabaseSessionManager, settings: Settings, request: Request, report: Report
+    manager: DatabaseSessionManager,
+    settings: Settings,
+    models: ProjectModels | None,
+    request: Request,
+    report: Report,
 ) -> LoadResult:
     """Load the files of `request` in one transaction: all of their rows, or none.
 
@@ -59,7 +64,7 @@ async def load(
         try:
             purpose = f"dbctl seed load {request.into}"
             async with writing(manager, settings, purpose=purpose) as writer:
-                intake = await take_in(writer.connection, settings, request, sources)
+                intake = await take_in(writer.connection, models, request, sources)
                 outcome = Outcome(manager.label, request, intake)
                 if request.reject is not None:
                     fields = frozenset(
@@ -81,7 +86,11 @@ async def load(
 
 
 async def plan(
-    manager: DatabaseSessionManager, settings: Settings, request: Request, report: Report
+    manager: DatabaseSessionManager,
+    _settings: Settings,
+    models: ProjectModels | None,
+    request: Request,
+    report: Report,
 ) -> LoadResult:
     """Read, map and check every row, and write none; what only the server knows is not checked.
 
@@ -91,7 +100,7 @@ async def plan(
     with ExitStack() as stack:
         sources = _sources(request, stack)
         async with manager.connect() as connection:
-            intake = await take_in(connection, settings, request, sources)
+            intake = await take_in(connection, models, request, sources)
             if request.on_conflict is not OnConflict.FAIL:
                 conflict_key(intake.table, request, intake.given)
         outcome = Outcome(manager.label, request, intake, is_plan=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from dbctl.db.metadata import PROJECT_CODE_ERRORS, load_metadata, make_importable
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, make_importable
 from dbctl.errors import ConfigurationError, ErrorCode, UsageError
 from dbctl.redaction import scrub
 from dbctl.settings import Settings, project_table
@@ -51,10 +51,9 @@ class SeedSet:
 
 
 def entries(settings: Settings) -> dict[str, Entry]:
-    """Return the sets of the project by name, `dev` that ships with dbctl among them.
+    """Return the sets of the project by name; where it uses the example, `dev` is among them.
 
-    That one fills dbctl's own models, and is there where these are the project's. Raises
-    ConfigurationError for what is no name of a function or a module.
+    Raises ConfigurationError for what is not the name of a function or a module.
     """
     file = settings.project / "pyproject.toml"
     found = {}
@@ -66,7 +65,7 @@ def entries(settings: Settings) -> dict[str, Entry]:
                 hint=_WRITE,
             )
         found[name] = Entry(name, source, file)
-    if "dev" not in found and not settings.has_own_models:
+    if "dev" not in found and settings.uses_example:
         found["dev"] = Entry("dev", SHIPPED, None)
     return dict(sorted(found.items()))
 
@@ -90,6 +89,12 @@ def find(settings: Settings, name: str) -> Entry:
     hint = f"Did you mean {nearest[0]}? " if nearest else ""
     if known:
         hint += f"There {'are' if len(known) > 1 else 'is'} {', '.join(known)}."
+    elif name == "dev":
+        hint = (
+            f'Write it: dev = "app.seeds" under [tool.dbctl.seeds] in '
+            f"{settings.project / 'pyproject.toml'}, and in app/seeds.py "
+            f"`async def {_FUNCTION}(session):` with a `yield` of each row."
+        )
     else:
         hint = f"Name one in [tool.dbctl.seeds] of {settings.project / 'pyproject.toml'}: {_WRITE}"
     raise UsageError(f"there is no seed set {name}", hint=hint, code=ErrorCode.NOT_FOUND)
@@ -98,12 +103,11 @@ def find(settings: Settings, name: str) -> Entry:
 def load(settings: Settings, entry: Entry) -> SeedSet:
     """Import a set from the project's folder.
 
+    The models should have been imported: one may refer to another that the set does not need.
     Raises ConfigurationError that names its line of pyproject.toml where the module cannot be
     imported or has no such async generator function.
     """
     make_importable(settings)
-    if settings.has_own_models:
-        load_metadata(settings)  # all of them: one may refer to another that the set does not need
     path, _, function_name = entry.source.partition(":")
     try:
         module = import_module(path)
