@@ -173,7 +173,7 @@ def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError
 
     Where nothing but reads ran, a connection that is lost leaves no doubt about what took effect.
     """
-    driver: BaseException = getattr(error, "driver_exception", None) or error
+    driver = driver_error(error)
     if _lost_connection(driver):
         server = driver.__cause__  # what it said before it hung up
         said = f" ({first_line(server)})" if isinstance(server, asyncpg.PostgresError) else ""
@@ -218,6 +218,38 @@ _STATEMENT_HINTS = {
     "25006": "It would write in a read-only transaction, which inspect and a standby never do.",
     "53100": "The server's disk is full.",
 }
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """Return the driver's own exception behind what SQLAlchemy raised; any other error as it is.
+
+    Checked on SQLAlchemy 2.0.41 to 2.1.9; `DBAPIError.driver_exception` is new in 2.1. Where a
+    dialect defines the DBAPI's exceptions itself, as for asyncpg, `orig` is one of those, and its
+    own `orig` (2.1) or cause (2.0) is the driver's.
+    """
+    while True:
+        inner = getattr(error, "orig", None)
+        if inner is None and type(error).__module__.startswith("sqlalchemy.dialects."):
+            inner = error.__cause__
+        if not isinstance(inner, BaseException):
+            return error
+        error = inner
+
+
+def sqlstate(error: BaseException | None) -> str | None:
+    """Return the SQLSTATE of an error or of the first of its causes that has one, else None.
+
+    It may be an error of SQLAlchemy, asyncpg, psycopg, psycopg2 or pg8000.
+    """
+    while error is not None:
+        error = driver_error(error)
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        if state is None and error.args and isinstance(error.args[0], dict):  # pg8000
+            state = error.args[0].get("C")
+        if isinstance(state, str):
+            return state
+        error = error.__cause__
+    return None
 
 
 def first_line(error: BaseException) -> str:

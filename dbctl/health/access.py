@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from dbctl.db.catalog import fetch
+from dbctl.db.failures import sqlstate
 from dbctl.db.own_tables import VERSION_TABLE
 from dbctl.errors import OperationFailed
 from dbctl.health.check import DENIED
@@ -31,7 +32,7 @@ async def read_state(connection: AsyncConnection, context: Context) -> Migration
     try:
         found = await read_status(connection, context.loaded.revisions, context.manager.label)
     except DBAPIError as error:
-        if getattr(error.driver_exception, "sqlstate", None) != DENIED:
+        if sqlstate(error) != DENIED:
             raise
         await connection.rollback()
         await _refuse_hidden(connection)

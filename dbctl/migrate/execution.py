@@ -14,10 +14,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random
 
+from dbctl.db.failures import sqlstate
 from dbctl.db.own_tables import VERSION_TABLE
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
 from dbctl.migrate import ledger
@@ -300,9 +300,4 @@ class Execution:
 
 def is_lock_timeout(error: BaseException | None) -> bool:
     """Tell whether a statement failed for want of a lock."""
-    return any(_sqlstate(each) in _NO_LOCK for each in (error, getattr(error, "__cause__", None)))
-
-
-def _sqlstate(error: BaseException | None) -> str | None:
-    driver = error.driver_exception if isinstance(error, DBAPIError) else error
-    return getattr(driver, "sqlstate", None)
+    return sqlstate(error) in _NO_LOCK
