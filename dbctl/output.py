@@ -150,7 +150,11 @@ def parquet_refused() -> UsageError:
 def _write_json(document: BaseModel, *, indent: int | None = 2) -> None:
     out = data_stream()
     # What a stream in another encoding would write for a character is no JSON.
-    text = document.model_dump_json(indent=indent, ensure_ascii=not is_unicode(out))
+    text = document.model_dump_json(indent=indent)
+    if not is_unicode(out):
+        from dbctl.results import in_ascii
+
+        text = in_ascii(text)
     out.write(_shown(text, is_json=True) + "\n")
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
@@ -89,9 +90,19 @@ def table(**options: Any) -> Table:
     )
 
 
+def edge_excess(console: Console, options: ConsoleOptions) -> int:
+    """Return by how many cells the last column of a `table` exceeds the width set for it.
+
+    One before Rich 14.3, which adds the padding that `pad_edge=False` leaves out; then none.
+    """
+    probe = table()
+    probe.add_column(width=1)
+    return Measurement.get(console, options, probe).maximum - 3  # the cell and the two edges
+
+
 def facts() -> Table:
     """Return an empty grid for pairs of a label and a value."""
-    grid = Table.grid(padding=(0, 2))
+    grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="muted", no_wrap=True)
     grid.add_column(overflow="fold")
     return grid

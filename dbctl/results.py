@@ -1,11 +1,15 @@
 """The base of every typed result, and of the errors that scripts read."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
 from dbctl.errors import DbctlError, ErrorCode, ExitCode
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 class ErrorBody(BaseModel):
@@ -32,6 +36,14 @@ class ErrorDocument(BaseModel):
     error: ErrorBody
 
 
+def in_ascii(document: str) -> str:
+    """Return the same JSON, or a part of it, in characters that every stream can write.
+
+    pydantic has `model_dump_json(ensure_ascii=…)` only from 2.12 on.
+    """
+    return _BEYOND_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], document)
+
+
 class Result(BaseModel):
     """The typed outcome of an operation; every format is made from it."""
 
@@ -55,11 +67,28 @@ class Result(BaseModel):
         return None
 
 
+def without_none(field: str) -> Any:
+    """Return a model serializer that leaves `field` out where it is None.
+
+    `Field(exclude_if=…)` does the same, from pydantic 2.12 on.
+    """
+
+    # Without annotations, as that of the return value would take the place of the JSON Schema.
+    def serialize(self, write):  # type: ignore[no-untyped-def]
+        written = write(self)
+        if written.get(field, ...) is None:
+            del written[field]
+        return written
+
+    return model_serializer(mode="wrap")(serialize)
+
+
 class FallibleResult(Result):
     """A result that is worth having although the operation failed before its end."""
 
     # A script may look for the key alone.
-    error: ErrorBody | None = Field(default=None, exclude_if=lambda error: error is None)
+    error: ErrorBody | None = None
+    _serialize = without_none("error")
 
     @property
     def exit_code(self) -> ExitCode:

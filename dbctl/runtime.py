@@ -30,6 +30,7 @@ from dbctl.errors import (
 from dbctl.interruption import EXIT_CODES, current, interrupted, interruptible
 from dbctl.output import Output, chosen_output, delivered, notice, show_error
 from dbctl.streams import command_began
+from dbctl.typer_versions import CommandLineError, command_path, error_message, has_printed_help
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
@@ -198,8 +199,8 @@ def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
         _explain(error)
         show_error(error)
         return error.exit_code
-    except typer.TyperException as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # it has printed the help
+    except CommandLineError as error:
+        if has_printed_help(error):
             return ExitCode.USAGE
         show_error(_usage_error(error))
         return ExitCode.USAGE
@@ -265,10 +266,9 @@ def log_causes() -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
-def _usage_error(error: typer.TyperException) -> UsageError:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "dbctl"
-    return UsageError(error.format_message(), hint=f"`{path} --help` shows what it takes.")
+def _usage_error(error: Exception) -> UsageError:
+    hint = f"`{command_path(error)} --help` shows what it takes."
+    return UsageError(error_message(error), hint=hint)
 
 
 def _explain(error: DbctlError) -> None:

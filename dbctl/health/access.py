@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from dbctl.db.catalog import fetch
+from dbctl.db.failures import sqlstate
 from dbctl.errors import OperationFailed
 from dbctl.health.check import DENIED
 
@@ -25,13 +26,15 @@ async def read_state(connection: AsyncConnection, context: Context) -> Migration
     schema is out of reach.
     """
     from dbctl.migrate.results import State
+    from dbctl.migrate.run.learn import learn
     from dbctl.migrate.status import read_status
 
+    await learn(context.loaded.revisions, context.manager)
     store = context.loaded.revisions.store
     try:
         found = await read_status(connection, context.loaded.revisions, context.manager.label)
     except DBAPIError as error:
-        if getattr(error.driver_exception, "sqlstate", None) != DENIED:
+        if sqlstate(error) != DENIED:
             raise
         await connection.rollback()
         await _refuse_hidden(connection, store.version_label)

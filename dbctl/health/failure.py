@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dbctl.db.failures import (
     CONNECT_ERRORS,
     connection_failed,
+    driver_error,
     explain_connect,
     first_line,
     without_password,
@@ -48,8 +49,7 @@ def explain(manager: DatabaseSessionManager, error: Exception, *, waited: float)
         reason, after = "it accepts connections but does not answer", f" (waited {waited:.0f} s)"
         hint = "Look at the server's load and log, and at what stands between it and here."
     else:
-        driver = getattr(error, "driver_exception", None) or error
-        said = without_password(first_line(driver), manager.dsn)
+        said = without_password(first_line(driver_error(error)), manager.dsn)
         reason, after = f"the connection was lost: {said}", ""
         hint = "Look at the server's log, and at what stands between it and here."
     failed = ConnectionFailed(f"{manager.label}: {reason}{after}", hint=hint)

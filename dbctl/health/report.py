@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.failures import (
     DRIVER_ERRORS,
+    sqlstate,
     statement_failed,
 )
 from dbctl.db.session import log_query
@@ -239,8 +240,7 @@ async def _finding_of(
 
 def _not_made(check: Check, error: Exception, failure: DbctlError) -> Finding:
     """Say why a check could not be made; `failure` is the `error` in words."""
-    driver: Any = getattr(error, "driver_exception", None) or error
-    denied = getattr(driver, "sqlstate", None) == DENIED
+    denied = sqlstate(error) == DENIED
     return Finding(
         status=Status.FAIL if check.essential and not denied else Status.UNKNOWN,
         summary=failure.message,

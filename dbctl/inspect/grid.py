@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from dbctl.rendering import facts, safe, table
+from dbctl.rendering import edge_excess, facts, safe, table
 
 # What the style of all tables takes beside their cells: between two columns, and at the edges.
 GAP = 2
@@ -90,7 +90,9 @@ class Grid:
             yield self.blocks()
             return
         grid = table()
-        for at, width in enumerate(shrink(natural, floors, space)):
+        widths = shrink(natural, floors, space)
+        widths[-1:] = [width - edge_excess(console, options) for width in widths[-1:]]
+        for at, width in enumerate(widths):
             grid.add_column(
                 safe(self.columns[at].title),
                 justify=self.columns[at].align,

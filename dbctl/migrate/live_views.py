@@ -102,7 +102,7 @@ class Board:
 
 
 def _progress(build: Building) -> RenderableType:
-    grid = Table.grid(padding=(0, 1))
+    grid = Table.grid(padding=(0, 1, 0, 0))
     bar = ProgressBar(total=max(build.total, 1), completed=build.done, width=_BAR_WIDTH)
     grid.add_row(" ", bar, _share(build), safe(build.index, "key"), safe(build.phase, "muted"))
     return grid

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.failures import driver_error
 from dbctl.models import Task, TaskPriority, TaskStatus, User, metadata
 from tests.conftest import MIGRATED
 from tests.support.databases import TestServer
@@ -59,7 +60,7 @@ async def refusal_of(session: AsyncSession, *rows: User | Task) -> tuple[str, st
     with pytest.raises(DBAPIError) as refused:
         await session.commit()
     await session.rollback()
-    error = refused.value.driver_exception
+    error = driver_error(refused.value)
     assert isinstance(error, asyncpg.PostgresError)
     return error.sqlstate, error.constraint_name or error.column_name or ""
 

@@ -12,6 +12,7 @@ from sqlmodel import col, func, select
 
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.failures import driver_error
 from dbctl.models import Task, User
 from tests.support.cli import run_dbctl
 from tests.support.pgbouncer import POOL_SIZE, Pgbouncer
@@ -109,7 +110,7 @@ async def test_with_a_statement_cache_it_could_not(
     async with managing(pooled_url) as manager:
         with pytest.raises(DBAPIError) as failed:
             await ask_twice_on_different_servers(manager)
-    error = failed.value.driver_exception
+    error = driver_error(failed.value)
     assert isinstance(error, asyncpg.InvalidSQLStatementNameError), "26000"
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from dbctl.inspect.data.verbatim import JsonRow, WithRows
-from dbctl.results import FallibleResult, Result
+from dbctl.results import FallibleResult, Result, without_none
 
 _CONFIG = ConfigDict(frozen=True, serialize_by_alias=True, defer_build=True)
 
@@ -23,7 +23,8 @@ class Header(BaseModel):
     type: str
     primary_key: bool = False
     masked: bool = False
-    reason: str | None = Field(default=None, exclude_if=lambda reason: reason is None)
+    reason: str | None = None
+    _serialize = without_none("reason")
 
 
 class RowSet(WithRows, FallibleResult):

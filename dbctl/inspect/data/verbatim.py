@@ -17,7 +17,6 @@ from pydantic import BaseModel, PlainSerializer, SkipValidation
 # What stands for a row until it is put in: no text of PostgreSQL can hold it.
 _MARK = "\0"
 _MARKED = re.compile(re.escape(json.dumps(_MARK)))
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 # Digits that Python reads and writes as an integer.
@@ -73,12 +72,6 @@ class WithRows(BaseModel):
 
     def model_dump_json(self, **options: Any) -> str:
         """Return the JSON document."""
-        written = in_ascii if options.get("ensure_ascii") else str
-        texts = (written(row.text) for row in self.json_rows() if isinstance(row, Row))
+        texts = (row.text for row in self.json_rows() if isinstance(row, Row))
         document = super().model_dump_json(**options)
         return _MARKED.sub(lambda _mark: next(texts), document)
-
-
-def in_ascii(document: str) -> str:
-    """Return the same JSON, or a part of it, in characters that every stream can write."""
-    return _BEYOND_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], document)

@@ -64,7 +64,7 @@ class Board:
         done = [bar for bar in bars if bar.is_done]
         surplus = max(min(len(bars) - _MOST, len(done)), 0)
         hidden = done[:surplus]
-        grid = Table.grid(padding=(0, 1))
+        grid = Table.grid(padding=(0, 1, 0, 0))
         for style in ("key", "", "", "", "muted", "muted"):
             grid.add_column(no_wrap=True, style=style, justify="right" if not style else "left")
         for bar in bars:

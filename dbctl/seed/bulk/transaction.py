@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import DRIVER_ERRORS, first_line
+from dbctl.db.failures import DRIVER_ERRORS, driver_error, first_line, sqlstate
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
 from dbctl.interruption import awaiting
 from dbctl.seed import guard
@@ -73,7 +73,7 @@ async def _begin(
     try:
         await connection.exec_driver_sql(_BEGIN)
     except DBAPIError as error:
-        if getattr(error.driver_exception, "sqlstate", None) not in {"0A000", "25006"}:
+        if sqlstate(error) not in {"0A000", "25006"}:
             raise
         raise OperationFailed(
             f"{manager.label} is a standby: it takes no rows",
@@ -88,12 +88,11 @@ async def _begin(
 
 
 def _is_lost(driver: asyncpg.Connection[Any], error: BaseException) -> bool:
-    return driver.is_closed() or ends_session(getattr(error, "driver_exception", error))
+    return driver.is_closed() or ends_session(driver_error(error))
 
 
 def _lost(manager: DatabaseSessionManager, error: BaseException) -> ConnectionFailed:
-    driver = getattr(error, "driver_exception", None) or error
-    said = driver.__cause__
+    said = driver_error(error).__cause__
     reason = f" ({first_line(said)})" if isinstance(said, asyncpg.PostgresError) else ""
     return ConnectionFailed(
         f"the connection to {manager.label} was lost{reason}",
@@ -134,11 +133,10 @@ async def _undisturbed(work: asyncio.Future[None]) -> None:
 
 
 def _refused_commit(error: BaseException, manager: DatabaseSessionManager) -> DbctlError:
-    driver = getattr(error, "driver_exception", None) or error
-    state = getattr(driver, "sqlstate", None)
+    state = sqlstate(error)
     code = f" (SQLSTATE {state})" if state else ""
     return OperationFailed(
-        f"{manager.label} refused the COMMIT: {first_line(driver)}{code}",
+        f"{manager.label} refused the COMMIT: {first_line(driver_error(error))}{code}",
         hint=NOTHING_WRITTEN,
         code=ErrorCode.QUERY_FAILED,
     )

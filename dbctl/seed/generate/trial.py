@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Relation
+from dbctl.db.failures import sqlstate
 from dbctl.errors import OperationFailed
 from dbctl.seed.bulk.refusals import CopyRefused
 from dbctl.seed.bulk.writer import Writer
@@ -124,8 +125,7 @@ async def _holds(connection: AsyncConnection, plan: TablePlan, one: Unknown) -> 
             case _:
                 await connection.exec_driver_sql(f"alter table {stage} add {one.expression}")
     except DBAPIError as error:
-        state = getattr(error.driver_exception, "sqlstate", None)
-        if state is None or not state.startswith(("22", "23")):
+        if not (sqlstate(error) or "").startswith(("22", "23")):
             raise
         return False
     finally:

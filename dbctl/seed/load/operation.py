@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import statement_failed
+from dbctl.db.failures import driver_error, statement_failed
 from dbctl.errors import OperationFailed
 from dbctl.migrate.project_models import ProjectModels
 from dbctl.seed.bulk.progress import Report, Waiting, counted
@@ -266,7 +266,7 @@ class _Run:
 def _refused(error: DBAPIError, table: str) -> Exception:
     failure = statement_failed(error)
     if isinstance(failure, OperationFailed):
-        detail = getattr(error.driver_exception, "detail", None)
+        detail = getattr(driver_error(error), "detail", None)
         more = f" ({detail})" if detail else ""
         return OperationFailed(
             f"{table}: {failure.message}{more}",

@@ -3,7 +3,7 @@
 import asyncpg
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from dbctl.db.failures import first_line, statement_failed
+from dbctl.db.failures import driver_error, first_line, sqlstate, statement_failed
 from dbctl.errors import DbctlError, ErrorCode, FindingError, OperationFailed
 from dbctl.redaction import scrub
 
@@ -32,10 +32,10 @@ class SetFault(OperationFailed):
 
 def row_refused(error: StatementError, row: str) -> DbctlError:
     """Say which row the server or the driver refuses, by which constraint, and why."""
-    driver: BaseException | None = getattr(error, "driver_exception", None) or error.orig
+    driver = driver_error(error)
     if not isinstance(error, DBAPIError):
         return SetFault(
-            f"{row} cannot be written: {scrub(first_line(driver or error))}",
+            f"{row} cannot be written: {scrub(first_line(driver))}",
             hint="Give the value the type that the model has for it.",
         )
     failure = statement_failed(error)
@@ -55,13 +55,9 @@ def row_refused(error: StatementError, row: str) -> DbctlError:
 
 def lacks_schema(error: DBAPIError) -> bool:
     """Tell whether the server does not know a table or column that a statement names."""
-    return _state(error) in _OTHER_SCHEMA
+    return sqlstate(error) in _OTHER_SCHEMA
 
 
 def is_aborted(error: DBAPIError) -> bool:
     """Tell whether a statement has failed before, so that the transaction takes no other."""
-    return _state(error) == "25P02"
-
-
-def _state(error: DBAPIError) -> str | None:
-    return getattr(error.driver_exception, "sqlstate", None)
+    return sqlstate(error) == "25P02"

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import statement_failed
+from dbctl.db.failures import sqlstate, statement_failed
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.db.tables import read_table
 from dbctl.errors import (
@@ -175,7 +175,7 @@ async def _take_turn(connection: AsyncConnection, name: str) -> None:
     try:
         await connection.execute(_LOCK, {"name": name})
     except DBAPIError as error:
-        if getattr(error.driver_exception, "sqlstate", None) != "55P03":
+        if sqlstate(error) != "55P03":
             raise
         raise OperationFailed(
             f"another run of the set {name} is under way; gave up after {PATIENCE} s",

@@ -14,10 +14,9 @@ from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson
 from dbctl.inspect.data.formats.transport import transport
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Answer
-from dbctl.inspect.data.verbatim import in_ascii
 from dbctl.inspect.reading import reading
 from dbctl.output import Output, chosen_output, delivered, notice
-from dbctl.results import ErrorBody
+from dbctl.results import ErrorBody, in_ascii
 from dbctl.settings import Settings
 from dbctl.streams import data_file, data_stream, is_unicode
 from dbctl.writer import Writer
