@@ -12,6 +12,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from tests.support.cli import environment, invoke
 from tests.support.databases import TestServer
 from tests.support.folders import open_folder
+from tests.support.foreign import Driver, TcpServer, run_tcp_server
 from tests.support.pgbouncer import Pgbouncer, find_pgbouncer, run_pgbouncer
 from tests.support.tls import TlsServer, run_tls_server, tls_binaries
 
@@ -54,6 +55,27 @@ def server() -> Iterator[TestServer]:
             yield server
         finally:
             embedded.destroy()
+
+
+@pytest.fixture(scope="session")
+def tcp_server(server: TestServer) -> Iterator[TcpServer]:
+    """The same server, reached by host and port and with a password."""
+    with run_tcp_server(server) as running:
+        yield running
+
+
+@pytest.fixture
+def tcp_url(tcp_server: TcpServer) -> Iterator[str]:
+    """The URL of a database without a table, by host and port and with a password."""
+    with tcp_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def tcp_urls(tcp_server: TcpServer) -> Iterator[tuple[str, str]]:
+    """The URLs of two such databases."""
+    with tcp_server.database() as first, tcp_server.database() as second:
+        yield first, second
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +124,16 @@ def database_url(server: TestServer) -> Iterator[str]:
     """The URL of a database at the head, without a row."""
     with server.database(MIGRATED) as url:
         yield url
+
+
+@pytest.fixture
+def driver(request: pytest.FixtureRequest) -> Driver | None:
+    """The driver of the project's own env.py, None for the env.py that dbctl ships.
+
+    `tests.support.project.every_driver` runs a test on each.
+    """
+    found: Driver | None = getattr(request, "param", None)
+    return found
 
 
 @pytest.fixture

@@ -8,18 +8,23 @@ import pytest
 
 from dbctl.db import dsn
 from tests.support.databases import execute, fetch, holding, wait_for
+from tests.support.foreign import Driver
 from tests.support.processes import Running
-from tests.support.project import Project
+from tests.support.project import Project, every_driver
 
 QUEUED = "exists (select from pg_locks where relation = 'held'::regclass and not granted)"
 
 
 @pytest.fixture
-def project(tmp_path: Path, empty_url: str) -> Project:
+def project(tmp_path: Path, empty_url: str, driver: Driver | None) -> Project:
     """A project whose second revision alters a table that is there already."""
     execute(empty_url, "create table held (id int)")
     return Project.create(
-        tmp_path, empty_url, "create table a (id int)", "alter table held add column b int"
+        tmp_path,
+        empty_url,
+        "create table a (id int)",
+        "alter table held add column b int",
+        driver=driver,
     )
 
 
@@ -27,6 +32,7 @@ def up(project: Project, *arguments: str) -> Running:
     return Running("migrate", "up", *arguments, env=project.environment, cwd=project.root)
 
 
+@every_driver
 def test_it_tries_again_until_the_lock_is_free_and_names_who_had_it(project: Project) -> None:
     reader = "set local application_name = 'the report'"
     look = "select 'secret' from held"
@@ -67,6 +73,7 @@ async def read_while(run: Running, url: str, patience: str) -> int:
         await connection.close()
 
 
+@every_driver
 def test_nobody_who_reads_meanwhile_waits_for_longer_than_the_lock_timeout(
     project: Project,
 ) -> None:
@@ -91,6 +98,7 @@ def test_with_the_defaults_a_reader_of_five_seconds_does_not_stop_it(project: Pr
     assert done.json["applied"][1]["attempts"] > 1
 
 
+@every_driver
 def test_it_gives_up_after_its_time_and_says_who_is_in_the_way(project: Project) -> None:
     options = ("--ddl-lock-timeout", "0.2", "--retry-for", "0.5")
     with holding(project.url, "lock table held") as pid:
@@ -104,6 +112,7 @@ def test_it_gives_up_after_its_time_and_says_who_is_in_the_way(project: Project)
     assert project.run("migrate", "up").exit_code == 0
 
 
+@every_driver
 def test_a_revision_that_has_committed_a_part_is_not_run_again(project: Project) -> None:
     project.add_revision(
         "r2",
@@ -124,6 +133,7 @@ def test_a_revision_that_has_committed_a_part_is_not_run_again(project: Project)
     assert done.json["after"] == ["r1"]
 
 
+@every_driver
 async def test_the_victim_of_a_deadlock_is_tried_again(project: Project) -> None:
     await asyncio.to_thread(execute, project.url, "create table other (id int)")
     project.add_revision(
@@ -145,6 +155,7 @@ async def test_the_victim_of_a_deadlock_is_tried_again(project: Project) -> None
     assert done.json["applied"][1]["attempts"] == 2
 
 
+@every_driver
 def test_a_lock_timeout_of_the_revisions_own_holds_for_it_alone(project: Project) -> None:
     show = "[x[0] for x in op.get_bind().exec_driver_sql('show lock_timeout')]"
     body = "\n    ".join(["op.execute(\"SET LOCAL LOCK_TIMEOUT = '9s'\")", f"print('own', {show})"])
@@ -156,6 +167,7 @@ def test_a_lock_timeout_of_the_revisions_own_holds_for_it_alone(project: Project
     assert "next ['2s']" in done.stderr
 
 
+@every_driver
 def test_the_time_limits_of_a_role_do_not_end_a_revision(project: Project) -> None:
     execute(
         project.url,
@@ -166,6 +178,7 @@ def test_the_time_limits_of_a_role_do_not_end_a_revision(project: Project) -> No
     assert project.run("migrate", "up").exit_code == 0
 
 
+@every_driver
 def test_a_ledger_that_is_locked_is_waited_for_as_well(project: Project) -> None:
     assert project.run("migrate", "up", "r1").exit_code == 0
     with holding(project.url, "lock table dbctl.dbctl_ledger in share mode"):
@@ -175,6 +188,7 @@ def test_a_ledger_that_is_locked_is_waited_for_as_well(project: Project) -> None
     assert run.finish().exit_code == 0
 
 
+@every_driver
 def test_what_fails_at_its_commit_has_left_nothing(project: Project) -> None:
     execute(project.url, "create table parent (id int primary key)")
     project.add_revision(
@@ -190,6 +204,7 @@ def test_what_fails_at_its_commit_has_left_nothing(project: Project) -> None:
     assert fetch(project.url, "select to_regclass('child') is null") == [True]
 
 
+@every_driver
 def test_only_the_last_commit_of_a_run_waits_for_the_disk(project: Project) -> None:
     execute(
         project.url,

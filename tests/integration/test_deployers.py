@@ -9,12 +9,14 @@ import pytest
 from dbctl.db import dsn
 from dbctl.migrate.lock import LOCK_KEY, WORK_KEY
 from tests.support.databases import execute, fetch, holding, wait_for
+from tests.support.foreign import Driver
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.processes import Running
-from tests.support.project import Project
+from tests.support.project import Project, every_driver
 
 DEPLOYERS = 8
 ROUNDS = 20
+ROUNDS_OF_ANOTHER_DRIVER = 3
 
 # What each revision leaves behind: one row a run, so that a second one shows.
 ONE_RUN_EACH = "select revision || ':' || count(*) from run group by revision order by 1"
@@ -31,13 +33,13 @@ def held(table: str = "held") -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, empty_url: str) -> Project:
+def project(tmp_path: Path, empty_url: str, driver: Driver | None) -> Project:
     """A project whose revisions count how often they were run; the third builds concurrently."""
-    return write_project(tmp_path, empty_url)
+    return write_project(tmp_path, empty_url, driver)
 
 
-def write_project(root: Path, url: str) -> Project:
-    project = Project.create(root, url, "create table run (revision text)")
+def write_project(root: Path, url: str, driver: Driver | None) -> Project:
+    project = Project.create(root, url, "create table run (revision text)", driver=driver)
     project.add_revision("r2", "op.execute(\"insert into run values ('r2')\")", after=["r1"])
     project.add_revision(
         "r3",
@@ -78,14 +80,15 @@ def deployers(
     pgbouncer: Pgbouncer = request.getfixturevalue("pgbouncer")
     name = dsn.parse(project.url, environ={}).database
     assert name is not None
-    yield Project(project.root, pgbouncer.url_of(name)), ["--allow-pooler"]
+    yield Project(project.root, pgbouncer.url_of(name), project.driver), ["--allow-pooler"]
 
 
+@every_driver
 def test_of_many_deployers_at_once_each_ends_well_and_every_revision_is_run_once(
     project: Project, deployers: tuple[Project, list[str]]
 ) -> None:
     deployed, arguments = deployers
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if project.driver is None else ROUNDS_OF_ANOTHER_DRIVER):
         runs = [up(deployed, "--json", *arguments) for _ in range(DEPLOYERS)]
         finished = [run.finish() for run in runs]
         assert [run.exit_code for run in finished] == [0] * DEPLOYERS, finished
@@ -96,6 +99,7 @@ def test_of_many_deployers_at_once_each_ends_well_and_every_revision_is_run_once
         start_over(project.url)
 
 
+@every_driver
 def test_when_the_holder_is_killed_the_next_one_takes_over(project: Project) -> None:
     execute(project.url, "create table held (id int)")
     project.add_revision("r6", "op.execute('alter table held add column a int')", after=["r5"])
@@ -117,6 +121,7 @@ def wait_for_text(run: Running, text: str) -> None:
         assert run.is_running, run.finish()
 
 
+@every_driver
 def test_a_deployer_that_waits_in_vain_says_for_whom(project: Project) -> None:
     lock = f"select pg_advisory_xact_lock({LOCK_KEY})"
     with holding(project.url, "set local application_name = 'somebody'", lock) as pid:
@@ -143,6 +148,7 @@ def test_a_session_that_an_earlier_run_left_behind_is_waited_for(project: Projec
     assert project.run("migrate", "up").exit_code == 0
 
 
+@every_driver
 def test_who_loses_the_lock_stops_before_the_next_revision(project: Project) -> None:
     execute(project.url, "create table held (id int)")
     project.add_revision("r2", "op.execute('alter table held add column a int')", after=["r1"])
@@ -168,6 +174,7 @@ def test_the_lock_is_shown_under_the_name_of_its_holder(project: Project) -> Non
     assert run.finish().exit_code == 0
 
 
+@every_driver
 def test_behind_a_pooler_nothing_is_changed_unless_it_is_allowed(
     project: Project, pgbouncer: Pgbouncer
 ) -> None:
@@ -183,6 +190,7 @@ def test_behind_a_pooler_nothing_is_changed_unless_it_is_allowed(
     assert project.run("migrate", "up", **direct).exit_code == 0
 
 
+@every_driver
 def test_what_another_run_finishes_meanwhile_is_neither_run_again_nor_claimed(
     project: Project,
 ) -> None:
@@ -205,6 +213,7 @@ def test_what_another_run_finishes_meanwhile_is_neither_run_again_nor_claimed(
     assert fetch(project.url, ONE_RUN_EACH) == ["r2:1"]
 
 
+@every_driver
 def test_a_stricter_isolation_by_default_does_not_make_it_wait_for_itself(
     project: Project,
 ) -> None:

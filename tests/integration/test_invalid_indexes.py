@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import execute, fetch, holding, wait_for
+from tests.support.foreign import Driver
 from tests.support.processes import Running
-from tests.support.project import Project
+from tests.support.project import Project, every_driver
 
 DUPLICATES = "insert into team values (1, 'a'), (2, 'a')"
 STATES = (
@@ -24,9 +25,11 @@ BUILDING = (
 
 
 @pytest.fixture
-def project(tmp_path: Path, empty_url: str) -> Project:
+def project(tmp_path: Path, empty_url: str, driver: Driver | None) -> Project:
     """A project whose first revision makes a table."""
-    return Project.create(tmp_path, empty_url, "create table team (id int, name text)")
+    return Project.create(
+        tmp_path, empty_url, "create table team (id int, name text)", driver=driver
+    )
 
 
 def up(project: Project, *arguments: str) -> Running:
@@ -58,6 +61,7 @@ def leave_invalid(url: str, index: str = "by_name", table: str = "team") -> None
         execute(url, f"create unique index concurrently {index} on {table} (name)")
 
 
+@every_driver
 def test_an_index_is_built_concurrently_outside_of_a_transaction(project: Project) -> None:
     project.add_revision("r2", autocommit(by_name()), after=["r1"])
     done = project.run("migrate", "up", "--json")
@@ -66,6 +70,7 @@ def test_an_index_is_built_concurrently_outside_of_a_transaction(project: Projec
     assert indexes(project.url) == ["public.by_name: valid"]
 
 
+@every_driver
 @pytest.mark.parametrize("options", [{}, {"if_not_exists": True}], ids=["plainly", "if not exists"])
 def test_a_build_that_fails_is_not_recorded_and_is_made_again_once_it_can_be(
     project: Project, options: dict[str, object]
@@ -93,6 +98,7 @@ def test_a_build_that_fails_is_not_recorded_and_is_made_again_once_it_can_be(
     assert indexes(project.url) == ["public.by_name: valid"]
 
 
+@every_driver
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("options", [{}, {"if_not_exists": True}], ids=["plainly", "if not exists"])
 def test_a_build_that_is_interrupted_is_made_again_by_the_next_run(
@@ -117,6 +123,7 @@ def test_a_build_that_is_interrupted_is_made_again_by_the_next_run(
     assert indexes(project.url) == ["public.by_name: valid"]
 
 
+@every_driver
 def test_a_revision_that_swallows_the_failure_is_not_recorded(project: Project) -> None:
     project.run("migrate", "up")
     execute(project.url, DUPLICATES)
@@ -176,6 +183,7 @@ def test_an_index_of_another_schema_is_found_and_built_again(project: Project) -
     assert indexes(project.url, '"the Shop".team') == ['"the Shop".by_name: valid']
 
 
+@every_driver
 def test_a_plain_build_does_not_take_what_is_invalid_for_its_index(project: Project) -> None:
     project.run("migrate", "up")
     execute(project.url, DUPLICATES)
@@ -188,6 +196,7 @@ def test_a_plain_build_does_not_take_what_is_invalid_for_its_index(project: Proj
     assert indexes(project.url) == ["public.by_name: valid"]
 
 
+@every_driver
 def test_what_a_plain_build_dropped_is_back_when_its_revision_fails(project: Project) -> None:
     project.run("migrate", "up")
     execute(project.url, DUPLICATES)
@@ -272,6 +281,7 @@ def test_the_index_of_a_partitioned_table_alone_is_invalid_and_no_fault(project:
     ]
 
 
+@every_driver
 def test_the_lock_timeout_does_not_cut_a_concurrent_build_short(project: Project) -> None:
     project.run("migrate", "up")
     project.add_revision("r2", autocommit(by_name()), after=["r1"])
@@ -289,6 +299,7 @@ def test_the_lock_timeout_does_not_cut_a_concurrent_build_short(project: Project
     assert indexes(project.url) == ["public.by_name: valid"]
 
 
+@every_driver
 def test_after_the_build_the_lock_timeout_holds_again(project: Project) -> None:
     execute(project.url, "create table held (id int)")
     project.add_revision("r2", autocommit(by_name()), after=["r1"])

@@ -1,4 +1,4 @@
-"""Many runs of dbctl at once, each a process of its own, started in milliseconds by forking."""
+"""Many runs of dbctl or Alembic at once, each a process of its own, forked in milliseconds."""
 
 import multiprocessing
 import os
@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from enum import StrEnum
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -36,22 +37,42 @@ _PRELOADED = [
     "mimesis",
     "dbctl.health.serving.server",
     "dbctl.health.registry",
+    "alembic.config",
+    "alembic.command",
+    "alembic.autogenerate",
+    "psycopg",
+    "psycopg2",
+    "pg8000",
+    "sqlalchemy.dialects.postgresql",
 ]
 FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(_PRELOADED)
 
 
+class Program(StrEnum):
+    """What a process becomes."""
+
+    DBCTL = "dbctl"
+    ALEMBIC = "alembic"
+
+
 class Running:
     """A run of dbctl that has been started in `cwd`, a folder of the test's own."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        env: Mapping[str, str],
+        cwd: Path,
+        program: Program = Program.DBCTL,
+    ) -> None:
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=cwd))
         outputs = [folder / name for name in ("stdout", "stderr")]
         for output in outputs:
             output.touch()
         self._stdout, self._stderr = outputs
         self._process: ForkServerProcess = FORKING.Process(
-            target=become_dbctl,
+            target=become_dbctl if program is Program.DBCTL else become_alembic,
             args=(arguments, environment(**env), str(cwd), outputs),
             daemon=True,
         )
@@ -85,6 +106,29 @@ def become_dbctl(
     arguments: tuple[str, ...], variables: dict[str, str], folder: str, outputs: list[Path]
 ) -> None:
     """Become `dbctl` with these arguments, which writes to `outputs`: stdout and stderr."""
+    _become("dbctl", arguments, variables, folder, outputs)
+    from dbctl.cli import main
+
+    main()
+
+
+def become_alembic(
+    arguments: tuple[str, ...], variables: dict[str, str], folder: str, outputs: list[Path]
+) -> None:
+    """Become `alembic` with these arguments, which writes to `outputs`: stdout and stderr."""
+    _become("alembic", arguments, variables, folder, outputs)
+    from alembic.config import main
+
+    main(prog="alembic")
+
+
+def _become(
+    program: str,
+    arguments: tuple[str, ...],
+    variables: dict[str, str],
+    folder: str,
+    outputs: list[Path],
+) -> None:
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
@@ -94,7 +138,4 @@ def become_dbctl(
     out, err = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
     sys.stdout, sys.stderr = out, err
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
-    sys.argv = ["dbctl", *arguments]
-    from dbctl.cli import main
-
-    main()
+    sys.argv = [program, *arguments]

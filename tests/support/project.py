@@ -4,7 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import alembic
+import pytest
+
 from tests.support.cli import ROOT, Finished, invoke
+from tests.support.foreign import METADATA_LINE, URL_LINE, Driver, Template
 
 INI = "[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n"
 MODELS = """
@@ -20,28 +24,60 @@ team = Table(
 """
 
 
+# The tests that run on each kind of project ask for it: the fixture `driver` is None without.
+every_driver = pytest.mark.parametrize(
+    "driver",
+    [None, Driver.ASYNCPG, Driver.PSYCOPG, Driver.PSYCOPG2],
+    ids=lambda driver: driver or "shipped",
+    indirect=True,
+)
+
+
 @dataclass(frozen=True)
 class Project:
-    """A folder with an alembic.ini, an env.py as dbctl ships it, and the revisions given to it."""
+    """A folder with an alembic.ini, an env.py, and the revisions given to it.
+
+    The env.py is the one that dbctl ships; with `driver`, it is the one that Alembic's template
+    writes, and only the driver in the ini's URL is its own.
+    """
 
     root: Path
     url: str
+    driver: Driver | None = None
 
     @classmethod
-    def create(cls, root: Path, url: str, *upgrades: str) -> "Project":
+    def create(
+        cls, root: Path, url: str, *upgrades: str, driver: Driver | None = None
+    ) -> "Project":
         """Write a project with one revision per SQL text: r1, r2, …, each after the one before."""
-        project = cls(root, url)
+        project = cls(root, url, driver)
         (root / "alembic" / "versions").mkdir(parents=True)
-        (root / "alembic.ini").write_text(INI)
         (root / "shop").mkdir()
         (root / "shop" / "__init__.py").touch()
         (root / "shop" / "models.py").write_text(MODELS)
-        for name in ("env.py", "script.py.mako"):
-            project.write_alembic(name, (ROOT / "alembic" / name).read_text())
+        if driver is None:
+            (root / "alembic.ini").write_text(INI)
+            for name in ("env.py", "script.py.mako"):
+                project.write_alembic(name, (ROOT / "alembic" / name).read_text())
+        else:
+            project._write_template(driver)
         for number, sql in enumerate(upgrades, start=1):
             after = [f"r{number - 1}"] if number > 1 else []
             project.add_revision(f"r{number}", f"op.execute({sql!r})", after=after)
         return project
+
+    def _write_template(self, driver: Driver) -> None:
+        template = Template.ASYNC if driver is Driver.ASYNCPG else Template.GENERIC
+        folder = Path(alembic.__file__).parent / "templates" / template
+        ini = (folder / "alembic.ini.mako").read_text()
+        ini = ini.replace("${script_location}", "%(here)s/alembic")
+        url = f"sqlalchemy.url = postgresql+{driver}://nobody:nothing@localhost/nowhere"
+        (self.root / "alembic.ini").write_text(URL_LINE.sub(url, ini))
+        env = (folder / "env.py").read_text()
+        metadata = "from shop.models import metadata\n\ntarget_metadata = metadata"
+        assert METADATA_LINE in env
+        self.write_alembic("env.py", env.replace(METADATA_LINE, metadata))
+        self.write_alembic("script.py.mako", (folder / "script.py.mako").read_text())
 
     def write_alembic(self, name: str, text: str) -> Path:
         """Write a file below the alembic folder."""
@@ -69,7 +105,8 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """The settings that dbctl needs here."""
-        return {"DATABASE_URL": self.url, "DBCTL_MODELS": "shop.models"}
+        models = {"DBCTL_MODELS": "shop.models"} if self.driver is None else {}
+        return {"DATABASE_URL": self.url} | models
 
     def run(self, *arguments: str, **env: str) -> Finished:
         """Run dbctl in the project, on its database, in this process."""

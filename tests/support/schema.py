@@ -10,9 +10,10 @@ def schema_of(url: str) -> list[str]:
     return _dump(url, "--schema-only")
 
 
-def dump_of(url: str) -> list[str]:
+def dump_of(url: str, *, exclude_schema: str | None = None) -> list[str]:
     """Return the lines of a whole `pg_dump`, rows included."""
-    return _dump(url, "--inserts")
+    options = [] if exclude_schema is None else [f"--exclude-schema={exclude_schema}"]
+    return _dump(url, "--inserts", *options)
 
 
 def run_psql(url: str, sql: str, *options: str) -> subprocess.CompletedProcess[str]:
