@@ -3,7 +3,7 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -68,6 +68,7 @@ def command(
     *,
     to_file: bool = False,
     parquet: bool = False,
+    sets: Mapping[str, Any] | None = None,
     **typer_options: Any,
 ) -> Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]]:
     """Register a function as a command of `app` that prints one result.
@@ -75,11 +76,12 @@ def command(
     The command takes `--format`, `--json`, `-x` and `--verbose` beside the function's own
     parameters, with `to_file` also `--output`; one of its own called `format_` takes the place of
     the shared formats, of which it may name some again. Without `parquet` that format is refused.
-    The function is given the settings of this run as its first argument and returns the exit code.
+    `sets` are further options, by the setting that each sets for this run; with them `-x` is not
+    short for a format. The function is given the settings of this run as its first argument and returns the exit code.
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
-        wrapped = with_settings(function, to_file=to_file, parquet=parquet)
+        wrapped = with_settings(function, to_file=to_file, parquet=parquet, sets=sets)
         app.command(name, **typer_options)(wrapped)
         return function
 
@@ -125,6 +127,7 @@ def with_settings(
     to_file: bool = False,
     parquet: bool = False,
     complete: frozenset[ExitCode] = COMPLETE,
+    sets: Mapping[str, Any] | None = None,
 ) -> Callable[..., ExitCode]:
     """Return `function` as Typer calls it: settings loaded, output format chosen.
 
@@ -141,7 +144,12 @@ def with_settings(
         for name, default, annotation in (
             *([] if has_own_format else [("format_", None, FormatOption)]),
             ("as_json", False, JsonOption),
-            *([("as_vertical", False, VerticalOption)] if Output.VERTICAL in forms else []),
+            *(
+                [("as_vertical", False, VerticalOption)]
+                if Output.VERTICAL in forms and not sets
+                else []
+            ),
+            *((field, None, option) for field, option in (sets or {}).items()),
             *([("file", None, OutputOption)] if to_file else []),
             ("verbose", False, VerboseOption),
         )
@@ -161,6 +169,7 @@ def with_settings(
     ) -> ExitCode:
         from dbctl.settings import load_settings
 
+        flags = context.obj | {field: arguments.pop(field) for field in sets or ()}
         format_ = arguments.get("format_") if has_own_format else arguments.pop("format_")
         _check_formats(format_, as_json=as_json, as_vertical=as_vertical)
         output = _chosen(forms, format_, file, as_json=as_json, as_vertical=as_vertical)
@@ -171,7 +180,7 @@ def with_settings(
             log_causes()
         with reserved_stdout(), written_to(file, complete) as kept:
             try:
-                return kept(function(load_settings(context.obj), **arguments))
+                return kept(function(load_settings(flags), **arguments))
             except BaseException:
                 if format_ is None and not as_json:  # a script would have asked for JSON itself
                     chosen_output.set(Output.TABLE)

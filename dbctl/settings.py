@@ -222,7 +222,7 @@ def load_settings(
     sources: dict[str, str] = {}
     for source, layer in _layers(flags or {}, project):
         for field, value in layer.items():
-            if value in (None, "", ()):
+            if value in (None, "", (), []):
                 continue
             if field in SECRETS:
                 redaction.remember_url(str(value))

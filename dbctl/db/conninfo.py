@@ -40,9 +40,7 @@ _ENVIRONMENT = {
 _PASTE = re.compile(
     r"(?:psql\s+|(?:export\s+)?[A-Z][A-Z0-9_]*\s*=\s*)?(['\"]?)(?P<url>.*)\1", re.DOTALL
 )
-_SCHEME = re.compile(
-    r"postgres(?:ql)?(?:\+(?:asyncpg|psycopg|psycopg2|psycopg_async))?://", re.IGNORECASE
-)
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
 _HOSTS = re.compile(r"(?:(?:\[[^\[\]]*\]|[^:,\[\]]*)(?::\d*)?(?:,|$))*")
 _HOST = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>.*))?", re.DOTALL)
 _IPV6 = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*(?:%[\w.-]+)?", re.IGNORECASE)

@@ -174,7 +174,9 @@ def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError
     Where nothing but reads ran, a connection that is lost leaves no doubt about what took effect.
     """
     driver = driver_error(error)
-    if _lost_connection(driver):
+    # What other drivers than asyncpg raise then, only SQLAlchemy knows.
+    foreign = not type(driver).__module__.startswith(("asyncpg", "builtins"))
+    if _lost_connection(driver) or (foreign and getattr(error, "connection_invalidated", False)):
         server = driver.__cause__  # what it said before it hung up
         said = f" ({first_line(server)})" if isinstance(server, asyncpg.PostgresError) else ""
         if only_read:
@@ -187,9 +189,8 @@ def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError
             "whether it took effect is unknown",
             hint="Look at the state (`dbctl migrate status`) before you run it again.",
         )
-    if isinstance(driver, asyncpg.PostgresError):
-        state = driver.sqlstate
-        hint = driver.hint or _STATEMENT_HINTS.get(state, "`-v` shows the statement.")
+    if (state := sqlstate(driver)) is not None:
+        hint = _server_hint(driver) or _STATEMENT_HINTS.get(state, "`-v` shows the statement.")
         return OperationFailed(
             f"{first_line(driver)} (SQLSTATE {state})", hint=hint, code=ErrorCode.QUERY_FAILED
         )
@@ -252,9 +253,22 @@ def sqlstate(error: BaseException | None) -> str | None:
     return None
 
 
+def _server_hint(error: BaseException) -> str | None:
+    """Return the hint that the server sent with an error of any driver's."""
+    hint = getattr(error, "hint", None) or getattr(
+        getattr(error, "diag", None), "message_hint", None
+    )
+    if hint is None and error.args and isinstance(error.args[0], dict):  # pg8000
+        hint = error.args[0].get("H")
+    return hint if isinstance(hint, str) else None
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the name of its type where there is none."""
-    lines = str(error).strip().splitlines()
+    text = str(error)
+    if error.args and isinstance(error.args[0], dict):  # pg8000
+        text = str(error.args[0].get("M", text))
+    lines = text.strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 

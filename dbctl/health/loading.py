@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbctl.errors import DbctlError
+from dbctl.errors import ConfigurationError, DbctlError
 
 if TYPE_CHECKING:
     from dbctl.health.needs import Needs
@@ -67,11 +67,18 @@ def load(settings: Settings, names: Collection[str]) -> Loaded:
         except DbctlError as error:
             checkout_error = error
     if _MODELS.intersection(names):
-        from dbctl.migrate.project_models import project_models
+        from dbctl.migrate.project_models import NoModels, project_models
 
         if unconfigured is not None:
             raise unconfigured
-        models = project_models(settings)
+        try:
+            models = project_models(settings)
+        except NoModels:
+            raise
+        except ConfigurationError:
+            # An env.py that knows no offline mode; the check asks it online, as `alembic check`.
+            if settings.configured_models is not None:
+                raise
     if _NEEDS.intersection(names):
         from dbctl.health.needs import load_needs
 

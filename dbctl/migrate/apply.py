@@ -193,7 +193,7 @@ async def _perform(
         if isinstance(error, asyncio.CancelledError):
             raise
         at_work = next((each for each in executions if each.current is not None), executions[0])
-        failure = failure_of(at_work, error)
+        failure = failure_of(at_work, error, several=len(executions) > 1)
         failure.__cause__ = error
         return failure
     return None

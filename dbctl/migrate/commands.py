@@ -10,7 +10,8 @@ import typer
 from dbctl.errors import ExitCode
 from dbctl.migrate import options
 from dbctl.migrate.severity import Severity
-from dbctl.options import YesOption, command, confirm, confirm_by_name
+from dbctl.options import YesOption, confirm, confirm_by_name
+from dbctl.options import command as shared_command
 from dbctl.output import emit, live, notice
 from dbctl.runtime import Target, on_database
 
@@ -33,6 +34,8 @@ app = typer.Typer(
     help="Which schema is the database at, what is pending; apply it safely.",
 )
 
+command = partial(shared_command, sets=options.FOR_ENV)
+
 # `-1` is a revision, not an option; `--yess` is neither.
 RELATIVE = {"ignore_unknown_options": True}
 MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in a few words.")]
@@ -50,12 +53,12 @@ def status(
     checkout = open_checkout(settings)
     models = None
     if drift:
-        from dbctl.migrate.project_models import project_models
+        from dbctl.migrate.project_models import configured_models
 
-        models = project_models(settings)
+        models = configured_models(settings)
 
     async def see(database: "DatabaseSessionManager") -> "MigrationStatus":
-        if models is None:
+        if not drift:
             return await look(database, checkout)
         from dbctl.migrate.drift import look_closely
 
@@ -214,12 +217,11 @@ def verify(settings: "Settings") -> ExitCode:
 def check(settings: "Settings") -> ExitCode:
     """Compare the models with the database; exit 1 where they differ."""
     from dbctl.migrate import drift, views
-    from dbctl.migrate.project_models import project_models
+    from dbctl.migrate.project_models import configured_models
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
-    # Before the event loop: an env.py that is asked for its models may run one of its own.
-    models = project_models(settings)
+    models = configured_models(settings)
     return emit(
         on_database(
             settings,

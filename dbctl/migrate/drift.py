@@ -1,7 +1,7 @@
 """Compare the models with the database: as Alembic does, and in what it leaves out."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from alembic.autogenerate import produce_migrations
@@ -15,9 +15,11 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import FindingError
 from dbctl.migrate import shadow
-from dbctl.migrate.project_models import ProjectModels
+from dbctl.migrate.project_models import ProjectModels, models_of
 from dbctl.migrate.results import Difference, Drift, MigrationStatus, State
-from dbctl.migrate.run.learn import ReadOnlyEnvironment, learn, run_read_only
+from dbctl.migrate.run.databases import Database, databases
+from dbctl.migrate.run.learn import ReadOnlyEnvironment, run_read_only
+from dbctl.migrate.run.record import EnvRecord
 from dbctl.migrate.scripts import Checkout, refuse_no_revisions
 from dbctl.migrate.status import look
 
@@ -28,7 +30,7 @@ _ALSO_TOLD = {"add_index", "remove_index", "add_constraint", "remove_constraint"
 
 
 async def check(
-    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
+    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels | None
 ) -> Drift:
     """Return every difference between the models and a database that is at the head.
 
@@ -42,15 +44,16 @@ async def check(
             f"{manager.label} {status.state.sentence}: the revisions would all be told as drift",
             hint=f"First: {status.state.remedy}.",
         )
+    source = models.source if models else checkout.env_label
     return Drift(
-        database=manager.label,
-        models=models.source,
+        database=status.database,
+        models=source,
         differences=await find(manager, checkout, models),
     )
 
 
 async def look_closely(
-    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
+    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels | None
 ) -> MigrationStatus:
     """Return the status of a database, at the head compared with the models as well.
 
@@ -63,39 +66,57 @@ async def look_closely(
 
 
 async def find(
-    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
+    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels | None
 ) -> tuple[Difference, ...]:
     """Return every difference between the models and a database, at whatever revision it is.
 
-    env.py decides what of them Alembic compares, not what is compared beyond that; dbctl's own
-    tables are left out. Raises ConfigurationError where env.py fails, and OperationFailed where the
-    database does not allow the comparison.
+    With None the models are env.py's own. env.py decides what of them Alembic compares, not what is
+    compared beyond that; dbctl's own tables are left out. Raises ConfigurationError where there are
+    no models or env.py fails, and OperationFailed where the database does not allow the comparison.
     """
-    await learn(checkout, manager)
-    operations = await _autogenerate(manager, checkout, models)
-    async with manager.connect() as connection:
-        beyond = await shadow.differences(connection, models.tables)
-    told = [difference for operation in operations for difference in _describe(operation)]
+    found: list[Difference] = []
+    async with databases(checkout, manager) as every:
+        compared = [(each, models or models_of(checkout, each.metadata)) for each in every]
+        operations = await _autogenerate(checkout, manager, compared)
+        for database, own in compared:
+            async with database.manager.connect() as connection:
+                beyond = await shadow.differences(connection, own.tables)
+            told = [
+                difference
+                for operation in operations.get(database.record, [])
+                for difference in _describe(operation)
+            ]
+            found += _each_once(told, beyond)
     return tuple(
-        difference
-        for difference in _each_once(told, beyond)
-        if difference.table.rpartition(".")[2] not in OWN_TABLES
+        difference for difference in found if difference.table.rpartition(".")[2] not in OWN_TABLES
     )
 
 
 async def _autogenerate(
-    manager: DatabaseSessionManager, checkout: Checkout, models: ProjectModels
-) -> list[Any]:
+    checkout: Checkout,
+    manager: DatabaseSessionManager,
+    compared: Sequence[tuple[Database, ProjectModels]],
+) -> dict[EnvRecord, list[Any]]:
     """Return what `alembic check` compares, which it refuses to do unless it is at the head."""
-    found: list[Any] = []
+    found: dict[EnvRecord, list[Any]] = {}
 
     def compare(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
+        assert environment.record is not None  # noqa: S101 - it was configured
+        alike = (
+            (database, models)
+            for database, models in compared
+            if database.record.is_alike(environment.record) and database.record not in found
+        )
+        database, models = next(alike, (None, None))
+        if database is None or models is None:
+            return ()
+        operations = found[database.record] = []
         context.opts["target_metadata"] = models.target
         script = produce_migrations(context, context.opts["target_metadata"])
         if hook := context.opts["process_revision_directives"]:
             hook(context, heads, [script])
-        for operations in script.upgrade_ops_list:
-            found.extend(operations.as_diffs())
+        for each in script.upgrade_ops_list:
+            operations.extend(each.as_diffs())
         return ()
 
     environment = ReadOnlyEnvironment(checkout, work=compare)

@@ -175,7 +175,7 @@ class _Environment(ReadOnlyEnvironment):
     def configure(self, connection: Connection | None = None, *_rest: Any, **options: Any) -> None:
         """Configure a context that renders PostgreSQL; no URL or connection of env.py's is used."""
         self.remember(connection, options)
-        self._now = self._sought_for(self.records[-1] if self.records else None)
+        self._now = self._sought_for(self.record)
         self.context_opts["starting_rev"] = self._now.heads or None
         for name in ("url", "starting_rev", "output_buffer", "output_encoding"):
             options.pop(name, None)

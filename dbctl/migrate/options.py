@@ -71,6 +71,18 @@ Wait = Annotated[
     float | None,
     typer.Option(metavar="S", min=0, help="Seconds to wait until it is at the head."),
 ]
+ConfigSection = Annotated[
+    str | None,
+    typer.Option(
+        "--name", "-n", metavar="SECTION", help="Section of the ini to use, as `alembic --name`."
+    ),
+]
+EnvArguments = Annotated[
+    list[str] | None,
+    typer.Option("-x", metavar="KEY=VALUE", help="For env.py and revisions, as `alembic -x`."),
+]
+# What every command of the group takes for the project's env.py, by the field that it sets.
+FOR_ENV = {"alembic_name": ConfigSection, "alembic_x": EnvArguments}
 Limit = Annotated[int, typer.Option(metavar="N", min=1, help="The newest N entries.")]
 Actor = Annotated[
     str | None,

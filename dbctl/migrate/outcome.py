@@ -59,7 +59,7 @@ async def read_outcome(execution: Execution, failure: DbctlError | None) -> Migr
         failure = _interrupted(manager, execution, unfinished, after)
     if failure is None and after is not None and set(after) != execution.promised:
         failure = OperationFailed(
-            f"every revision ran, but the database is at {named(after)} instead of "
+            f"every revision ran, but {manager.label} is at {named(after)} instead of "
             f"{named(execution.promised)}: env.py undid the work, or did it elsewhere",
             hint="env.py must leave the transactions to context.begin_transaction().",
             code=ErrorCode.MIGRATION_FAILED,
@@ -129,13 +129,16 @@ def _interrupted(
     return interruption.interrupted(number, outcome, hint=_GO_ON)
 
 
-def failure_of(execution: Execution, error: BaseException) -> DbctlError:
-    """Describe why a run ended, and in which revision."""
+def failure_of(execution: Execution, error: BaseException, *, several: bool = False) -> DbctlError:
+    """Describe why a run ended, in which revision, and of `several` databases on which."""
     at = execution.current
     where = f"revision {at.revision} ({at.message}) failed" if at else "env.py failed"
+    if several:
+        where += f" on {execution.database.label}"
     correct = _CORRECT_THE_REST if execution.has_committed_a_part else _CORRECT
     if is_lock_timeout(error) and at and not execution.has_committed_a_part:
-        return _no_lock(execution, f"revision {at.revision} ({at.message})")
+        on = f" on {execution.database.label}" if several else ""
+        return _no_lock(execution, f"revision {at.revision} ({at.message}){on}")
     for known in (error, error.__cause__):  # Alembic's command line gets a CommandError around it
         if isinstance(known, DbctlError):
             return known

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from sqlalchemy import MetaData, Table
 
@@ -15,6 +15,9 @@ from dbctl.db.names import listed
 from dbctl.errors import ConfigurationError, DbctlError, ErrorCode
 from dbctl.migrate.config_files import NoAlembicConfig, config_files
 from dbctl.settings import Settings
+
+if TYPE_CHECKING:
+    from dbctl.migrate.scripts import Checkout
 
 # What a module is searched for, in this order.
 _NAMES = ("metadata", "Base", "db")
@@ -56,6 +59,25 @@ def project_models(settings: Settings) -> ProjectModels:
     if settings.configured_models is not None:
         return imported_models(settings)
     return _of_env_py(settings)
+
+
+def models_of(checkout: "Checkout", metadata: tuple[MetaData, ...]) -> ProjectModels:
+    """Return the models that env.py gave Alembic.
+
+    Raises NoModels where none of them has a table.
+    """
+    if not _has_tables(metadata):
+        raise _no_table(checkout.env_label, metadata)
+    return ProjectModels(_disjoint(metadata, checkout.env_label), checkout.env_label)
+
+
+def configured_models(settings: Settings) -> ProjectModels | None:
+    """Return the models that DBCTL_MODELS or the example names; None where it is env.py's to say.
+
+    Raises what `imported_models` raises.
+    """
+    make_importable(settings)
+    return imported_models(settings) if settings.configured_models is not None else None
 
 
 def optional_models(settings: Settings, tell: Callable[[str], object]) -> ProjectModels | None:
@@ -179,12 +201,9 @@ def _of_env_py(settings: Settings) -> ProjectModels:
         ) from error
     # Alembic is imported only where its env.py has to be asked: it is half of such a start.
     from dbctl.migrate.run.learn import env_metadata
-    from dbctl.migrate.scripts import open_scripts
+    from dbctl.migrate.scripts import open_checkout
 
-    env_py = Path(open_scripts(settings)[1].env_py_location)
-    source = str(env_py)
-    if env_py.is_relative_to(settings.project):
-        source = str(env_py.relative_to(settings.project))
+    source = open_checkout(settings).env_label
     try:
         found = env_metadata(settings)
     except DbctlError as error:
@@ -194,13 +213,16 @@ def _of_env_py(settings: Settings) -> ProjectModels:
             code=ErrorCode.MODELS_IMPORT,
         ) from error
     if not _has_tables(found):
-        reason = "has no table" if found else "is None"
-        raise NoModels(
-            f"there are no models: DBCTL_MODELS is not set, and target_metadata of {source} "
-            f"{reason}",
-            hint=f"Give context.configure the metadata of the models there, or set {_SET_MODELS}.",
-        )
+        raise _no_table(source, found)
     return ProjectModels(_disjoint(found, source), source)
+
+
+def _no_table(source: str, found: tuple[MetaData, ...]) -> NoModels:
+    reason = "has no table" if found else "is None"
+    return NoModels(
+        f"there are no models: DBCTL_MODELS is not set, and target_metadata of {source} {reason}",
+        hint=f"Give context.configure the metadata of the models there, or set {_SET_MODELS}.",
+    )
 
 
 def _disjoint(found: Iterable[MetaData], source: str) -> tuple[MetaData, ...]:

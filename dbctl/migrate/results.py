@@ -86,6 +86,8 @@ class MigrationStatus(Result):
     scripts: str
     searched: tuple[str, ...] = ()
 
+    databases: tuple["MigrationStatus", ...] = ()
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def hint(self) -> str | None:

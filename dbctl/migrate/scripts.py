@@ -69,6 +69,12 @@ class Checkout:
         """The file that Alembic runs."""
         return Path(self.scripts.dir) / "env.py"
 
+    @property
+    def env_label(self) -> str:
+        """The name of env.py for people, below the project."""
+        inside = self.env_py.is_relative_to(self.folder)
+        return str(self.env_py.relative_to(self.folder) if inside else self.env_py)
+
     def point_at(self, dsn: Dsn, origin: str) -> None:
         """Let an env.py that reads `sqlalchemy.url` or DATABASE_URL find `dsn`, in memory.
 

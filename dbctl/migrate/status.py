@@ -1,26 +1,47 @@
 """Where the schema of a database stands: read from the database, compared with the checkout."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.migrate.results import MigrationStatus, State
-from dbctl.migrate.run.learn import learn
+from dbctl.migrate.run.databases import databases
 from dbctl.migrate.scripts import Checkout, describe
+from dbctl.migrate.store import VersionStore
 from dbctl.migrate.verify import changed
+
+# The most urgent state of several databases is that of all.
+_URGENCY = (
+    State.NO_REVISIONS,
+    State.AHEAD,
+    State.MULTIPLE_HEADS,
+    State.UNMANAGED,
+    State.PENDING,
+    State.EMPTY,
+    State.TAMPERED,
+    State.DRIFTED,
+    State.CURRENT,
+)
 
 
 async def read_status(
-    connection: AsyncConnection, checkout: Checkout, database: str
+    connection: AsyncConnection,
+    checkout: Checkout,
+    database: str,
+    store: VersionStore | None = None,
 ) -> MigrationStatus:
     """Compare the database, which is called `database` in the result, with the checkout.
 
-    Leaves the connection in no transaction.
+    `store` is where it keeps its version, that of the checkout by default. Leaves the connection in
+    no transaction.
     """
-    current, populated = await checkout.store.read_version(connection)
+    store = store or checkout.store
+    current, populated = await store.read_version(connection)
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
     pending = checkout.pending(current) if known else []
-    fingerprints = await checkout.store.read_fingerprints(connection) if known else {}
+    fingerprints = await store.read_fingerprints(connection) if known else {}
     findings = changed(checkout, current, fingerprints) if known else ()
     return MigrationStatus(
         state=_state(
@@ -64,7 +85,24 @@ def _state(
 
 
 async def look(manager: DatabaseSessionManager, checkout: Checkout) -> MigrationStatus:
-    """Return the status as a connection of its own sees it."""
-    await learn(checkout, manager)
-    async with manager.connect() as connection:
-        return await read_status(connection, checkout, manager.label)
+    """Return the status as a connection of its own sees it, of every database of env.py."""
+    results = []
+    async with databases(checkout, manager) as found:
+        for each in found:
+            async with each.manager.connect() as connection:
+                results.append(await read_status(connection, checkout, each.label, each.store))
+    return together(results)
+
+
+def together(results: Sequence[MigrationStatus]) -> MigrationStatus:
+    """Return one status for all databases: that of the first where there is no other."""
+    worst = min(results, key=lambda each: _URGENCY.index(each.state))
+    if len(results) == 1:
+        return worst
+    return worst.model_copy(
+        update={
+            "database": ", ".join(each.database for each in results),
+            "differences": tuple(one for each in results for one in each.differences),
+            "databases": tuple(results),
+        }
+    )

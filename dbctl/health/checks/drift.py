@@ -23,7 +23,6 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
     from dbctl.migrate.drift import find
 
     loaded = context.loaded
-    assert loaded.models is not None  # noqa: S101 - `load` raises where there are none
     if error := loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
     at = await read_state(connection, context)
@@ -43,7 +42,7 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
             evidence=[{"table": name, "remedy": grants} for name, grants in denied.items()],
             remedy=" ".join(denied.values()),
         )
-    source = loaded.models.source
+    source = loaded.models.source if loaded.models else loaded.revisions.env_label
     differs = f"{len(found)} difference{'' if len(found) == 1 else 's'} from {source}"
     return Finding(
         status=Status.FAIL if found else Status.PASS,

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from sqlalchemy import MetaData
+
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager, closing
 from dbctl.errors import ErrorCode, RefusedError
@@ -21,14 +23,15 @@ from dbctl.migrate.store import VersionStore
 class Database:
     """One database: what env.py says of it, dbctl's own way to it, and its version and ledger.
 
-    `origin` is what its address was taken from. `pooled` says whether env.py reaches it through a
-    pooler; until `refuse_pooler` has found out, it may.
+    `origin` is what its address was taken from, `metadata` that of its models. `pooled` says
+    whether env.py reaches it through a pooler; until `refuse_pooler` has found out, it may.
     """
 
     record: EnvRecord
     manager: DatabaseSessionManager
     store: VersionStore
     origin: str
+    metadata: tuple[MetaData, ...] = ()
     pooled: bool = True
 
     @property
@@ -48,7 +51,9 @@ async def databases(
     learned = await learn(checkout, manager)
     found: list[Database] = []
     async with AsyncExitStack() as stack:
-        for record, is_ours in zip(learned.records, learned.reached, strict=True):
+        for record, is_ours, models in zip(
+            learned.records, learned.reached, learned.models, strict=True
+        ):
             own = manager
             if not is_ours:
                 target = dsn.parse(record.url, source="env.py's engine", environ={})
@@ -61,7 +66,8 @@ async def databases(
                         )
                     )
                 )
-            found.append(Database(record, own, checkout.store_for(record), checkout.origin))
+            store = checkout.store_for(record)
+            found.append(Database(record, own, store, checkout.origin, models))
         yield tuple(found)
 
 

@@ -42,12 +42,19 @@ type Work = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep
 class Learned:
     """What env.py said: one record a database, and the metadata of the models.
 
-    `reached` says of each record whether it is the database that dbctl was asked to work on.
+    `reached` says of each record whether it is the database that dbctl was asked to work on,
+    `models` has the metadata for each.
     """
 
     records: tuple[EnvRecord, ...]
     reached: tuple[bool, ...]
-    metadata: tuple[MetaData, ...]
+    models: tuple[tuple[MetaData, ...], ...]
+
+    @property
+    def metadata(self) -> tuple[MetaData, ...]:
+        """The metadata for all databases, each once."""
+        found = {id(each): each for models in self.models for each in models}
+        return tuple(found.values())
 
 
 class _Stopped(BaseException):
@@ -117,14 +124,15 @@ class ReadOnlyEnvironment(Environment):
         options = {"destination_rev": "head", "dont_mutate": True} | options
         super().__init__(checkout.config, checkout.scripts, fn=work, **options)
         self.records: list[EnvRecord] = []
-        self.metadata: list[MetaData] = []
+        self.models: list[tuple[MetaData, ...]] = []
         self.reached: list[bool] = []
+        self.record: EnvRecord | None = None
         self._proof = proof
 
     def forget(self) -> None:
         """Forget what a run said that did not come to its end."""
         self.records.clear()
-        self.metadata.clear()
+        self.models.clear()
         self.reached.clear()
 
     def configure(self, connection: Connection | None = None, *rest: Any, **options: Any) -> None:
@@ -133,22 +141,30 @@ class ReadOnlyEnvironment(Environment):
         super().configure(connection, *rest, **options)
 
     def remember(self, connection: Connection | None, options: dict[str, Any]) -> None:
-        """Keep what one call of `configure` says of its database and its models."""
-        if isinstance(connection, Connection):
-            record = record_of(connection, options)
-            # Without one to compare with, the first is the one to work on.
-            reached = (
-                all(record.url == other.url for other in self.records)
-                if self._proof is None
-                else self._proof.reaches_ours(connection)
-            )
-            if (record, reached) not in zip(self.records, self.reached, strict=True):
-                self.records.append(record)
-                self.reached.append(reached)
+        """Keep what one call of `configure` says of its database and its models.
+
+        `record` is that of the last call, until the next.
+        """
         given = options.get("target_metadata")
-        for metadata in given if isinstance(given, Sequence) else [given]:
-            if isinstance(metadata, MetaData) and metadata not in self.metadata:
-                self.metadata.append(metadata)
+        models = tuple(
+            metadata
+            for metadata in (given if isinstance(given, Sequence) else [given])
+            if isinstance(metadata, MetaData)
+        )
+        if not isinstance(connection, Connection):
+            self.models.append(models)
+            return
+        self.record = record = record_of(connection, options)
+        # Without one to compare with, the first is the one to work on.
+        reached = (
+            all(record.url == other.url for other in self.records)
+            if self._proof is None
+            else self._proof.reaches_ours(connection)
+        )
+        if (record, reached) not in zip(self.records, self.reached, strict=True):
+            self.records.append(record)
+            self.reached.append(reached)
+            self.models.append(models)
 
 
 async def run_read_only(
@@ -184,7 +200,7 @@ async def run_read_only(
         assert manager is not None  # noqa: S101 - without one nothing is compared
         raise another_database(environment.records[0], manager.label, checkout.origin)
     return Learned(
-        tuple(environment.records), tuple(environment.reached), tuple(environment.metadata)
+        tuple(environment.records), tuple(environment.reached), tuple(environment.models)
     )
 
 
@@ -284,7 +300,7 @@ def _shipped(checkout: Checkout, manager: DatabaseSessionManager) -> Learned:
         version_table=checkout.store.version_table,
         version_schema=None,
     )
-    return Learned((record,), (True,), ())
+    return Learned((record,), (True,), ((),))
 
 
 def reads(statement: str) -> bool:
@@ -309,7 +325,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     try:
         asyncio.run(run_env(checkout, environment, variables=checkout.variables, aside=True))
     except _Configured:
-        return tuple(environment.metadata)
+        return environment.models[0]
     except PROJECT_CODE_ERRORS as error:
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
