@@ -406,6 +406,22 @@ def state_after_alembic(
     return state
 
 
+def up_like_alembic(
+    server: TcpServer, project: ForeignProject, url: str, *, reference: ForeignProject | None = None
+) -> Finished:
+    """Run `migrate up` where plain Alembic has shown what it leaves, and require the same.
+
+    `reference` is another project for plain Alembic, where it cannot run this one.
+    """
+    left = state_after_alembic(server, reference or project, url)
+    done = project.dbctl("migrate", "up", "--json")
+    assert done.exit_code == 0, done
+    assert state_of(url) == left
+    status = project.dbctl("migrate", "status", "--json")
+    assert (status.exit_code, status.json["state"]) == (0, "current"), status
+    return done
+
+
 def ledger_of(url: str) -> list[str]:
     """Return the revisions that dbctl's ledger has rows of, in their order."""
     return [str(revision) for revision in fetch(url, LEDGER)]
