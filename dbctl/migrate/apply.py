@@ -17,7 +17,7 @@ from dbctl.migrate.lock import deployer
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.run.databases import Database, databases, refuse_pooler
-from dbctl.migrate.run.execution import Execution, Job, perform
+from dbctl.migrate.run.execution import Execution, Job, at_fault, perform
 from dbctl.migrate.run.session import RunStopped
 from dbctl.migrate.scripts import Checkout, steps
 from dbctl.migrate.verify import changed
@@ -192,7 +192,7 @@ async def _perform(
             return interruption.interrupted(number, "its outcome is not known yet")
         if isinstance(error, asyncio.CancelledError):
             raise
-        at_work = next((each for each in executions if each.current is not None), executions[0])
+        at_work = at_fault(executions)
         failure = failure_of(at_work, error, several=len(executions) > 1)
         failure.__cause__ = error
         return failure

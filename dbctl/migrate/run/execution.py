@@ -127,6 +127,7 @@ class Job:
 class Execution:
     """The part of a run that is about one database; it remembers how far it came and what kept it.
 
+    `began` is when the last attempt of a revision did, by the performance counter.
     `done` holds what was committed, `current` the revision that runs, `promised` the version that
     the last COMMIT left. `atomic` is False where env.py's connection commits each statement.
     """
@@ -160,7 +161,7 @@ class Execution:
         self._report = report
         self._work_lock = WorkLock(database.manager, terms, report)
         self._attempt = 0
-        self._began = self._first_began = 0.0
+        self.began = self._first_began = 0.0
         self._commits = 0
         self._commits_within: int | None = None
         self._guard: IndexGuard | None = None
@@ -303,10 +304,10 @@ class Execution:
     def _begin(self, step: RevisionStep) -> None:
         revision = describe(step.revision)
         again = self.current is not None and self.current.revision == revision.revision
-        self._began = time.perf_counter()
+        self.began = time.perf_counter()
         self._attempt = self._attempt + 1 if again else 1
         if not again:
-            self._first_began = self._began
+            self._first_began = self.began
             self.blockers = {}
         self.current = revision
         self._started_at = datetime.now(UTC)
@@ -346,7 +347,7 @@ class Execution:
                 direction=self.direction,
                 sha256=self._job.fingerprints[self.current.revision],
                 started_at=self._started_at,
-                seconds=time.perf_counter() - self._began,
+                seconds=time.perf_counter() - self.began,
                 attempts=self._attempt,
                 actor=self._terms.actor,
             ),
@@ -358,9 +359,9 @@ class Execution:
         return Applied(
             revision=revision.revision,
             message=revision.message,
-            seconds=round(time.perf_counter() - self._began, 3),
+            seconds=round(time.perf_counter() - self.began, 3),
             attempts=self._attempt,
-            waited=round(self._began - self._first_began, 3),
+            waited=round(self.began - self._first_began, 3),
             blockers=tuple(self.blockers.values()),
         )
 
@@ -378,7 +379,7 @@ async def perform(checkout: Checkout, executions: Sequence[Execution], terms: Te
     pause = min(terms.ddl_lock_timeout, _LONGEST_PAUSE)
 
     def at_work() -> Execution:
-        return next((each for each in executions if each.current is not None), executions[0])
+        return at_fault(executions)
 
     def report_pause(state: RetryCallState) -> None:
         at_work().report_pause(state.upcoming_sleep)
@@ -399,6 +400,12 @@ async def perform(checkout: Checkout, executions: Sequence[Execution], terms: Te
             return
         if not any(goes_on):
             raise _stuck(executions)
+
+
+def at_fault(executions: Sequence[Execution]) -> Execution:
+    """Return the part of a run that an error came from: the one that began a revision last."""
+    running = [each for each in executions if each.current is not None]
+    return max(running, key=lambda each: each.began) if running else executions[0]
 
 
 def _stuck(executions: Sequence[Execution]) -> BaseException:

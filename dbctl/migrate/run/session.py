@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from dbctl.db import drivers
 from dbctl.db.names import literal
@@ -57,6 +58,7 @@ class RevisionSession:
         self.commits = 0
         self.stopped = False
         self.connection: Connection | None = None
+        self._raw: object = None
         self._limit = f"'{max(round(lock_timeout * 1000), 1)}ms'"
         self._on_statement = on_statement
         self._by_default = False
@@ -69,8 +71,10 @@ class RevisionSession:
         self._by_default = self._limited = self._busy = False
         self._durability = None
         self.connection = connection
-        # What is set for the session, and the lock that it holds, end with it.
-        connection.detach()
+        # What is set for the session, and the lock that it holds, end with it. (Detached from its
+        # pool, a connection cannot change its isolation level.)
+        self._raw = connection.connection.dbapi_connection
+        event.listen(connection.engine, "checkin", self._checkin)
         event.listen(connection, "begin", self._begin)
         event.listen(connection, "begin_twophase", self._begin)
         event.listen(connection, "commit", self._commit)
@@ -118,7 +122,12 @@ class RevisionSession:
         """Close the connection, should env.py have left it open."""
         if self.connection is not None:
             drivers.close(self.connection)
+            event.remove(self.connection.engine, "checkin", self._checkin)
             self.connection = None
+
+    def _checkin(self, raw: object, record: ConnectionPoolEntry) -> None:
+        if raw is not None and raw is self._raw:
+            record.invalidate()
 
     @property
     def _attached(self) -> Connection:

@@ -1,4 +1,4 @@
--- What a statement builds: the table named :table_name, or that of the index named :index_name, and the latter's name
+-- What a statement builds: the table of that name, or that of the index of that name, and the latter's name
 -- as the catalogue has it, folded and cut by the server itself.
 select coalesce(
            pg_catalog.to_regclass(cast(:table_name as text))::oid,
