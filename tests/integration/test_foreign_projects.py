@@ -527,14 +527,14 @@ def owner(server: TestServer, tcp_url: str) -> Iterator[str]:
 def test_up_env_py_runs_a_statement_before_configure_and_keeps_nothing_in_alembic(
     tcp_server: TcpServer, tcp_url: str, project: ForeignProject, statement: str
 ) -> None:
-    schema = (
+    lines = (
         'connection.exec_driver_sql("create schema if not exists shop")',
         "connection.commit()",
         f'connection.exec_driver_sql("{statement}")',
     )
     committed = project.copied()
-    committed.edit_env(before_configure(*schema, "connection.commit()"))
-    project.edit_env(before_configure(*schema))
+    committed.edit_env(before_configure(*lines, "connection.commit()"))
+    project.edit_env(before_configure(*lines))
     nothing = state_after_alembic(tcp_server, project, tcp_url)
     assert not any("CREATE TABLE" in line for line in nothing)
     up_like_alembic(tcp_server, project, tcp_url, reference=committed)
