@@ -9,7 +9,7 @@ import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,7 +82,7 @@ class GuardedEnvironment(Environment):
             return
         record = record_of(connection, options)
         execution = self._execution_for(record, connection)
-        execution.take(connection)
+        execution.take(connection, record)
         super().configure(connection, *rest, **options | {"transaction_per_migration": True})
         context = self.get_context()
         self._of[id(context)] = execution
@@ -188,10 +188,13 @@ class Execution:
         """What is known of the revision that did not come to its end."""
         return self._applied(self.current) if self.current else None
 
-    def take(self, connection: Connection) -> None:
+    def take(self, connection: Connection, record: EnvRecord) -> None:
         """Put the guards on the connection that env.py is about to run revisions on."""
         if self.session.connection is connection:  # env.py configures it a second time
             return
+        self.database = replace(
+            self.database, record=record, store=self._checkout.store_for(record)
+        )
         self.atomic = not drivers.in_autocommit(connection)
         if connection.in_transaction() and self._commits_first:
             connection.commit()

@@ -299,6 +299,7 @@ def _shipped(checkout: Checkout, manager: DatabaseSessionManager) -> Learned:
         database=manager.server.database if manager.server else "",
         version_table=checkout.store.version_table,
         version_schema=None,
+        found=False,
     )
     return Learned((record,), (True,), ((),))
 

@@ -24,7 +24,8 @@ class EnvRecord:
     """One call of `context.configure`: where env.py connects, and where the version lives.
 
     `url` is that of its engine and may hold a password; `label` names the same place for people.
-    `version_schema` is the schema that the version table is in, or will be created in.
+    `version_schema` is the schema that the version table is in or, where it is not `found`, will be
+    created in, unless env.py makes another one first.
     """
 
     url: str
@@ -33,6 +34,7 @@ class EnvRecord:
     database: str
     version_table: str
     version_schema: str | None
+    found: bool
 
     def is_alike(self, other: EnvRecord) -> bool:
         """Return whether `other` may be the same place in another run of env.py.
@@ -75,6 +77,7 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
         database=database,
         version_table=table,
         version_schema=None if schema is None else str(schema),
+        found=found is not None,
     )
 
 
