@@ -52,10 +52,23 @@ class Environment(StrEnum):
     STAGING = "staging"
     PRODUCTION = "production"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Environment | None":
+        """Return what the names mean that projects use for the same variable."""
+        return _ENVIRONMENTS.get(value.lower()) if isinstance(value, str) else None
+
     @property
     def is_deployed(self) -> bool:
         """Tell whether people depend on this database."""
         return self in {Environment.STAGING, Environment.PRODUCTION}
+
+
+_ENVIRONMENTS = {
+    **dict.fromkeys(("local", "dev", "develop", "development"), Environment.DEVELOPMENT),
+    **dict.fromkeys(("test", "testing", "ci"), Environment.TEST),
+    **dict.fromkeys(("stage", "staging", "preview"), Environment.STAGING),
+    **dict.fromkeys(("prod", "production", "live"), Environment.PRODUCTION),
+}
 
 
 class Settings(BaseSettings):
@@ -79,7 +92,8 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL_UNPOOLED", "POSTGRES_URL_NON_POOLING"),
     )
     environment: Environment = Field(
-        default=Environment.DEVELOPMENT, validation_alias="ENVIRONMENT"
+        default=Environment.DEVELOPMENT,
+        validation_alias=AliasChoices("ENVIRONMENT", "DBCTL_ENVIRONMENT"),
     )
     pool_size: int = Field(default=5, ge=1, validation_alias="DB_POOL_SIZE")
     max_overflow: int = Field(default=10, ge=0, validation_alias="DB_MAX_OVERFLOW")

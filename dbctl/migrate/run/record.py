@@ -39,13 +39,12 @@ class EnvRecord:
     def is_alike(self, other: EnvRecord) -> bool:
         """Return whether `other` may be the same place in another run of env.py.
 
-        The URL may differ, where env.py makes a new password each time; a schema that is None was
-        not asked for.
+        The URL may differ, where env.py makes a new password each time, and so may the schema of a
+        version table that is not there yet.
         """
-        schemas = {self.version_schema, other.version_schema} - {None}
-        return (self.database, self.version_table) == (other.database, other.version_table) and len(
-            schemas
-        ) <= 1
+        return (self.database, self.version_table) == (other.database, other.version_table) and (
+            self.version_schema == other.version_schema or not (self.found and other.found)
+        )
 
     @property
     def version_label(self) -> str:
