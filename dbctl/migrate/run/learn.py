@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from sqlalchemy import MetaData
 
-from dbctl.db.metadata import PROJECT_CODE_ERRORS, located, make_importable
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, DbctlError, ErrorCode
 from dbctl.migrate.alembic_environment import Environment
 from dbctl.migrate.scripts import open_scripts
@@ -21,7 +21,6 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     Must not be called while an event loop runs in this thread. Raises ConfigurationError, code
     `migration_scripts`, where env.py fails or configures nothing.
     """
-    make_importable(settings)
     config, scripts = open_scripts(settings)
     try:
         with (
