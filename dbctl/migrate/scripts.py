@@ -93,7 +93,8 @@ def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
         files.ini,
         toml_file=files.toml,
         stdout=io.StringIO(),
-        cmd_opts=Namespace(quiet=True),  # stdout belongs to the result
+        # stdout belongs to the result; an env.py may ask for the arguments of -x.
+        cmd_opts=Namespace(quiet=True, x=None),
     )
     config.attributes["settings"] = settings
     try:
