@@ -110,6 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)
+        (folder / "pyproject.toml").write_text("[tool.dbctl]\nexample = true\n")
         server = EmbeddedServer(folder / "server", state_dir=folder / "state")
         try:
             bench = Bench(server.ensure_running(), folder)

@@ -91,7 +91,10 @@ def root(
     ] = None,
     models: Annotated[
         str | None,
-        typer.Option(help="Module whose import fills the metadata.", metavar="MODULE"),
+        typer.Option(
+            help="The models, in place of env.py's: MODULE or MODULE:NAME, several with commas.",
+            metavar="NAMES",
+        ),
     ] = None,
     alembic_config: Annotated[
         str | None, typer.Option(help="Path of the alembic.ini.", metavar="FILE")

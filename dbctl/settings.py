@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     )
     environment: Environment = Field(
         default=Environment.DEVELOPMENT,
-        validation_alias=AliasChoices("ENVIRONMENT", "DBCTL_ENVIRONMENT"),
+        validation_alias=AliasChoices("DBCTL_ENVIRONMENT", "ENVIRONMENT"),
     )
     pool_size: int = Field(default=5, ge=1, validation_alias="DB_POOL_SIZE")
     max_overflow: int = Field(default=10, ge=0, validation_alias="DB_MAX_OVERFLOW")
@@ -208,7 +208,9 @@ class Settings(BaseSettings):
 
 def variable_name(field: str) -> str:
     """Return the environment variable that sets `field`, the first where there are several."""
-    return _variable_names(field)[0]
+    names = _variable_names(field)
+    # A project's own variable is known better than the one that is dbctl's alone.
+    return next((name for name in names[1:] if names[0] == f"DBCTL_{name}"), names[0])
 
 
 def _variable_names(field: str) -> list[str]:

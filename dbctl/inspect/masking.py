@@ -66,9 +66,10 @@ def masks_of(
 ) -> Masks:
     """Return what the settings and the project's models hide; with `reveal`, nothing.
 
-    `tell` is told what a person should know. Where the models cannot be imported, what they mark
-    is not known: names and configuration still hold, and production refuses. Raises RefusedError
-    for that, and where something would be revealed in production and that is not allowed.
+    `tell` is called with what a person should know. Where the models cannot be loaded, what they
+    mark is not known: names and configuration still hold. Raises RefusedError where that are the
+    models of DBCTL_MODELS, in production, and where something would be revealed in production and
+    that is not allowed.
     """
     if reveal:
         return _revealed(settings, allow_production=allow_production, tell=tell)
@@ -95,7 +96,8 @@ def _marked(settings: Settings, tell: Callable[[str], None]) -> tuple[str, ...]:
         return marked(settings)
     except ConfigurationError as error:
         unknown = f"which columns the models mark as personal is not known: {first_line(error)}"
-        if settings.environment is Environment.PRODUCTION:
+        # Who names the models relies on their marks; an env.py may fail for want of anything.
+        if settings.environment is Environment.PRODUCTION and settings.models is not None:
             raise RefusedError(
                 unknown,
                 hint="Correct DBCTL_MODELS; --reveal --allow-production looks without any mask.",

@@ -19,7 +19,7 @@ from sqlalchemy import URL
 
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import PROJECT_ORIGINS
-from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
+from dbctl.db.metadata import PROJECT_CODE_ERRORS, located, make_importable
 from dbctl.db.names import listed
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.config_files import bundled_config, config_files
@@ -171,6 +171,8 @@ def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
     Raises ConfigurationError where there is no configuration, or it cannot be used.
     """
     files = config_files(settings)
+    # Its env.py and its revisions may import it, as they do where Alembic runs in that folder.
+    make_importable(settings)
     config = Config(
         files.ini,
         toml_file=files.toml,

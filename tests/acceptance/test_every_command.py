@@ -13,6 +13,7 @@ from dbctl.db.embedded import EmbeddedServer
 from tests.conftest import MIGRATED
 from tests.support.cli import ROOT, invoke, run_dbctl
 from tests.support.databases import TestServer
+from tests.support.project import use_example
 
 USER = "16194304-04d3-548b-9807-7b9509d3302b"
 USERS = str(ROOT / "tests" / "acceptance" / "users.csv")
@@ -93,7 +94,7 @@ def test_new_answers_in_json_without_a_database(tmp_path: Path) -> None:
 def test_the_server_of_a_project_starts_serves_stops_and_goes(
     tmp_path: Path, state_dir: Path
 ) -> None:
-    (tmp_path / "pyproject.toml").touch()
+    use_example(tmp_path)
     env = {"DBCTL_STATE_DIR": str(state_dir)}
     production = env | {"ENVIRONMENT": "production", "DATABASE_URL": "postgresql://nobody/app"}
 

@@ -201,14 +201,15 @@ def test_drift_is_not_told_of_a_database_that_is_behind(empty_url: str) -> None:
     assert checks_of(done.json)["drift"]["remedy"] == "dbctl migrate up"
 
 
-def test_models_that_cannot_be_imported_are_a_failure_of_drift(database_url: str) -> None:
+def test_models_that_cannot_be_imported_stop_drift_alone(database_url: str) -> None:
     env = {"DATABASE_URL": database_url, "DBCTL_MODELS": "no_such_module"}
     done = invoke("health", "--json", "--drift", "--only", "connection", "--wait", "60", env=env)
-    assert (done.exit_code, statuses_of(done.json)) == (
-        1,
-        {"connection": "pass", "drift": "fail"},
-    )
-    assert "no_such_module" in checks_of(done.json)["drift"]["output"]
+    assert (done.exit_code, done.json["error"]["code"]) == (2, "models_import")
+    assert "no_such_module" in done.json["error"]["message"]
+    plain = invoke("health", "--json", env=env)
+    assert (plain.exit_code, statuses_of(plain.json)["extensions"]) == (0, "unknown")
+    (notice,) = plain.stderr.splitlines()
+    assert "no_such_module" in notice
 
 
 def test_a_database_that_lacks_migrations_is_exit_1_and_names_the_command(empty_url: str) -> None:

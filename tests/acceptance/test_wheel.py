@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ROOT, environment, run_dbctl
+from tests.support.project import use_example
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def test_it_carries_its_revisions_and_its_sql(
 ) -> None:
     assert (installed / "dbctl" / "bundled" / "alembic" / "env.py").is_file()
     env = {"DATABASE_URL": empty_url, "PYTHONPATH": str(installed)}
+    use_example(tmp_path)
     up = run_dbctl("migrate", "up", "--json", env=env, cwd=tmp_path)
     assert (up.exit_code, up.json["after"]) == (0, ["4d6f1b0c9a27"])
     for arguments in (["health"], ["inspect", "tables"]):
@@ -43,9 +45,10 @@ def test_it_carries_its_revisions_and_its_sql(
 
 def test_it_does_not_write_revisions_among_its_own(installed: Path, tmp_path: Path) -> None:
     env = {"PYTHONPATH": str(installed)}
+    use_example(tmp_path)
     done = run_dbctl("migrate", "new", "mine", "--json", env=env, cwd=tmp_path)
     assert done.exit_code == 2
-    assert "ship with dbctl" in done.json["error"]["message"]
+    assert "are the example's" in done.json["error"]["message"]
 
 
 def test_it_holds_no_test_and_no_tool(installed: Path) -> None:

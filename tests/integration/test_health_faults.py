@@ -26,6 +26,7 @@ from tests.support.databases import TestServer, execute
 from tests.support.folders import open_folder
 from tests.support.health import checks_of, statuses_of, validate
 from tests.support.processes import Running
+from tests.support.project import use_example
 from tests.support.proxy import FaultProxy, Mode, Trigger
 from tests.support.replica import replicating_binaries, run_replication
 from tests.support.tls import PASSWORD, TlsServer, run_tls_server, tls_binaries
@@ -73,8 +74,9 @@ def health(url: str, *arguments: str, **env: str) -> Looked:
         "DB_CONNECT_DEADLINE": str(DEADLINE),
     }
     started = time.monotonic()
-    with TemporaryDirectory() as folder:  # no project: the schema that ships is the one to be at
-        running = Running("health", "--json", *arguments, env=variables | env, cwd=Path(folder))
+    with TemporaryDirectory() as folder:
+        project = use_example(Path(folder))  # whose schema is the one to be at
+        running = Running("health", "--json", *arguments, env=variables | env, cwd=project)
         done = running.finish()
     looked = Looked(done, time.monotonic() - started)
     assert_clean(done)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.cli import ROOT, environment, invoke, run_dbctl
 from tests.support.databases import TestServer, execute, fetch
-from tests.support.project import Project
+from tests.support.project import Project, use_example
 from tests.support.proxy import FaultProxy, Mode
 
 
@@ -152,6 +152,7 @@ def test_a_project_configured_in_pyproject_toml_is_run_as_its_own(project: Proje
 def test_the_schema_that_ships_is_not_written_to_a_deployed_database_by_accident(
     tmp_path: Path, empty_url: str
 ) -> None:
+    use_example(tmp_path)
     env = {"DATABASE_URL": empty_url, "ENVIRONMENT": "production"}
     for arguments in (["up"], ["stamp", "head"]):
         done = invoke("migrate", *arguments, "--json", env=env, cwd=tmp_path)

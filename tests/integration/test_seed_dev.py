@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.cli import invoke
 from tests.support.databases import execute, fetch
-from tests.support.project import Project
+from tests.support.project import Project, use_example
 
 
 def seed(url: str, *arguments: str) -> Any:
@@ -98,6 +98,7 @@ def test_revisions_of_ones_own_without_the_tables_are_exit_1(
 ) -> None:
     project = Project.create(tmp_path, empty_url, "create table tasks (id int)")
     assert project.run("migrate", "up").exit_code == 0
+    use_example(tmp_path)
     done = invoke("seed", "--dev", "--json", env={"DATABASE_URL": empty_url}, cwd=tmp_path)
     assert (done.exit_code, done.json["error"]["code"]) == (1, "schema_behind")
     assert 'relation "users" does not exist' in done.json["error"]["message"]

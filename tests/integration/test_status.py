@@ -10,7 +10,7 @@ from tests.support.cli import ROOT, Finished, invoke
 from tests.support.databases import TestServer, execute
 from tests.support.health import checks_of, statuses_of
 from tests.support.processes import Running
-from tests.support.project import Project
+from tests.support.project import Project, use_example
 from tests.support.proxy import FaultProxy, Mode
 
 
@@ -29,6 +29,7 @@ def project(tmp_path: Path, empty_url: str) -> Project:
 @pytest.fixture
 def deployed(tmp_path: Path, database_url: str) -> Path:
     """A folder with the revisions that ship, applied by dbctl, and one of them changed since."""
+    use_example(tmp_path)
     shutil.copytree(ROOT / "alembic", tmp_path / "alembic")
     shutil.copy(ROOT / "alembic.ini", tmp_path)
     change(next((tmp_path / "alembic" / "versions").glob("*.py")))

@@ -111,3 +111,9 @@ class Project:
     def run(self, *arguments: str, **env: str) -> Finished:
         """Run dbctl in the project, on its database, in this process."""
         return invoke(*arguments, env=self.environment | env, cwd=self.root)
+
+
+def use_example(folder: Path) -> Path:
+    """Let dbctl use its example in `folder`, which has no other pyproject.toml."""
+    (folder / "pyproject.toml").write_text("[tool.dbctl]\nexample = true\n")
+    return folder

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.support.cli import ROOT, environment, run_dbctl
+from tests.support.project import use_example
 from tests.support.serving import serving
 
 DOCS = ROOT / "docs"
@@ -97,6 +98,7 @@ def test_the_health_check_of_docker_tells_a_good_database_from_a_bad_one(
     database_url: str, empty_url: str, tmp_path: Path
 ) -> None:
     (line,) = instructions()["HEALTHCHECK"]
+    use_example(tmp_path)
     options, _, command = line.partition("CMD ")
     assert re.fullmatch(r"(--(interval|timeout|start-period|retries)=\d+s? )+", options)
     assert run_shell(command, database_url, tmp_path).returncode == 0

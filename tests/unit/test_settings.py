@@ -143,6 +143,8 @@ def test_a_field_name_is_no_variable(project: Path, monkeypatch: pytest.MonkeyPa
     ("lines", "message"),
     [
         ("pool-size = 1\npool_size = 2", "pool_size is set twice"),
+        ("example = 'yes'", "example from pyproject.toml: 'yes' should be true or false"),
+        ("example = 1", "example from pyproject.toml: '1' should be true or false"),
         ("pool_size = true", "DB_POOL_SIZE from pyproject.toml: 'True' should not be true or"),
         ("connect_timeout = inf", "DB_CONNECT_TIMEOUT from pyproject.toml: 'inf' should be a fini"),
         ("connect_deadline = nan", "DB_CONNECT_DEADLINE from pyproject.toml: 'nan' should be a"),
