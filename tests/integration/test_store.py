@@ -416,6 +416,20 @@ def test_eight_at_once_all_find_it_made(
     assert fetch(empty_url, "select count(*) from dbctl.dbctl_ledger") == [8 + old]
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_eight_that_make_it_in_transactions_of_their_own_wait_for_each_other(
+    empty_url: str, driver: str
+) -> None:
+    def work(connection: Connection) -> None:
+        with connection.begin():
+            own_tables.make(connection, seeds_table("dbctl"))
+
+    with ThreadPoolExecutor(8) as threads:
+        for future in [threads.submit(on, driver, empty_url, work) for _ in range(8)]:
+            future.result()
+    assert fetch(empty_url, LEDGERS) == ["dbctl.dbctl_seeds"]
+
+
 def test_ensure_in_a_transaction_is_refused(empty_url: str) -> None:
     def write(connection: Connection) -> None:
         connection.exec_driver_sql("select 1")
@@ -635,8 +649,24 @@ def test_tables_of_a_version_before_are_what_is_made_now(empty_url: str) -> None
         assert described[0] == described[1]
 
 
-def test_find_uses_no_function_of_the_search_path(empty_url: str) -> None:
+@pytest.mark.parametrize("path", ["public", "public, pg_catalog"])
+def test_own_sql_runs_nothing_of_the_search_path(empty_url: str, path: str) -> None:
     """A role with CREATE on public could have its own function run by whoever deploys."""
+    bomb = "language plpgsql as $$ begin raise 'called'; end $$"
+    # On the second path, which nobody has by accident, not even `text = text` is the server's.
+    lefts = ("text", "name", "varchar", "jsonb") if path == "public" else ()
+    path = f"set search_path to {path}"
+    for left in lefts:
+        for right in ("text", "varchar", "name", "int4"):
+            execute(
+                empty_url,
+                f"create function public.bomb({left}, {right}) returns bool {bomb}",
+                *(
+                    f"create operator public.{operator} (leftarg = {left}, rightarg = {right},"
+                    " function = public.bomb)"
+                    for operator in ("=", "<>", "~", "->", "+")
+                ),
+            )
     execute(
         empty_url,
         "create function public.coalesce_bomb() returns int language plpgsql as"
@@ -648,7 +678,20 @@ def test_find_uses_no_function_of_the_search_path(empty_url: str) -> None:
         "create function public.current_schema() returns name language plpgsql as"
         " $$ begin raise 'called'; end $$",
     )
-    path = "set search_path to public, pg_catalog"
     for driver in DRIVERS:
         on(driver, empty_url, writing(VersionStore(), entry(driver)), path)
     assert applied(empty_url, VersionStore(), path) == list(DRIVERS)
+    billing = VersionStore(version_table="billing")
+    assert applied(empty_url, billing, path) == []
+    assert reading(empty_url, billing.read_version, path) == ((), False)
+
+    async def seed(connection: AsyncConnection) -> None:
+        state: dict[str, list[str]] = {"created": [], "found": []}
+        await seeds.write_state(connection, "set", "demo", state, schema="dbctl")
+        assert await seeds.read_state(connection, "set", "demo", schema="dbctl") == state
+        assert list(await seeds.read_sets(connection, schema="dbctl")) == ["demo"]
+        await marker.write(connection, Verdict.FORBIDDEN, schema="dbctl")
+        assert await marker.read(connection) is not None
+        await connection.rollback()
+
+    reading(empty_url, seed, path)

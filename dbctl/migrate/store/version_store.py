@@ -34,7 +34,7 @@ from dbctl.db import own_tables
 from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.db.names import quote, typed
 from dbctl.db.own_names import LEDGER_TABLE, OWN_SCHEMA, OWN_TABLES, VERSION_TABLE
-from dbctl.db.own_tables import Found, encodable, execute
+from dbctl.db.own_tables import Found, encodable, equal, execute
 from dbctl.db.queries import query
 from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.ledger_results import Log, LogEntry
@@ -270,14 +270,14 @@ class VersionStore:
         if not found.is_old:
             ledger = own_tables.ledger_table(found.schema)
             return and_(
-                ledger.c.version_schema == self._schema_sought,
-                ledger.c.version_table == self.version_table,
+                equal(ledger.c.version_schema, self._schema_sought),
+                equal(ledger.c.version_table, self.version_table),
             )
         if self.version_table != VERSION_TABLE:
             return false()
         if found.in_place:
-            return self._schema_sought == _schema_of(VERSION_TABLE, None)
-        return self._schema_sought == literal(found.schema)
+            return equal(self._schema_sought, _schema_of(VERSION_TABLE, None))
+        return equal(self._schema_sought, literal(found.schema, String))
 
     def _not_written(self, failure: DbctlError) -> DbctlError:
         """Describe what a refusal of the server's is about, and what would help."""
@@ -300,7 +300,7 @@ def _schema_of(version_table: str, version_schema: str | None) -> ColumnElement[
         select(cast(_NAMESPACE.c.nspname, String))
         .where(
             _NAMESPACE.c.oid == _CLASS.c.relnamespace,
-            _CLASS.c.relname == literal(version_table, String),
+            equal(_CLASS.c.relname, literal(version_table, String)),
             func.pg_catalog.pg_table_is_visible(_CLASS.c.oid),
         )
         .scalar_subquery()
