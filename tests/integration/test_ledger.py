@@ -464,7 +464,7 @@ async def test_a_table_of_that_name_that_is_not_ours_is_named_by_the_error(site:
     made = "create table dbctl.dbctl_ledger (revision text, id int)"
     await site.execute("create schema dbctl", made)
     async with site.connect() as connection:
-        with pytest.raises(OperationFailed, match='"dbctl"."dbctl_ledger" is not dbctl\'s'):
+        with pytest.raises(OperationFailed, match=r'"dbctl_ledger" is not dbctl'):
             await connection.run_sync(STORE.ensure)
         with pytest.raises(ProgrammingError, match=r"column dbctl_ledger\.\w+ does not exist"):
             await verify(connection, site.checkout(), "shop")

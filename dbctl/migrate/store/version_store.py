@@ -65,15 +65,10 @@ class VersionStore:
     schema: str = OWN_SCHEMA
 
     @property
-    def version_label(self) -> str:
-        """The version table for people, with its schema where that is fixed."""
-        name = typed(self.version_table)
-        return name if self.version_schema is None else f"{typed(self.version_schema)}.{name}"
-
-    @property
-    def ledger_label(self) -> str:
-        """The ledger for people."""
-        return f"{typed(self.schema)}.{LEDGER_TABLE}"
+    def version_name(self) -> str:
+        """The name of the version table, unquoted, with its schema where that is fixed."""
+        schema = "" if self.version_schema is None else f"{self.version_schema}."
+        return f"{schema}{self.version_table}"
 
     async def read_version(self, connection: AsyncConnection) -> tuple[tuple[str, ...], bool]:
         """Return the revisions that the database records, and whether it has tables beside.
@@ -284,8 +279,8 @@ class VersionStore:
         if isinstance(failure, OperationFailed):
             name = f"{quote(self.schema)}.{quote(LEDGER_TABLE)}"
             return OperationFailed(
-                f"dbctl's ledger, the table {self.ledger_label}, cannot be written: "
-                f"{failure.message}",
+                f"dbctl's ledger, the table {typed(self.schema)}.{LEDGER_TABLE}, cannot be "
+                f"written: {failure.message}",
                 hint=f"Have its owner GRANT SELECT, INSERT ON {name} to this role, and USAGE on "
                 "the schema.",
                 code=failure.code,
