@@ -20,6 +20,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Connection,
     CursorResult,
     DateTime,
@@ -468,6 +469,15 @@ def execute(
 ) -> CursorResult[Any]:
     """Run a statement of SQLAlchemy's whose names are not translated."""
     return connection.execute(statement, parameters, execution_options=OPTIONS)
+
+
+def equal(left: ColumnElement[Any], right: object) -> ColumnElement[bool]:
+    """Return the condition that two texts are equal.
+
+    The server has no `text = varchar`, as which drivers send a text: it would look for one on the
+    search_path, where another role may have made it.
+    """
+    return left.bool_op("OPERATOR(pg_catalog.=)")(right)
 
 
 def failure(error: DBAPIError) -> DbctlError:

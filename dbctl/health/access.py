@@ -37,10 +37,10 @@ async def read_state(connection: AsyncConnection, context: Context) -> Migration
         if sqlstate(error) != DENIED:
             raise
         await connection.rollback()
-        await _refuse_hidden(connection, store.version_label)
+        await _refuse_hidden(connection, store.version_name)
         raise
     if found.state in (State.UNMANAGED, State.EMPTY):
-        await _refuse_hidden(connection, store.version_label)
+        await _refuse_hidden(connection, store.version_name)
     return found
 
 

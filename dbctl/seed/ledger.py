@@ -18,7 +18,7 @@ from dbctl import __version__
 from dbctl.db.failures import statement_failed
 from dbctl.db.names import quote, typed
 from dbctl.db.own_names import SEEDS_TABLE
-from dbctl.db.own_tables import encodable, execute, find, make, seeds_table
+from dbctl.db.own_tables import encodable, equal, execute, find, make, seeds_table
 from dbctl.errors import DbctlError, OperationFailed
 
 type Kind = Literal["set", "generate"]
@@ -107,7 +107,7 @@ def _last_of(connection: Connection, kind: Kind, name: str, schema: str) -> RowM
             connection,
             select(
                 cast(seeds.c.state, Text).label("state"), seeds.c.sha256, seeds.c.last_run
-            ).where(seeds.c.kind == kind, seeds.c.name == name),
+            ).where(equal(seeds.c.kind, kind), equal(seeds.c.name, name)),
         ).mappings()
     return max(rows, key=lambda row: row["last_run"], default=None)
 
@@ -116,7 +116,7 @@ def _last_runs(connection: Connection, schema: str) -> dict[str, LastRun]:
     runs: dict[str, LastRun] = {}
     for found in find(connection, seeds_table(schema)):
         seeds = seeds_table(found.schema)
-        count = func.pg_catalog.jsonb_array_length
+        count, part = func.pg_catalog.jsonb_array_length, func.pg_catalog.jsonb_extract_path
         rows = execute(
             connection,
             select(
@@ -125,8 +125,10 @@ def _last_runs(connection: Connection, schema: str) -> dict[str, LastRun]:
                 seeds.c.role,
                 seeds.c.host,
                 seeds.c.actor,
-                (count(seeds.c.state["created"]) + count(seeds.c.state["found"])).label("rows"),
-            ).where(seeds.c.kind == "set"),
+                (count(part(seeds.c.state, "created")) + count(part(seeds.c.state, "found"))).label(
+                    "rows"
+                ),
+            ).where(equal(seeds.c.kind, "set")),
         )
         for row in rows:
             run = LastRun(row.last_run, row.actor or f"{row.role}@{row.host}", row.rows)

@@ -12,10 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from rich.console import RenderableType
-from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,7 +36,6 @@ from tests.support.project import Project
 WHEN = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)
 SHA = "0" * 64
 COUNT = "select count(*) from dbctl.dbctl_ledger"
-SCHEMA = "select relnamespace::regnamespace::text from pg_class where relname = 'dbctl_ledger'"
 STORE = VersionStore()
 OK, CHANGED, GONE, UNRECORDED = FileState
 
@@ -177,26 +174,6 @@ def printed[R: Result](
     return capsys.readouterr().out
 
 
-async def test_the_ledger_is_made_once_and_later_calls_say_and_lock_nothing(site: Site) -> None:
-    said: list[str] = []
-
-    def listen(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
-        said.append(str(message))
-
-    async with site.connect() as connection, site.connect() as other:
-        raw = await connection.get_raw_connection()
-        assert raw.driver_connection is not None
-        raw.driver_connection.add_log_listener(listen)
-        await connection.run_sync(STORE.ensure)
-        assert not connection.in_transaction()
-        await other.exec_driver_sql("lock table dbctl.dbctl_ledger")
-        await asyncio.wait_for(connection.run_sync(STORE.ensure), timeout=2)
-        await other.rollback()
-        raw.driver_connection.remove_log_listener(listen)
-    assert said == []
-    assert (await site.log()).entries == ()
-
-
 async def test_eight_that_make_the_ledger_at_once_all_find_it_made(site: Site) -> None:
     async with asyncio.TaskGroup() as tasks:
         for _ in range(8):
@@ -204,39 +181,18 @@ async def test_eight_that_make_the_ledger_at_once_all_find_it_made(site: Site) -
     assert (await site.log()).total == 8
 
 
-async def test_the_ledger_is_made_beside_the_table_of_alembic(site: Site) -> None:
-    await site.execute("create schema mine")
-    async with site.connect() as connection:
-        await connection.exec_driver_sql("set search_path to mine, public")
-        await connection.commit()
-        await connection.run_sync(STORE.ensure)
-        path = await connection.scalar(text("show search_path"))
-        await connection.rollback()
-    assert path == "mine, public"
-    assert await site.query(SCHEMA) == ["public"]
-
-
-async def test_without_alembics_table_the_ledger_is_made_where_that_will_be(site: Site) -> None:
-    await site.execute("drop table alembic_version", 'create schema "an ""odd"" one"')
-    async with site.connect() as connection:
-        await connection.exec_driver_sql('set search_path to "an ""odd"" one", public')
-        await connection.commit()
-        await connection.run_sync(STORE.ensure)
-    assert await site.query(SCHEMA) == ['"an ""odd"" one"']
-
-
 async def test_a_role_that_may_not_create_the_ledger_uses_one_that_is_there(site: Site) -> None:
     async with role(site) as name:
         async with site.connect() as connection:
             await connection.exec_driver_sql(f"set role {name}")
             await connection.commit()
-            with pytest.raises(OperationFailed, match="permission denied for schema public"):
+            with pytest.raises(OperationFailed, match='may not create the schema "dbctl"'):
                 await connection.run_sync(STORE.ensure)
             await connection.rollback()
         async with site.connect() as connection:
             await connection.run_sync(STORE.ensure)
         await site.execute(
-            f"grant insert on dbctl_ledger to {name}",
+            f"grant insert on dbctl.dbctl_ledger to {name}",
             f"grant select on alembic_version to {name}",
         )
         async with site.connect() as connection:
@@ -334,7 +290,7 @@ async def test_what_plain_alembic_applied_is_a_fact_and_no_finding(
         text := shown(ledger_views.verification(result))
     )
     assert "3 revisions are unrecorded" in text
-    assert await site.query("select to_regclass('dbctl_ledger') is null") == [True]
+    assert await site.query("select to_regclass('dbctl.dbctl_ledger') is null") == [True]
     rows = printed(result, ledger_views.verification, Output.CSV, capsys).splitlines()
     assert rows[1].startswith("r1,make r1,unrecorded,")
 
@@ -499,16 +455,18 @@ async def test_nothing_to_repair_is_an_empty_result_and_writes_nothing(
     assert await applied.query(COUNT) == [3]
     assert "nothing to do" in shown(ledger_views.repaired(result))
     assert printed(result, ledger_views.repaired, Output.CSV, capsys).count("\n") == 1
-    await applied.execute("drop table dbctl_ledger", "delete from alembic_version")
+    await applied.execute("drop table dbctl.dbctl_ledger", "delete from alembic_version")
     assert (await applied.repair()).accepted == ()
-    assert await applied.query("select to_regclass('dbctl_ledger') is null") == [True]
+    assert await applied.query("select to_regclass('dbctl.dbctl_ledger') is null") == [True]
 
 
 async def test_a_table_of_that_name_that_is_not_ours_is_named_by_the_error(site: Site) -> None:
-    await site.execute("create table dbctl_ledger (revision text, id int)")
+    made = "create table dbctl.dbctl_ledger (revision text, id int)"
+    await site.execute("create schema dbctl", made)
     async with site.connect() as connection:
-        await connection.run_sync(STORE.ensure)
-        with pytest.raises(ProgrammingError, match=r"column newest\.\w+ does not exist"):
+        with pytest.raises(OperationFailed, match=r'"dbctl_ledger" is not dbctl'):
+            await connection.run_sync(STORE.ensure)
+        with pytest.raises(ProgrammingError, match=r"column dbctl_ledger\.\w+ does not exist"):
             await verify(connection, site.checkout(), "shop")
         await connection.rollback()
         with pytest.raises(OperationFailed, match='of relation "dbctl_ledger" does not exist'):

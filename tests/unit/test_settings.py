@@ -56,6 +56,32 @@ def test_each_source_wins_over_the_weaker_ones(
     ]
 
 
+def test_schema_is_a_key_of_the_project_and_no_variable_of_that_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEMA", "elsewhere")
+    assert load_settings(start=project).own_schema == "dbctl"
+    pyproject(project, 'schema = "My ops"')
+    assert load_settings(start=project).own_schema == "My ops"
+    monkeypatch.setenv("DBCTL_SCHEMA", "ops")
+    assert load_settings(start=project).own_schema == "ops"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("pg_own", "should not be a schema of the server's own"),
+        ("information_schema", "should not be a schema of the server's own"),
+        ("é" * 32, "should be a name of at most 63 bytes"),
+    ],
+)
+def test_schema_that_the_server_would_refuse_is_refused(
+    project: Path, name: str, reason: str
+) -> None:
+    pyproject(project, f'schema = "{name}"')
+    assert fault(project).message == f"DBCTL_SCHEMA from pyproject.toml: '{name}' {reason}"
+
+
 def test_zero_is_a_value_and_an_empty_variable_is_none(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,7 @@ from dbctl.db import own_tables
 from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.db.names import quote, typed
 from dbctl.db.own_names import LEDGER_TABLE, OWN_SCHEMA, OWN_TABLES, VERSION_TABLE
-from dbctl.db.own_tables import Found, encodable, execute
+from dbctl.db.own_tables import Found, encodable, equal, execute
 from dbctl.db.queries import query
 from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.ledger_results import Log, LogEntry
@@ -65,15 +65,10 @@ class VersionStore:
     schema: str = OWN_SCHEMA
 
     @property
-    def version_label(self) -> str:
-        """The version table for people, with its schema where that is fixed."""
-        name = typed(self.version_table)
-        return name if self.version_schema is None else f"{typed(self.version_schema)}.{name}"
-
-    @property
-    def ledger_label(self) -> str:
-        """The ledger for people."""
-        return f"{typed(self.schema)}.{LEDGER_TABLE}"
+    def version_name(self) -> str:
+        """The name of the version table, unquoted, with its schema where that is fixed."""
+        schema = "" if self.version_schema is None else f"{self.version_schema}."
+        return f"{schema}{self.version_table}"
 
     async def read_version(self, connection: AsyncConnection) -> tuple[tuple[str, ...], bool]:
         """Return the revisions that the database records, and whether it has tables beside.
@@ -274,22 +269,22 @@ class VersionStore:
         if not found.is_old:
             ledger = own_tables.ledger_table(found.schema)
             return and_(
-                ledger.c.version_schema == self._schema_sought,
-                ledger.c.version_table == self.version_table,
+                equal(ledger.c.version_schema, self._schema_sought),
+                equal(ledger.c.version_table, self.version_table),
             )
         if self.version_table != VERSION_TABLE:
             return false()
         if found.in_place:
-            return self._schema_sought == _schema_of(VERSION_TABLE, None)
-        return self._schema_sought == literal(found.schema)
+            return equal(self._schema_sought, _schema_of(VERSION_TABLE, None))
+        return equal(self._schema_sought, literal(found.schema, String))
 
     def _not_written(self, failure: DbctlError) -> DbctlError:
         """Describe what a refusal of the server's is about, and what would help."""
         if isinstance(failure, OperationFailed):
             name = f"{quote(self.schema)}.{quote(LEDGER_TABLE)}"
             return OperationFailed(
-                f"dbctl's ledger, the table {self.ledger_label}, cannot be written: "
-                f"{failure.message}",
+                f"dbctl's ledger, the table {typed(self.schema)}.{LEDGER_TABLE}, cannot be "
+                f"written: {failure.message}",
                 hint=f"Have its owner GRANT SELECT, INSERT ON {name} to this role, and USAGE on "
                 "the schema.",
                 code=failure.code,
@@ -304,7 +299,7 @@ def _schema_of(version_table: str, version_schema: str | None) -> ColumnElement[
         select(cast(_NAMESPACE.c.nspname, String))
         .where(
             _NAMESPACE.c.oid == _CLASS.c.relnamespace,
-            _CLASS.c.relname == literal(version_table, String),
+            equal(_CLASS.c.relname, literal(version_table, String)),
             func.pg_catalog.pg_table_is_visible(_CLASS.c.oid),
         )
         .scalar_subquery()
