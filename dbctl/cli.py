@@ -13,6 +13,7 @@ import typer.core
 from dbctl import __version__, runtime
 from dbctl.options import VerboseOption
 from dbctl.streams import prepare_streams
+from dbctl.typer_versions import Group
 
 GROUPS = {
     "migrate": "Which schema is the database at, what is pending; apply it safely.",
@@ -30,7 +31,7 @@ EPILOG = (
 )
 
 
-class LazyGroup(typer.core.TyperGroup):
+class LazyGroup(Group):
     """A group whose subcommands are imported when one is run, not to list them."""
 
     def __init__(self, **options: Any) -> None:

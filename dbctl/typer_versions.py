@@ -4,12 +4,34 @@ Up to 0.25 its errors are those of Click, from 0.26 on those of a copy of Click 
 from 0.28 on `typer.TyperException` is the base of them all.
 """
 
+from typing import Any
+
 import typer
+import typer.core
+
+from dbctl.errors import ExitCode
 
 # The class below Exception that every error of a command line which does not parse derives from.
 CommandLineError: type[Exception] = [
     base for base in typer.BadParameter.__mro__ if issubclass(base, Exception)
 ][-2]
+
+
+class Group(typer.core.TyperGroup):
+    """A group that ends with the exit code of usage where it is given nothing and shows its help.
+
+    Click does so from 8.2 on; before, which Typer up to 0.25 may run on, it ends with 0.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what follows the name of the group."""
+        has_arguments = bool(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.Exit as error:
+            if has_arguments:
+                raise
+            raise typer.Exit(ExitCode.USAGE) from error
 
 
 def has_printed_help(error: Exception) -> bool:

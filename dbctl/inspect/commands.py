@@ -16,8 +16,10 @@ from dbctl.inspect.database.commands import (
 from dbctl.inspect.diagram.commands import diagram
 from dbctl.inspect.query.commands import query
 from dbctl.options import command
+from dbctl.typer_versions import Group
 
 app = typer.Typer(
+    cls=Group,
     add_completion=False,
     no_args_is_help=True,
     help="Look at tables and rows, without being able to break anything: every command reads in a "

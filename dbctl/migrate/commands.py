@@ -14,6 +14,7 @@ from dbctl.options import YesOption, confirm, confirm_by_name
 from dbctl.options import command as shared_command
 from dbctl.output import emit, live, notice
 from dbctl.runtime import Target, on_database
+from dbctl.typer_versions import Group
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dbctl.settings import Settings
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     help="Which schema is the database at, what is pending; apply it safely.",

@@ -191,6 +191,9 @@ class _Environment(ReadOnlyEnvironment):
             },
         )
         context = self.get_context()
+        # As on a server with standard_conforming_strings; SQLAlchemy 2.0 doubles every backslash
+        # until it has asked one, 2.1 does not. Checked on 2.0.41 to 2.1.9.
+        context.dialect._backslash_escapes = False  # type: ignore[attr-defined]
         # Alembic's own would turn tabs into blanks, in strings as well, and put the semicolon
         # behind a comment in the last line.
         context.impl._exec = self.emit  # type: ignore[method-assign]

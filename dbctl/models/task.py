@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Enum, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, Relationship
 
-from dbctl.models.base import TimestampMixin
+from dbctl.models.base import AwareDateTime, TimestampMixin
 from dbctl.models.user import User
 
 
@@ -68,8 +68,7 @@ class Task(TimestampMixin, table=True):
         sa_type=ARRAY(Text),
         sa_column_kwargs={"server_default": text("'{}'")},
     )
-    # SQLModel makes a datetime a timestamptz, and refuses one without a time zone.
-    due_at: datetime | None = None
-    completed_at: datetime | None = None
+    due_at: datetime | None = Field(default=None, sa_type=AwareDateTime)
+    completed_at: datetime | None = Field(default=None, sa_type=AwareDateTime)
 
     user: User = Relationship(back_populates="tasks")

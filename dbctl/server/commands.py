@@ -7,11 +7,13 @@ import typer
 from dbctl.errors import ExitCode
 from dbctl.options import YesOption, command, confirm
 from dbctl.output import emit, notice
+from dbctl.typer_versions import Group
 
 if TYPE_CHECKING:
     from dbctl.settings import Settings
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     help="The embedded PostgreSQL that serves when no DATABASE_URL is set.",

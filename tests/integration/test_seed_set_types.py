@@ -62,7 +62,9 @@ class Zoo(Base, table=True):
     raw: dict | list | None = Field(default=None, sa_type=pg.JSON)
     span: object = Field(default=None, sa_column=Column("span", pg.DATERANGE))
     spans: object = Field(default=None, sa_column=Column("spans", pg.INT4RANGE))
-    at: datetime.datetime | None = None
+    at: datetime.datetime | None = Field(
+        default=None, sa_column=Column("at", pg.TIMESTAMP(timezone=True))
+    )
     local: datetime.datetime | None = Field(
         default=None, sa_column=Column("local", pg.TIMESTAMP(precision=0))
     )

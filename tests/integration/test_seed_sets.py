@@ -47,7 +47,7 @@ create table team_perk (
 """
 MODELS = """
 from datetime import UTC, datetime
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import DateTime, UniqueConstraint
 
 class Team(Base, table=True):
     id: int | None = Field(default=None, primary_key=True)
@@ -91,7 +91,7 @@ class Perk(Base, table=True):
     name: str = Field(unique=True)
 
 class Match(Base, table=True):
-    at: datetime = Field(primary_key=True)
+    at: datetime = Field(primary_key=True, sa_type=DateTime(timezone=True))
     score: str
 
 class TeamPerk(Base, table=True):
