@@ -355,7 +355,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
 
 
 def warm_up(checkout: Checkout) -> None:
-    """Import what env.py imports, outside of any deadline; whether that works is found out later."""
+    """Import what env.py imports, outside of any deadline; a fault is met again later."""
     if not checkout.has_shipped_env:
         with suppress(DbctlError):
             env_metadata(checkout.settings)

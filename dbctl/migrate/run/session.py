@@ -88,7 +88,7 @@ class RevisionSession:
             event.listen(connection, name, listener)
 
     def let_go(self, connection: Connection, successor: RevisionSession) -> None:
-        """Leave `connection`, should it be this one's, to another session, which counts from now."""
+        """Leave `connection`, should it be this one's, to another session, which counts on."""
         if self.connection is connection:
             self._counted_on, self._counted_before = successor, successor.commits
             event.remove(connection.engine, "checkin", self._checkin)
