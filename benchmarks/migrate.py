@@ -1,7 +1,7 @@
 """Compare `dbctl migrate up` with `alembic upgrade head` on the same revisions, interleaved.
 
-One project for both: Alembic's async template as env.py, which runs on dbctl's connection where it
-is given one, with an SQLModel module. 300 revisions on an empty database each time, and nothing to
+One project for both, unedited: Alembic's generic template as env.py, on psycopg, with an SQLModel
+module. 300 revisions on an empty database each time, and nothing to
 do with 1,000 revisions in the folder. Machines are noisy: what counts is the ratio of the medians
 of one run, in which both take their turn in every round.
 
@@ -27,29 +27,27 @@ class Thing(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
 """
 ENV = """
-import asyncio
-import os
 from alembic import context
-from sqlalchemy import pool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import engine_from_config, pool
 from sqlmodel import SQLModel
 import things
 
-def do_run_migrations(connection):
-    context.configure(connection=connection, target_metadata=SQLModel.metadata)
-    with context.begin_transaction():
-        context.run_migrations()
+config = context.config
 
-async def run_async_migrations():
-    connectable = create_async_engine(os.environ["BENCH_URL"], poolclass=pool.NullPool)
-    async with connectable.connect() as connection:
-        await connection.run_sync(do_run_migrations)
-    await connectable.dispose()
 
-if connection := context.config.attributes.get("connection"):
-    do_run_migrations(connection)
-else:
-    asyncio.run(run_async_migrations())
+def run_migrations_online():
+    connectable = engine_from_config(
+        config.get_section(config.config_ini_section, {}),
+        prefix="sqlalchemy.",
+        poolclass=pool.NullPool,
+    )
+    with connectable.connect() as connection:
+        context.configure(connection=connection, target_metadata=SQLModel.metadata)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run_migrations_online()
 """
 REVISION = '''"""make t{number}"""
 import sqlalchemy as sa
@@ -83,7 +81,6 @@ def write_project(folder: Path, revisions: int) -> Path:
     """Write a project of so many revisions, each of which makes a table."""
     versions = folder / "alembic" / "versions"
     versions.mkdir(parents=True)
-    (folder / "alembic.ini").write_text(INI + "prepend_sys_path = .\n")
     (folder / "alembic" / "env.py").write_text(ENV)
     (folder / "things.py").write_text(MODELS)
     for number in range(1, revisions + 1):
@@ -96,15 +93,18 @@ def write_project(folder: Path, revisions: int) -> Path:
 def run(command: list[str], folder: Path, url: str) -> float:
     """Run a command of this environment once and return its wall time in seconds."""
     # Bytecode is cached, as it is for every installed program.
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
-        "DATABASE_URL": url,
-        "BENCH_URL": url.replace("://", "+asyncpg://", 1),
-        "DBCTL_MODELS": "things",
-    }
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    ini = INI + "prepend_sys_path = .\nsqlalchemy.url = " + psycopg_url(url) + "\n"
+    (folder / "alembic.ini").write_text(ini)
     argv = [str(SCRIPTS / command[0]), *command[1:]]
     started = time.perf_counter()
     subprocess.run(argv, cwd=folder, env=environment, check=True, capture_output=True)
     return time.perf_counter() - started
+
+
+def psycopg_url(url: str) -> str:
+    """Return the URL as the ini has it."""
+    return url.replace("://", "+psycopg://", 1).replace("%", "%%")
 
 
 def psql(url: str, statement: str) -> None:

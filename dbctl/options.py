@@ -77,8 +77,9 @@ def command(
     parameters, with `to_file` also `--output`; one of its own called `format_` takes the place of
     the shared formats, of which it may name some again. Without `parquet` that format is refused.
     `sets` are further options, by the setting that each sets for this run; with them `-x` is not
-    short for a format. The function is given the settings of this run as its first argument and
-    returns the exit code.
+    short for a format.
+
+    The function is given the settings of this run as its first argument and returns the exit code.
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:

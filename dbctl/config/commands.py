@@ -16,8 +16,12 @@ app = typer.Typer(add_completion=False)
 
 @command(app)
 def config(settings: "Settings") -> ExitCode:
-    """Show each setting with its source, and where reads and migrations go; connects nowhere."""
+    """Show each setting with its source, and where reads and migrations go.
+
+    Connects nowhere, but where only env.py names the database, env.py is run, as it always is.
+    """
+    from dbctl import runtime
     from dbctl.config import views
     from dbctl.config.resolve import resolve
 
-    return emit(resolve(settings), views.config)
+    return emit(resolve(settings, runtime.find_in_project), views.config)

@@ -1,18 +1,20 @@
-"""Resolve the settings and the endpoints they lead to, without connecting to any."""
+"""Resolve the settings and the endpoints they lead to."""
 
 from dbctl.config.results import Config, Purpose, Route, Setting
 from dbctl.db.dsn import redact
-from dbctl.db.endpoints import Endpoint, configured, embedded_endpoints, embedded_server
+from dbctl.db.endpoints import Endpoint, FindInProject, embedded_endpoints, embedded_server, named
 from dbctl.settings import SECRETS, Settings, variable_name
 
 
-def resolve(settings: Settings) -> Config:
+def resolve(settings: Settings, find_in_project: FindInProject | None = None) -> Config:
     """Describe every setting and both routes.
+
+    `find_in_project` is asked for the database where neither the settings nor the ini name one.
 
     Raises ConfigurationError for a connection string that cannot be used, and where staging or
     production name none.
     """
-    endpoints = configured(settings)
+    endpoints = named(settings, find_in_project)
     if endpoints is None:
         endpoints = embedded_endpoints(embedded_server(settings).url)
     reads, migrations = endpoints.reads, endpoints.migrations

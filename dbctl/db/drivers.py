@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, Dialect
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
@@ -97,6 +97,20 @@ def execute_several(cursor: Any, sql: str) -> bool:
     except Exception as error:
         adapter._handle_exception(error)
     return True
+
+
+def without_prepared_statements(
+    dialect: Dialect, _record: object, _arguments: object, parameters: dict[str, Any]
+) -> None:
+    """Let a driver keep no prepared statement: a listener for `do_connect` behind a pooler.
+
+    The next transaction may get another server session there, which does not have it.
+    """
+    if dialect.driver in {"psycopg", "psycopg_async"}:
+        parameters.setdefault("prepare_threshold", None)
+    elif dialect.driver == "asyncpg":
+        parameters.setdefault("statement_cache_size", 0)
+        parameters.setdefault("prepared_statement_cache_size", 0)
 
 
 def cancel(connection: Connection) -> None:

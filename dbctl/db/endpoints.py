@@ -30,6 +30,9 @@ _OWN_URL = re.compile(
 )
 
 
+type FindInProject = Callable[[Settings], tuple[str, str] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A place to connect to, and the setting that led there."""
@@ -108,22 +111,18 @@ def named_by(url: str, origin: str) -> Endpoints:
     return Endpoints(reads, reads)
 
 
-def resolve(
-    settings: Settings,
-    on_notice: Callable[[str], None],
-    find_in_project: Callable[[Settings], tuple[str, str] | None] | None = None,
-) -> Endpoints:
-    """Return the endpoints to use, starting the embedded server where no database is named.
+def named(settings: Settings, find_in_project: FindInProject | None = None) -> Endpoints | None:
+    """Return the endpoints of the database that is named anywhere; None where the embedded serves.
 
-    `find_in_project` returns the URL that the project names itself, and where. `on_notice` is told
-    when the embedded server serves. Raises ConfigurationError in staging and production where no
-    database is named.
+    That is by the settings, else by the project's ini, else by what `find_in_project` returns: the
+    URL that its env.py connects to, and where that was found. Raises ConfigurationError for a
+    connection string that cannot be used, and in staging and production where nothing names one.
     """
-    named = configured(settings)
-    if named is not None:
-        return named
-    if found := ini_database(settings):
-        return named_by(found, INI)
+    found = configured(settings)
+    if found is not None:
+        return found
+    if url := ini_database(settings):
+        return named_by(url, INI)
     if find_in_project is not None and (asked := find_in_project(settings)):
         return named_by(*asked)
     if settings.environment.is_deployed:
@@ -131,6 +130,21 @@ def resolve(
             f"no DATABASE_URL is set, and ENVIRONMENT is {settings.environment}",
             hint="Set DATABASE_URL; the embedded server is for development and test only.",
         )
+    return None
+
+
+def resolve(
+    settings: Settings,
+    on_notice: Callable[[str], None],
+    find_in_project: FindInProject | None = None,
+) -> Endpoints:
+    """Return the endpoints to use, starting the embedded server where no database is named.
+
+    `on_notice` is called when the embedded server serves. Raises what `named` raises.
+    """
+    endpoints = named(settings, find_in_project)
+    if endpoints is not None:
+        return endpoints
     url = embedded_server(settings).ensure_running(on_notice)
     on_notice("No DATABASE_URL: this project's embedded PostgreSQL serves (`dbctl server`).")
     return embedded_endpoints(url)

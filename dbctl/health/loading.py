@@ -58,10 +58,12 @@ def load(settings: Settings, names: Collection[str]) -> Loaded:
     models, needs = None, None
     if _REVISIONS.intersection(names):
         from dbctl.migrate.config_files import NoAlembicConfig
+        from dbctl.migrate.run.learn import warm_up
         from dbctl.migrate.scripts import open_checkout
 
         try:
             checkout = open_checkout(settings)
+            warm_up(checkout)
         except NoAlembicConfig as error:
             unconfigured = error
         except DbctlError as error:

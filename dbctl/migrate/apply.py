@@ -13,10 +13,9 @@ from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes, Unversione
 from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import invalid_indexes
-from dbctl.migrate.lock import deployer
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
-from dbctl.migrate.run.databases import Database, databases, refuse_pooler
+from dbctl.migrate.run.databases import Database, databases, deployers, refuse_pooler
 from dbctl.migrate.run.execution import Execution, Job, at_fault, perform
 from dbctl.migrate.run.session import RunStopped
 from dbctl.migrate.scripts import Checkout, steps
@@ -60,11 +59,7 @@ async def migrate(
             report(Unversioned())
         # Before the wait, in which the files may be replaced: it is the loaded ones that run.
         fingerprints = {name: sha for job in jobs for name, sha in job.fingerprints.items()}
-        async with AsyncExitStack() as stack:
-            locks = [
-                await stack.enter_async_context(deployer(each.manager, terms, report))
-                for each in found
-            ]
+        async with deployers(found, terms, report) as locks:
             # Only now nobody else is at work any more.
             jobs = [
                 await read_job(each, checkout, direction, target, fingerprints) for each in found

@@ -1,7 +1,6 @@
 """Write what the database is said to be at, without running a revision: stamp and repair."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from dbctl.migrate.guards import Terms
 from dbctl.migrate.ledger_results import Repaired
 from dbctl.migrate.lock import deployer
 from dbctl.migrate.results import Stamped
-from dbctl.migrate.run.databases import Database, databases, refuse_pooler
+from dbctl.migrate.run.databases import Database, databases, deployers, refuse_pooler
 from dbctl.migrate.run.execution import Execution, Job, run_guarded
 from dbctl.migrate.scripts import Checkout, named, refusals
 from dbctl.migrate.store import Entry, LedgerDirection
@@ -41,11 +40,7 @@ async def stamp(
         every = await refuse_pooler(configured, terms)
         before = await _versions(every)
         if any(set(each) != wanted for each in before):
-            async with AsyncExitStack() as stack:
-                locks = [
-                    await stack.enter_async_context(deployer(each.manager, terms, report))
-                    for each in every
-                ]
+            async with deployers(every, terms, report) as locks:
                 before = await _versions(every)
                 executions = [
                     Execution(checkout, each, Job((), at, {}), "up", terms, lock, report)

@@ -701,6 +701,7 @@ async def test_every_kind_of_relation_is_listed_with_what_is_known_of_it(
 
 
 async def test_the_schema_is_shown_only_if_there_are_several(connection: Connection) -> None:
+    await execute(connection, "DROP SCHEMA dbctl CASCADE")
     assert "schema" not in shown(await list_tables(connection), tables_views.tables)
     await execute(connection, "CREATE SCHEMA s", "CREATE TABLE s.x ()")
     assert "schema" in shown(await list_tables(connection), tables_views.tables)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,9 @@ from sqlalchemy import MetaData
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager, closing
 from dbctl.errors import ErrorCode, RefusedError
+from dbctl.migrate.events import Event
 from dbctl.migrate.guards import Terms
+from dbctl.migrate.lock import DeployerLock, deployer
 from dbctl.migrate.run.learn import learn
 from dbctl.migrate.run.proof import is_pooled
 from dbctl.migrate.run.record import EnvRecord
@@ -25,6 +27,7 @@ class Database:
 
     `origin` is what its address was taken from, `metadata` that of its models. `pooled` says
     whether env.py reaches it through a pooler; until `refuse_pooler` has found out, it may.
+    `shares` says that it is one of several versions in one database.
     """
 
     record: EnvRecord
@@ -33,10 +36,13 @@ class Database:
     origin: str
     metadata: tuple[MetaData, ...] = ()
     pooled: bool = True
+    shares: bool = False
 
     @property
     def label(self) -> str:
-        """The name for people."""
+        """The name for people, with the version table where others are in the same database."""
+        if self.shares:
+            return f"{self.manager.label} ({self.record.version_label})"
         return self.manager.label
 
 
@@ -50,6 +56,7 @@ async def databases(
     """
     learned = await learn(checkout, manager)
     found: list[Database] = []
+    shares = learned.reached.count(True) > 1
     async with AsyncExitStack() as stack:
         for record, is_ours, models in zip(
             learned.records, learned.reached, learned.models, strict=True
@@ -67,8 +74,28 @@ async def databases(
                     )
                 )
             store = checkout.store_for(record)
-            found.append(Database(record, own, store, checkout.origin, models))
+            found.append(
+                Database(record, own, store, checkout.origin, models, shares=is_ours and shares)
+            )
         yield tuple(found)
+
+
+@asynccontextmanager
+async def deployers(
+    found: tuple[Database, ...], terms: Terms, report: Callable[[Event], None]
+) -> AsyncIterator[list[DeployerLock]]:
+    """Hold the deployer lock of each database, in their order; one for all that are the same.
+
+    Raises OperationFailed, code `lock_busy`, where another run goes on for longer than it is waited
+    for.
+    """
+    locks: dict[DatabaseSessionManager, DeployerLock] = {}
+    async with AsyncExitStack() as stack:
+        for each in found:
+            if each.manager not in locks:
+                held = deployer(each.manager, terms, report)
+                locks[each.manager] = await stack.enter_async_context(held)
+        yield [locks[each.manager] for each in found]
 
 
 async def refuse_pooler(found: tuple[Database, ...], terms: Terms) -> tuple[Database, ...]:

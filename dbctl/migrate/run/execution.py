@@ -82,7 +82,8 @@ class GuardedEnvironment(Environment):
             return
         record = record_of(connection, options)
         execution = self._execution_for(record, connection)
-        execution.take(connection, record)
+        others = [each for each in self._executions if each is not execution]
+        execution.take(connection, record, others)
         super().configure(connection, *rest, **options | {"transaction_per_migration": True})
         context = self.get_context()
         self._of[id(context)] = execution
@@ -188,10 +189,15 @@ class Execution:
         """What is known of the revision that did not come to its end."""
         return self._applied(self.current) if self.current else None
 
-    def take(self, connection: Connection, record: EnvRecord) -> None:
-        """Put the guards on the connection that env.py is about to run revisions on."""
+    def take(self, connection: Connection, record: EnvRecord, others: Sequence[Execution]) -> None:
+        """Put the guards on the connection that env.py is about to run revisions on.
+
+        It may be that of one of the `others`, where each tenant has a version of its own.
+        """
         if self.session.connection is connection:  # env.py configures it a second time
             return
+        for other in others:
+            other.session.let_go(connection, self.session)
         self.database = replace(
             self.database, record=record, store=self._checkout.store_for(record)
         )
@@ -209,6 +215,11 @@ class Execution:
         elif not self._has_ledger:
             self.database.store.ensure(connection)
             self._has_ledger = True
+
+    def is_at_work_on(self, manager: DatabaseSessionManager) -> bool:
+        """Return whether this part has a session of its own on the database of `manager`."""
+        connection = self.session.connection
+        return self.database.manager is manager and connection is not None and not connection.closed
 
     def commit_first(self) -> None:
         """Have the next run of env.py begin with a COMMIT of what it did before."""
@@ -437,10 +448,13 @@ async def run_guarded(
     environment = GuardedEnvironment(
         checkout, executions, work, asyncio.get_running_loop(), **options
     )
+    listeners: dict[str, Callable[..., Any]] = {"do_execute": several_statements}
+    if any(each.database.pooled for each in executions):
+        listeners["do_connect"] = drivers.without_prepared_statements
     await run_env(
         checkout,
         environment,
-        listeners={"do_execute": several_statements},
+        listeners=listeners,
         variables=checkout.variables,
         stop=functools.partial(_stop, executions),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,6 +35,9 @@ _READS = words(
     release declare fetch close discard
     """
 )
+
+# Seconds that env.py may take at least: it imports the whole application.
+_IMPORT_SECONDS = 60.0
 
 type Work = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 
@@ -67,7 +71,8 @@ class _ReadOnly:
     `attempts` are the drivers and parameters with which it has tried to connect, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, pooled: bool) -> None:
+        self._pooled = pooled
         self.attempts: list[tuple[str, dict[str, Any]]] = []
         self.stopped = False
 
@@ -88,6 +93,8 @@ class _ReadOnly:
     ) -> None:
         self._check()
         self.attempts.append((dialect.driver, dict(parameters)))
+        if self._pooled:
+            drivers.without_prepared_statements(dialect, _record, _arguments, parameters)
 
     def _begin(self, connection: Connection, *_transaction: object) -> None:
         if not drivers.in_autocommit(connection):
@@ -180,14 +187,15 @@ async def run_read_only(
     ONLY. Raises ConfigurationError where env.py fails, connects to no database or to another one
     than `manager`'s, ConnectionFailed where it cannot connect or does not end in time.
     """
+    pooled = manager is None or manager.server is None or manager.server.pooled
     try:
-        await _run_once(checkout, environment, seconds)
+        await _run_once(checkout, environment, seconds, pooled=pooled)
     except _CannotConnect as failure:
         # A compute that sleeps is waited for, and then env.py tries again.
         await _wake(failure, seconds)
         environment.forget()
         try:
-            await _run_once(checkout, environment, seconds)
+            await _run_once(checkout, environment, seconds, pooled=pooled)
         except _CannotConnect as again:
             raise again.described() from again.__cause__
     if not environment.records:
@@ -235,8 +243,10 @@ async def _wake(failure: _CannotConnect, seconds: float) -> None:
     await connection.close()
 
 
-async def _run_once(checkout: Checkout, environment: ReadOnlyEnvironment, seconds: float) -> None:
-    guard = _ReadOnly()
+async def _run_once(
+    checkout: Checkout, environment: ReadOnlyEnvironment, seconds: float, *, pooled: bool
+) -> None:
+    guard = _ReadOnly(pooled=pooled)
     try:
         async with asyncio.timeout(seconds) as limit:
             await run_env(
@@ -283,7 +293,8 @@ async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = Non
         checkout.learned = _shipped(checkout, manager)
         return checkout.learned
     environment = ReadOnlyEnvironment(checkout, proof=proof)
-    seconds = manager.connect_deadline if manager else checkout.settings.deadline
+    deadline = manager.connect_deadline if manager else checkout.settings.deadline
+    seconds = max(deadline, _IMPORT_SECONDS)
     checkout.learned = await run_read_only(checkout, environment, manager, seconds=seconds)
     ours = checkout.learned.reached.index(True)
     checkout.store = checkout.store_for(checkout.learned.records[ours])
@@ -341,6 +352,13 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
         hint="Compare it with the env.py that `alembic init` writes.",
         code=ErrorCode.MIGRATION_SCRIPTS,
     )
+
+
+def warm_up(checkout: Checkout) -> None:
+    """Import what env.py imports, outside of any deadline; a fault is met again later."""
+    if not checkout.has_shipped_env:
+        with suppress(DbctlError):
+            env_metadata(checkout.settings)
 
 
 class _Configured(BaseException):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,16 +46,17 @@ class RevisionSession:
     The other timeouts, which a role may have for the queries of an application, are lifted.
     Statements outside of one have none: a CREATE INDEX CONCURRENTLY that is cut short leaves an
     invalid index behind, and blocks nobody while it waits. `on_statement` is called with each
-    statement before it is sent. `pid` is the server process that the last transaction ran in;
-    `commits` counts what was committed, whoever asked for it. Once `stopped` is set, from any
-    thread, nothing more is sent.
+    statement before it is sent. `pid` is the server process that the last transaction ran in. Once
+    `stopped` is set, from any thread, nothing more is sent.
     """
 
     def __init__(
         self, lock_timeout: float, on_statement: Callable[[Connection, str], None]
     ) -> None:
         self.pid: int | None = None
-        self.commits = 0
+        self._own_commits = 0
+        self._counted_on: RevisionSession | None = None
+        self._counted_before = 0
         self.stopped = False
         self.connection: Connection | None = None
         self._raw: object = None
@@ -66,20 +67,44 @@ class RevisionSession:
         self._limited = False
         self._busy = False
 
+    @property
+    def commits(self) -> int:
+        """How many times the connection was committed, whoever asked for it."""
+        if self._counted_on is None:
+            return self._own_commits
+        return self._own_commits + self._counted_on.commits - self._counted_before
+
     def attach(self, connection: Connection) -> None:
         """Look after `connection` until it is closed; it is not given back to a pool then."""
         self._by_default = self._limited = self._busy = False
         self._durability = None
+        self._own_commits, self._counted_on = self.commits, None
         self.connection = connection
         # What is set for the session, and the lock that it holds, end with it. (Detached from its
         # pool, a connection cannot change its isolation level.)
         self._raw = connection.connection.dbapi_connection
         event.listen(connection.engine, "checkin", self._checkin)
-        event.listen(connection, "begin", self._begin)
-        event.listen(connection, "begin_twophase", self._begin)
-        event.listen(connection, "commit", self._commit)
-        event.listen(connection, "commit_twophase", self._commit)
-        event.listen(connection, "before_cursor_execute", self._before)
+        for name, listener in self._listeners:
+            event.listen(connection, name, listener)
+
+    def let_go(self, connection: Connection, successor: RevisionSession) -> None:
+        """Leave `connection`, should it be this one's, to another session, which counts on."""
+        if self.connection is connection:
+            self._counted_on, self._counted_before = successor, successor.commits
+            event.remove(connection.engine, "checkin", self._checkin)
+            for name, listener in self._listeners:
+                event.remove(connection, name, listener)
+            self.connection = None
+
+    @property
+    def _listeners(self) -> Sequence[tuple[str, Callable[..., None]]]:
+        return (
+            ("begin", self._begin),
+            ("begin_twophase", self._begin),
+            ("commit", self._commit),
+            ("commit_twophase", self._commit),
+            ("before_cursor_execute", self._before),
+        )
 
     def prepare(self, name: str) -> None:
         """Set up a direct session under `name`, for as long as it lives.
@@ -140,7 +165,7 @@ class RevisionSession:
     def _commit(self, _connection: Connection, *_transaction: object) -> None:
         if self.stopped:
             raise RunStopped
-        self.commits += 1
+        self._own_commits += 1
 
     def _before(
         self, connection: Connection, _cursor: object, statement: str, *_rest: object

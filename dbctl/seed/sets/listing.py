@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbctl.db.embedded import ServerState
-from dbctl.db.endpoints import configured, embedded_server
+from dbctl.db.endpoints import embedded_server, named
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ConfigurationError, DbctlError
 from dbctl.seed import ledger
@@ -27,7 +27,7 @@ def why_not_to_ask(settings: Settings) -> str | None:
 
     Raises ConfigurationError for a connection string that cannot be used.
     """
-    if configured(settings) is not None:
+    if named(settings) is not None:
         return None
     try:
         state = embedded_server(settings).status().state

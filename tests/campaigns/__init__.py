@@ -1,0 +1,1 @@
+"""Long runs on what other people publish; `pytest -m campaign` starts them."""
