@@ -37,8 +37,7 @@ def login_pid(connection: Connection) -> int | None:
     That of the server process, but a pooler makes one up for each of its clients. None where the
     driver does not keep it.
     """
-    raw = _raw(connection)
-    driver: Any = raw.driver_connection if isinstance(raw, AdaptedConnection) else raw
+    driver = _driver(connection)
     match connection.dialect.driver:
         case "asyncpg":
             pid = driver.get_server_pid()
@@ -49,6 +48,19 @@ def login_pid(connection: Connection) -> int | None:
         case _:
             pid = None
     return int(pid) if pid else None
+
+
+def address(connection: Connection) -> str | None:
+    """Return the host, or the folder of the socket, and the port that the driver has reached."""
+    driver = _driver(connection)
+    match connection.dialect.driver:
+        case "asyncpg":
+            where = driver._addr
+            host, port = where.split("/.s.PGSQL.", 1) if isinstance(where, str) else where[:2]
+            return f"{host}:{port}"
+        case "psycopg" | "psycopg_async" | "psycopg2":
+            return f"{driver.info.host}:{driver.info.port}"
+    return None
 
 
 def query(connection: Connection, sql: str) -> Sequence[Any]:
@@ -140,8 +152,7 @@ def cancel(connection: Connection) -> None:
     pg8000 have none that another thread can call; there the connection is cut off.
     """
     with suppress(Exception):  # it may have been closed meanwhile, or never opened
-        raw = connection.connection.dbapi_connection
-        driver: Any = raw.driver_connection if isinstance(raw, AdaptedConnection) else raw
+        driver = _driver(connection)
         match connection.dialect.driver:
             case "asyncpg":
                 driver._loop.call_soon_threadsafe(driver.terminate)
@@ -221,6 +232,11 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 
 def _raw(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
+
+
+def _driver(connection: Connection) -> Any:
+    raw = _raw(connection)
+    return raw.driver_connection if isinstance(raw, AdaptedConnection) else raw
 
 
 def _is_asyncpg(adapter: Any) -> bool:

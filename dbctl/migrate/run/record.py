@@ -74,7 +74,7 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     url = connection.engine.url
     return EnvRecord(
         url=url.render_as_string(hide_password=False),
-        label=f"{_servers(url)}/{database}",
+        label=f"{_servers(connection)}/{database}",
         driver=drivers.driver_name(connection),
         database=database,
         version_table=table,
@@ -84,11 +84,12 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     )
 
 
-def _servers(url: object) -> str:
-    host, port = getattr(url, "host", None), getattr(url, "port", None)
-    query = getattr(url, "query", {})
-    host = host or query.get("host") or "localhost"
+def _servers(connection: Connection) -> str:
+    """Return what the URL says, or the driver where that leaves it to it or to a `creator`."""
+    url = connection.engine.url
+    host = url.host or url.query.get("host")
+    if host is None:
+        return drivers.address(connection) or "localhost:5432"
     if not isinstance(host, str):
-        host = ",".join(host)
-    port = port or query.get("port") or 5432
-    return f"{host}:{port}"
+        return ",".join(host)
+    return f"{host}:{url.port or url.query.get('port') or 5432}"
