@@ -31,6 +31,26 @@ def driver_name(connection: Connection) -> str:
     return connection.dialect.driver
 
 
+def login_pid(connection: Connection) -> int | None:
+    """Return the process id that was given at login for a later cancel request.
+
+    That of the server process, but a pooler makes one up for each of its clients. None where the
+    driver does not keep it.
+    """
+    raw = _raw(connection)
+    driver: Any = raw.driver_connection if isinstance(raw, AdaptedConnection) else raw
+    match connection.dialect.driver:
+        case "asyncpg":
+            pid = driver.get_server_pid()
+        case "psycopg" | "psycopg_async" | "psycopg2":
+            pid = driver.info.backend_pid
+        case "pg8000":
+            pid = int.from_bytes((driver._backend_key_data or b"")[:4])
+        case _:
+            pid = None
+    return int(pid) if pid else None
+
+
 def query(connection: Connection, sql: str) -> Sequence[Any]:
     """Return the first row of `sql`, which has no parameter, past SQLAlchemy.
 

@@ -75,11 +75,11 @@ async def _stamp(
 
     What the ledger has as applied and the new version does not hold is applied no more.
     """
-    applied = {}
+    applied: dict[Execution, list[str]] = {}
     for execution in executions:
         database = execution.database
         async with database.manager.connect() as connection:
-            applied[database] = list(await database.store.read_applied(connection))
+            applied[execution] = list(await database.store.read_applied(connection))
 
     def work(
         execution: Execution, heads: tuple[str, ...], context: MigrationContext
@@ -95,7 +95,7 @@ async def _stamp(
                 sha256 = fingerprint(path) if path else None
                 return Entry(revision, direction, sha256, now, actor=terms.actor)
 
-            gone = [name for name in applied[execution.database] if name not in held]
+            gone = [name for name in applied[execution] if name not in held]
             execution.database.store.record(
                 ctx.connection,
                 *(entry(revision, "down", None) for revision in gone),

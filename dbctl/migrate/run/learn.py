@@ -311,6 +311,7 @@ def _shipped(checkout: Checkout, manager: DatabaseSessionManager) -> Learned:
         version_table=checkout.store.version_table,
         version_schema=None,
         found=False,
+        direct=False,
     )
     return Learned((record,), (True,), ((),))
 

@@ -80,6 +80,8 @@ async def is_pooled(record: EnvRecord, manager: DatabaseSessionManager) -> bool 
 
     None where that cannot be found out: the address of its engine cannot be reached by dbctl.
     """
+    if record.direct:
+        return False
     try:
         theirs = dsn.parse(record.url, source="env.py's engine", environ={})
     except DbctlError:

@@ -12,7 +12,7 @@ from dbctl.db.names import literal, quote
 from dbctl.db.own_names import VERSION_TABLE
 
 _PLACE = (
-    "select pg_catalog.current_database()::pg_catalog.text,"
+    "select pg_catalog.pg_backend_pid(), pg_catalog.current_database()::pg_catalog.text,"
     " pg_catalog.current_schema()::pg_catalog.text,"
     " (select n.nspname::pg_catalog.text from pg_catalog.pg_class c"
     " join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace"
@@ -26,7 +26,8 @@ class EnvRecord:
 
     `url` is that of its engine and may hold a password; `label` names the same place for people.
     `version_schema` is the schema that the version table is in or, where it is not `found`, will be
-    created in, unless env.py makes another one first.
+    created in, unless env.py makes another one first. `direct` is True where no pooler stands
+    between; False says nothing.
     """
 
     url: str
@@ -36,6 +37,7 @@ class EnvRecord:
     version_table: str
     version_schema: str | None
     found: bool
+    direct: bool
 
     def is_alike(self, other: EnvRecord) -> bool:
         """Return whether `other` may be the same place in another run of env.py.
@@ -65,7 +67,8 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     mapped = connection.get_execution_options().get("schema_translate_map") or {}
     schema = mapped.get(given, given)
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
-    database, current, found = drivers.query(connection, _PLACE.format(table=literal(qualified)))
+    place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
+    pid, database, current, found = place
     drivers.settle(connection)
     if schema is None:
         schema = found or current
@@ -79,6 +82,7 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
         version_table=table,
         version_schema=None if schema is None else str(schema),
         found=found is not None,
+        direct=drivers.login_pid(connection) == pid,
     )
 
 
