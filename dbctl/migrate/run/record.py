@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from dbctl import redaction
 from dbctl.db import drivers
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import VERSION_TABLE
@@ -72,6 +73,7 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     if schema is None:
         schema = found or current
     url = connection.engine.url
+    redaction.remember(url.password)
     return EnvRecord(
         url=url.render_as_string(hide_password=False),
         label=f"{_servers(connection)}/{database}",
