@@ -174,6 +174,12 @@ def name_of(url: str) -> str:
     return name
 
 
+def label_of(url: str) -> str:
+    """Return what dbctl calls the database of `url` for people."""
+    parts = make_url(url)
+    return f"{parts.host}:{parts.port}/{parts.database}"
+
+
 @dataclass(frozen=True)
 class ForeignProject:
     """A folder with an Alembic project in it, which was never told about dbctl.
