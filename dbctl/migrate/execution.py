@@ -292,7 +292,8 @@ class Execution:
 
     def _tell_pause(self, state: RetryCallState) -> None:
         assert self.current is not None  # noqa: S101 - it is a revision that is tried again
-        self._report(Retrying(self.current.revision, self._attempt, state.upcoming_sleep))
+        pause = state.next_action.sleep if state.next_action else 0.0
+        self._report(Retrying(self.current.revision, self._attempt, pause))
 
     def _tell_dropped(self, index: InvalidIndex) -> None:
         self._report(InvalidIndexes((index.name,), dropped=True))
