@@ -396,7 +396,7 @@ async def perform(checkout: Checkout, executions: Sequence[Execution], terms: Te
         return at_fault(executions)
 
     def report_pause(state: RetryCallState) -> None:
-        at_work().report_pause(state.upcoming_sleep)
+        at_work().report_pause(state.next_action.sleep if state.next_action else 0.0)
 
     while True:
         async for attempt in AsyncRetrying(
