@@ -132,6 +132,7 @@ class Execution:
     `began` is when the last attempt of a revision did, by the performance counter.
     `done` holds what was committed, `current` the revision that runs, `promised` the version that
     the last COMMIT left. `atomic` is False where env.py's connection commits each statement.
+    `is_outdated` says that the database has moved on between the job and the work.
     """
 
     def __init__(
@@ -170,11 +171,17 @@ class Execution:
         self._spans = False  # env.py's own transaction is round the run
         self._commits_first = False
         self._has_ledger = False
+        self.is_outdated = False
 
     @property
     def is_over(self) -> bool:
         """Whether every step was taken and committed."""
         return len(self.done) == len(self._job.steps)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a revision was begun."""
+        return bool(self.done) or self.current is not None
 
     @property
     def has_committed_a_part(self) -> bool:
@@ -233,6 +240,7 @@ class Execution:
         committed with it, or lost with it.
         """
         if set(heads) != self._committed:
+            self.is_outdated = True
             raise OperationFailed(
                 f"Alembic finds {self.database.label} at {named(heads)}, where dbctl finds it at "
                 f"{named(self._committed)}",

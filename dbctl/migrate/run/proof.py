@@ -54,12 +54,12 @@ class Proof:
         """
         deadline = time.monotonic() + _PATIENCE
         for seconds in self._turns(connection):
-            if seconds > (left := deadline - time.monotonic()):
-                break
-            if (reached := self._ask(connection, seconds)) is not None:
+            left = deadline - time.monotonic()
+            reached = self._ask(connection, min(seconds, left))
+            if reached is not None:
                 return reached
-        if left > 0 and (reached := self._ask(connection, left)) is not None:
-            return reached
+            if seconds >= left:
+                break
         raise ConnectionFailed(
             f"{self._manager.label}: it accepts connections but does not answer "
             f"(waited {_PATIENCE:.0f} s)",
@@ -76,7 +76,7 @@ class Proof:
         server = self._manager.server
         direct = server is not None and not server.pooled
         if direct or self._lock is not None or connection.in_transaction():
-            return
+            yield _PATIENCE
         longest = _FIRST_TURN
         while True:
             yield random.uniform(longest / 2, longest)  # noqa: S311 - it is no secret
