@@ -288,7 +288,7 @@ async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = Non
     if manager is not None:
         async with manager.connect():  # wakes a compute that sleeps, before env.py has to
             pass
-        proof = Proof(manager, asyncio.get_running_loop())
+        proof = Proof(manager, asyncio.get_running_loop(), lock=None)
     if manager is not None and checkout.has_shipped_env:
         checkout.learned = _shipped(checkout, manager)
         return checkout.learned
