@@ -97,7 +97,8 @@ class GuardedEnvironment(Environment):
     def _execution_for(self, record: EnvRecord, connection: Connection) -> Execution:
         alike = [each for each in self._executions if each.database.record.is_alike(record)]
         for execution in alike:
-            proof = Proof(execution.database.manager, self._loop, lock=execution.lock)
+            lock = execution.lock if execution.database.pooled else None
+            proof = Proof(execution.database.manager, self._loop, lock=lock)
             if proof.reaches_ours(connection):
                 return execution
         first = self._executions[0].database

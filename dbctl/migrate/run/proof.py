@@ -31,8 +31,8 @@ class Proof:
     """Take a lock on env.py's connection and find it taken on one of dbctl's own.
 
     An advisory lock belongs to one database of one server. Its key is drawn at random, so that
-    nobody else has it. A run that holds the deployer lock asks on the connection of that: with a
-    third one, two would not be enough for a pool. Called in env.py's thread while `loop` runs in
+    nobody else has it. Behind a pooler, a run that holds the deployer lock asks on the connection
+    of that: with a third one, two would not be enough for a pool. Called in env.py's thread while `loop` runs in
     another one.
     """
 
