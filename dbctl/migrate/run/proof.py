@@ -32,8 +32,8 @@ class Proof:
 
     An advisory lock belongs to one database of one server. Its key is drawn at random, so that
     nobody else has it. Behind a pooler, a run that holds the deployer lock asks on the connection
-    of that: with a third one, two would not be enough for a pool. Called in env.py's thread while `loop` runs in
-    another one.
+    of that: with a third one, two would not be enough for a pool. Called in env.py's thread while
+    `loop` runs in another one.
     """
 
     def __init__(
