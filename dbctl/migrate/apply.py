@@ -15,7 +15,7 @@ from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
-from dbctl.migrate.run.databases import Database, databases, deployers, refuse_pooler
+from dbctl.migrate.run.databases import Database, databases_to_change, deployers
 from dbctl.migrate.run.execution import Execution, Job, at_fault, perform
 from dbctl.migrate.run.session import RunStopped
 from dbctl.migrate.scripts import Checkout, steps
@@ -46,8 +46,7 @@ async def migrate(
     RefusedError behind a pooler, and OperationFailed, code `lock_busy`, where another run goes on
     for longer than it is waited for.
     """
-    async with databases(checkout, manager) as configured:
-        found = await refuse_pooler(configured, terms)
+    async with databases_to_change(checkout, manager, terms, report) as found:
         jobs = [await read_job(each, checkout, direction, target) for each in found]
         if not any(job.steps for job in jobs):
             if review is not None:

@@ -27,6 +27,7 @@ from dbctl.sqltokens import Kind, tokenize, words
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
+    from dbctl.migrate.lock import DeployerLock
 
 # What a read-only run sends to the server; anything else that env.py wants is left out.
 _READS = words(
@@ -275,10 +276,16 @@ async def _run_once(
         guard.stopped = True
 
 
-async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = None) -> Learned:
+async def learn(
+    checkout: Checkout,
+    manager: DatabaseSessionManager | None = None,
+    *,
+    lock: DeployerLock | None = None,
+) -> Learned:
     """Return what env.py says, asked once; proven to be about `manager`'s database where given.
 
-    Raises what `run_read_only` raises.
+    The proof is had on the connection that holds `lock`, else on one more. Raises what
+    `run_read_only` raises.
     """
     if checkout.learned is not None:
         return checkout.learned
@@ -288,7 +295,7 @@ async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = Non
     if manager is not None:
         async with manager.connect():  # wakes a compute that sleeps, before env.py has to
             pass
-        proof = Proof(manager, asyncio.get_running_loop(), lock=None)
+        proof = Proof(manager, asyncio.get_running_loop(), lock=lock)
     if manager is not None and checkout.has_shipped_env:
         checkout.learned = _shipped(checkout, manager)
         return checkout.learned
