@@ -69,7 +69,8 @@ class _Stopped(BaseException):
 class _ReadOnly:
     """What keeps a thread from writing to any database, as listeners of SQLAlchemy's engines.
 
-    `attempts` are the drivers and parameters with which it has tried to connect, in order.
+    `attempts` are the drivers and parameters with which it has tried to connect, in order, since it
+    last did.
     """
 
     def __init__(self, *, pooled: bool) -> None:
@@ -82,6 +83,7 @@ class _ReadOnly:
         skip = self._skip
         return {
             "do_connect": self._connect,
+            "engine_connect": self._connected,
             "begin": self._begin,
             "begin_twophase": self._begin,
             "do_execute": skip,
@@ -96,6 +98,9 @@ class _ReadOnly:
         self.attempts.append((dialect.driver, dict(parameters)))
         if self._pooled:
             drivers.without_prepared_statements(dialect, _record, _arguments, parameters)
+
+    def _connected(self, _connection: Connection) -> None:
+        self.attempts.clear()
 
     def _begin(self, connection: Connection, *_transaction: object) -> None:
         if not drivers.in_autocommit(connection):
