@@ -21,9 +21,10 @@ from dbctl.migrate.run.record import EnvRecord
 
 # Seconds that our connection has to answer.
 _PATIENCE = 60.0
-# Seconds, at the most, of the first turn behind a pooler, and of the longest.
-_FIRST_TURN = 2.0
-_LONGEST_TURN = 16.0
+# Seconds of one turn behind a pooler, and of a pause between two at the most: the first and any.
+_TURN = 2.0
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 8.0
 _TRY = text("select pg_catalog.pg_try_advisory_xact_lock(:key)")
 
 
@@ -68,19 +69,21 @@ class Proof:
         )
 
     def _turns(self, connection: Connection) -> Iterator[float]:
-        """Yield the seconds after which the lock is let go, so that another one gets its turn.
+        """Yield the seconds after which the lock is let go, so that others get their turn.
 
         Behind a pooler each of those who look for proof at once may hold a server connection while
-        it waits for a second one, of which none is left.
+        it waits for a second one, of which none is left. Between two turns there is a pause, ever
+        longer, in which this one is not in the queue either.
         """
         server = self._manager.server
         direct = server is not None and not server.pooled
         if direct or self._lock is not None or connection.in_transaction():
             yield _PATIENCE
-        longest = _FIRST_TURN
+        pause = _FIRST_PAUSE
         while True:
-            yield random.uniform(longest / 2, longest)  # noqa: S311 - it is no secret
-            longest = min(longest * 2, _LONGEST_TURN)
+            yield _TURN
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - it is no secret
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _ask(self, connection: Connection, seconds: float) -> bool | None:
         """Return whether the lock is found taken; None where that is not known in time."""
