@@ -99,6 +99,7 @@ def batches(source: Source, stream: io.BufferedReader, path: str) -> Iterator[Ba
         yield Batch(rows, numbers, lambda _: None, may_hold_nul=True)
         row += len(rows)
 
+
 # What ijson says of a second document in a file: its C backends, and that in Python (a release has
 # no wheel for every Python). Checked on 3.3.0 to 3.6.0.
 _GOES_ON = re.compile("trailing garbage|Additional data found")
