@@ -64,8 +64,9 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     mapped = connection.get_execution_options().get("schema_translate_map") or {}
     schema = mapped.get(given, given)
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
-    database, current, found = drivers.query(connection, _PLACE.format(table=literal(qualified)))
-    drivers.settle(connection)
+    with drivers.aside(connection):
+        place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
+    database, current, found = place
     if schema is None:
         schema = found or current
     url = connection.engine.url
