@@ -40,11 +40,11 @@ class Stopped(BaseException):
 class ReadOnlyGuard:
     """What keeps a thread from writing to any database, as listeners of SQLAlchemy's engines.
 
-    What env.py would write is left out, whether the first word of the statement says that it writes
-    or the server does. What it sends past SQLAlchemy is refused by the server. `attempts` are the
-    drivers and parameters with which it has tried to connect, in order; it `is_connecting` until one stands. `left_out` is the beginning of
-    the last text of which something was left out. Once `stopped` is set, from any thread, nothing
-    more is sent.
+    What env.py would write is left out, whether the words of the statement say that it writes or
+    the server does. What it sends past SQLAlchemy is refused by the server. `attempts` are the
+    drivers and parameters with which it has tried to connect, in order; it `is_connecting` until a
+    connection stands. `left_out` is the beginning of the last text of which something was left out.
+    Once `stopped` is set, from any thread, nothing more is sent.
     """
 
     def __init__(self, *, pooled: bool) -> None:
