@@ -274,7 +274,7 @@ def url_of(connection: Connection) -> str:
     """
     url = connection.engine.url
     try:
-        parameters: dict[str, Any] = connection.dialect.create_connect_args(url)[1]
+        parameters = dict(connection.dialect.create_connect_args(url)[1])
     except Exception:  # of an engine made with `creator=`, the URL need not be complete
         parameters = {}
     found = dsn_of(parameters) if parameters.get("host") else None
