@@ -54,62 +54,6 @@ class Learned:
         return tuple(found.values())
 
 
-<<<<<<< HEAD
-=======
-class _Stopped(BaseException):
-    """The run is over; the thread is to end at its next statement."""
-
-
-class _ReadOnly:
-    """What keeps a thread from writing to any database, as listeners of SQLAlchemy's engines.
-
-    `attempts` are the drivers and parameters with which it has tried to connect, in order, since it
-    last did.
-    """
-
-    def __init__(self, *, pooled: bool) -> None:
-        self._pooled = pooled
-        self.attempts: list[tuple[str, dict[str, Any]]] = []
-        self.stopped = False
-
-    def listeners(self) -> dict[str, Callable[..., Any]]:
-        """Return the listeners by the name of their event."""
-        skip = self._skip
-        return {
-            "do_connect": self._connect,
-            "engine_connect": self._connected,
-            "begin": self._begin,
-            "begin_twophase": self._begin,
-            "do_execute": skip,
-            "do_execute_no_params": skip,
-            "do_executemany": skip,
-        }
-
-    def _connect(
-        self, dialect: Any, _record: object, _arguments: object, parameters: dict[str, Any]
-    ) -> None:
-        self._check()
-        self.attempts.append((dialect.driver, dict(parameters)))
-        if self._pooled:
-            drivers.without_prepared_statements(dialect, _record, _arguments, parameters)
-
-    def _connected(self, _connection: Connection) -> None:
-        self.attempts.clear()
-
-    def _begin(self, connection: Connection, *_transaction: object) -> None:
-        if not drivers.in_autocommit(connection):
-            drivers.execute(connection, "set transaction read only")
-
-    def _skip(self, _cursor: object, statement: str, *_rest: object) -> bool:
-        self._check()
-        return not reads(statement)
-
-    def _check(self) -> None:
-        if self.stopped:
-            raise _Stopped
-
-
->>>>>>> fixtests
 def _nothing(_heads: tuple[str, ...], _context: MigrationContext) -> Iterable[MigrationStep]:
     return ()
 
