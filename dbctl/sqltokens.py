@@ -84,6 +84,34 @@ def pieces(sql: str) -> Iterator[Piece]:
                 yield Piece(Token(Kind[kind], match[0]), start, position)
 
 
+def statements(sql: str) -> Iterator[str]:
+    """Yield the statements of a text, each without the semicolon that ends it.
+
+    Those in a function body that is not a string, BEGIN ATOMIC … END, are part of its statement.
+    """
+    start: int | None = None
+    end = depth = 0
+    is_atomic = False
+    before: str | None = None
+    for token, begins, ends in pieces(sql):
+        word = token.text if token.kind is Kind.WORD else None
+        if token == (Kind.SYMBOL, ";") and depth == 0:
+            if start is not None:
+                yield sql[start:end]
+            start, before, is_atomic = None, None, False
+            continue
+        if word == "atomic" and before == "begin":
+            is_atomic, depth = True, 1
+        elif is_atomic and depth and word == "case":
+            depth += 1
+        elif is_atomic and depth and word == "end":
+            depth -= 1
+        start = begins if start is None else start
+        end, before = ends, word
+    if start is not None:
+        yield sql[start:end]
+
+
 def _end_of_comment(sql: str, position: int) -> int:
     depth = 1
     while depth and (edge := _COMMENT_EDGE.search(sql, position)):

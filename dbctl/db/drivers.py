@@ -6,8 +6,10 @@ The only place that uses what SQLAlchemy's adapters keep private. Checked on SQL
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Dialect
@@ -17,11 +19,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
 from dbctl.errors import DbctlError
-from dbctl.sqltokens import Kind, tokenize
+from dbctl.sqltokens import statements
 
 # Sent by itself it makes asyncpg's adapter begin the transaction that it otherwise begins with the
 # first prepared statement.
 _NOTHING = "select"
+_PACKAGES = frozenset({"asyncpg", "psycopg", "psycopg2", "pg8000"})
+# What libpq's drivers call a connection in no transaction.
+_IDLE = 0
 # What libpq's drivers take as keywords and a connection string as parameters.
 _KEPT = ("sslmode", "sslrootcert", "sslcert", "sslkey", "options")
 
@@ -37,22 +42,12 @@ def login_pid(connection: Connection) -> int | None:
     That of the server process, but a pooler makes one up for each of its clients. None where the
     driver does not keep it.
     """
-    driver = _driver(connection)
-    match connection.dialect.driver:
-        case "asyncpg":
-            pid = driver.get_server_pid()
-        case "psycopg" | "psycopg_async" | "psycopg2":
-            pid = driver.info.backend_pid
-        case "pg8000":
-            pid = int.from_bytes((driver._backend_key_data or b"")[:4])
-        case _:
-            pid = None
-    return int(pid) if pid else None
+    return _login_pid(raw_connection(connection))
 
 
 def address(connection: Connection) -> str | None:
     """Return the host, or the folder of the socket, and the port that the driver has reached."""
-    driver = _driver(connection)
+    driver = _driver(raw_connection(connection))
     match connection.dialect.driver:
         case "asyncpg":
             where = driver._addr
@@ -67,31 +62,90 @@ def query(connection: Connection, sql: str) -> Sequence[Any]:
     """Return the first row of `sql`, which has no parameter, past SQLAlchemy.
 
     On a connection that SQLAlchemy has in no transaction, the driver may have begun one: the
-    caller ends it with `settle`.
+    caller ends it with `settle`, or asks within `aside`.
     """
-    cursor = _raw(connection).cursor()
-    try:
-        cursor.execute(sql)
-        row: Sequence[Any] = cursor.fetchone()
-    finally:
-        cursor.close()
-    return row
+    return _query(raw_connection(connection), sql)
 
 
 def execute(connection: Connection, sql: str) -> None:
     """Run one statement without a result or a parameter, past SQLAlchemy."""
-    cursor = _raw(connection).cursor()
-    try:
-        cursor.execute(sql)
-    finally:
-        cursor.close()
+    _execute(raw_connection(connection), sql)
 
 
 def settle(connection: Connection, *, commit: bool = False) -> None:
     """End the transaction that the driver has begun, unless it is one of SQLAlchemy's."""
     if not connection.in_transaction():
-        raw = _raw(connection)
+        raw = raw_connection(connection)
         raw.commit() if commit else raw.rollback()
+
+
+@contextmanager
+def aside(connection: Connection) -> Iterator[None]:
+    """Ask something in the body, and leave the transaction as it was.
+
+    env.py may have begun one past SQLAlchemy, with a cursor of the driver's: a search_path that it
+    has set there would be lost with a ROLLBACK.
+    """
+    begun = connection.in_transaction() or is_in_transaction(raw_connection(connection))
+    try:
+        yield
+    finally:
+        if not begun:
+            settle(connection)
+
+
+def is_in_transaction(raw: Any) -> bool:
+    """Return whether the server has a transaction open on a driver's connection."""
+    driver = _driver(raw)
+    match _kind(driver):
+        case "asyncpg":
+            return bool(driver.is_in_transaction())
+        case "pg8000":
+            return bool(driver._in_transaction)
+        case _:
+            return bool(driver.info.transaction_status != _IDLE)
+
+
+def keep_read_only(raw: Any) -> None:
+    """Let a driver's connection, which is in no transaction, write nothing from now on.
+
+    Also past SQLAlchemy. Where its session is its own, that is a setting of the session, which
+    holds for statements outside of a transaction as well. Behind a pooler the setting would reach
+    other clients: there each transaction is begun READ ONLY, which pg8000 alone cannot do.
+    """
+    pid = _login_pid(raw)
+    if pid is not None:
+        _execute(
+            raw,
+            f"select case when pg_catalog.pg_backend_pid() operator(pg_catalog.=) {pid} then"
+            " pg_catalog.set_config('default_transaction_read_only', 'on', false) end",
+        )
+        raw.commit()
+    match _kind(_driver(raw)):
+        case "psycopg":
+            raw.set_read_only(True)
+        case "psycopg2" if not raw.autocommit:  # where it is, this is a setting of the session
+            raw.readonly = True
+        case "asyncpg":
+            raw.readonly = True
+
+
+def allow_writing(raw: Any) -> None:
+    """Undo `keep_read_only` on a connection that is still open, and end its transaction.
+
+    One of an event loop that has ended is of no use any more.
+    """
+    if isinstance(raw, AdaptedConnection):
+        return
+    with suppress(Exception):
+        raw.rollback()
+        _execute(raw, "reset default_transaction_read_only")
+        raw.commit()
+        match _kind(raw):
+            case "psycopg":
+                raw.set_read_only(None)
+            case "psycopg2" if not raw.autocommit:
+                raw.readonly = None
 
 
 def in_autocommit(connection: Connection) -> bool:
@@ -99,19 +153,15 @@ def in_autocommit(connection: Connection) -> bool:
 
     Known from the driver, so that an engine made with isolation_level="AUTOCOMMIT" counts as well.
     """
-    return bool(getattr(_raw(connection), "autocommit", False))
+    return bool(getattr(raw_connection(connection), "autocommit", False))
 
 
 def is_several(sql: str) -> bool:
     """Return whether a semicolon stands between two statements of `sql`."""
     if ";" not in sql:
         return False
-    ended = False
-    for token in tokenize(sql):
-        if ended and token != (Kind.SYMBOL, ";"):
-            return True
-        ended = ended or token == (Kind.SYMBOL, ";")
-    return False
+    found = statements(sql)
+    return next(found, None) is not None and next(found, None) is not None
 
 
 def execute_several(cursor: Any, sql: str) -> bool:
@@ -121,7 +171,7 @@ def execute_several(cursor: Any, sql: str) -> bool:
     statement is one. The simple protocol takes any number, in the same transaction.
     """
     adapter: Any = getattr(cursor, "_adapt_connection", None)
-    if getattr(adapter, "driver_connection", None) is None or not _is_asyncpg(adapter):
+    if adapter is None or _kind(_driver(adapter)) != "asyncpg":
         return False
     cursor.execute(_NOTHING)
     try:
@@ -152,14 +202,30 @@ def cancel(connection: Connection) -> None:
     pg8000 have none that another thread can call; there the connection is cut off.
     """
     with suppress(Exception):  # it may have been closed meanwhile, or never opened
-        driver = _driver(connection)
-        match connection.dialect.driver:
+        driver = _driver(raw_connection(connection))
+        if _kind(driver) in {"asyncpg", "pg8000"}:
+            cut_off(connection)
+        else:
+            driver.cancel()
+
+
+def cut_off(connection: Connection) -> None:
+    """End a connection from another thread, whatever its own one does: the server rolls back.
+
+    Closing it there would neither wake a thread that waits for the server nor tell the server.
+    """
+    with suppress(Exception):  # it may have been closed meanwhile, or never opened
+        driver = _driver(raw_connection(connection))
+        match _kind(driver):
             case "asyncpg":
-                driver._loop.call_soon_threadsafe(driver.terminate)
+                number = driver._transport.get_extra_info("socket").fileno()
             case "pg8000":
-                driver._usock.close()
+                number = driver._usock.fileno()
             case _:
-                driver.cancel()
+                number = driver.fileno()
+        # Of a copy, for the number itself may be somebody else's as soon as the driver closes it.
+        with socket.socket(fileno=os.dup(number)) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
 
 
 def close(connection: Connection) -> None:
@@ -169,7 +235,7 @@ def close(connection: Connection) -> None:
     try:
         connection.close()
     except Exception:  # its event loop has ended
-        cancel(connection)
+        cut_off(connection)
 
 
 def explain_parameter(error: BaseException, driver: str) -> str | None:
@@ -201,12 +267,29 @@ def is_connect_failure(error: BaseException) -> bool:
     )
 
 
+def url_of(connection: Connection) -> str:
+    """Return the URL of a connection's engine, password included, each part where it belongs.
+
+    A user or password among the parameters of the URL is as good to SQLAlchemy as in its place.
+    """
+    url = connection.engine.url
+    try:
+        parameters = dict(connection.dialect.create_connect_args(url)[1])
+    except Exception:  # of an engine made with `creator=`, the URL need not be complete
+        parameters = {}
+    found = dsn_of(parameters) if parameters.get("host") else None
+    return found.url() if found else url.render_as_string(hide_password=False)
+
+
 def dsn_of(parameters: Mapping[str, Any]) -> Dsn | None:
     """Return where the keywords of a driver's `connect` lead; None where they do not say."""
     host = parameters.get("host")
     if not isinstance(host, str | None) or "dsn" in parameters:
         return None
     query = {"host": host} if host and host.startswith("/") else {}
+    tls = parameters.get("ssl")  # asyncpg's
+    if isinstance(tls, str):
+        query["sslmode"] = tls
     url = URL.create(
         "postgresql",
         username=parameters.get("user"),
@@ -230,16 +313,48 @@ def _causes(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def _raw(connection: Connection) -> Any:
+def raw_connection(connection: Connection) -> Any:
+    """Return the driver's connection, or what SQLAlchemy adapts an asynchronous one by."""
     return connection.connection.dbapi_connection
 
 
-def _driver(connection: Connection) -> Any:
-    raw = _raw(connection)
+def _query(raw: Any, sql: str) -> Sequence[Any]:
+    cursor = raw.cursor()
+    try:
+        cursor.execute(sql)
+        row: Sequence[Any] = cursor.fetchone()
+    finally:
+        cursor.close()
+    return row
+
+
+def _execute(raw: Any, sql: str) -> None:
+    cursor = raw.cursor()
+    try:
+        cursor.execute(sql)
+    finally:
+        cursor.close()
+
+
+def _driver(raw: Any) -> Any:
     return raw.driver_connection if isinstance(raw, AdaptedConnection) else raw
 
 
-def _is_asyncpg(adapter: Any) -> bool:
-    # The class may be a project's own, derived from asyncpg's.
-    bases = type(adapter.driver_connection).__mro__
-    return any(base.__module__.startswith("asyncpg") for base in bases)
+def _kind(driver: Any) -> str:
+    """Return the package that a connection's class, which may be a project's own, comes from."""
+    packages = (base.__module__.partition(".")[0] for base in type(driver).__mro__)
+    return next((name for name in packages if name in _PACKAGES), "")
+
+
+def _login_pid(raw: Any) -> int | None:
+    driver = _driver(raw)
+    match _kind(driver):
+        case "asyncpg":
+            pid = driver.get_server_pid()
+        case "psycopg" | "psycopg2":
+            pid = driver.info.backend_pid
+        case "pg8000":
+            pid = int.from_bytes((driver._backend_key_data or b"")[:4])
+        case _:
+            pid = None
+    return int(pid) if pid else None

@@ -7,33 +7,57 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import Engine, event
 
 type Listeners = Mapping[str, Callable[..., Any]]
+
+# The threads that are listened to, and those that they have started.
+_heard: WeakSet[threading.Thread] = WeakSet()
 
 
 @contextmanager
 def thread_listeners(listeners: Listeners) -> Iterator[None]:
     """Call `listeners`, by the name of the engine's event, for what this thread does in the body.
 
-    The events are those of `sqlalchemy.events.ConnectionEvents` and `DialectEvents`. They are
-    heard on every engine, also on one that exists already.
+    What the threads do that it starts meanwhile counts as well: env.py may run everything in one of
+    an executor. The events are those of `sqlalchemy.events.ConnectionEvents`, `DialectEvents` and
+    `PoolEvents`. They are heard on every engine, also on one that exists already.
     """
-    here = threading.get_ident()
 
     def only_here(listener: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(listener)
         def heard(*arguments: Any) -> Any:
-            return listener(*arguments) if threading.get_ident() == here else None
+            return listener(*arguments) if threading.current_thread() in _heard else None
 
         return heard
 
+    _heard.add(threading.current_thread())
     added = [(name, only_here(listener)) for name, listener in listeners.items()]
     for name, listener in added:
         event.listen(Engine, name, listener)
     try:
-        yield
+        with _started_threads_heard():
+            yield
     finally:
         for name, listener in added:
             event.remove(Engine, name, listener)
+        _heard.discard(threading.current_thread())
+
+
+@contextmanager
+def _started_threads_heard() -> Iterator[None]:
+    start = threading.Thread.start
+
+    def start_and_hear(self: threading.Thread) -> None:
+        if threading.current_thread() in _heard:
+            _heard.add(self)
+        start(self)
+
+    threading.Thread.start = start_and_hear  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if threading.Thread.start is start_and_hear:  # nobody else has put something round it
+            threading.Thread.start = start  # type: ignore[method-assign]

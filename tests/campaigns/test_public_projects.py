@@ -264,7 +264,7 @@ def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
     done = dbctl("migrate", "up")
     record_property("dbctl_seconds", round(time.monotonic() - started, 1))
     assert done.exit_code == 0, (done.stdout[-2000:], done.stderr[-3000:])
-    assert done.json["database"] == name_of(ours)
+    assert name_of(ours) in done.json["database"]
     assert sorted(done.json["after"]) == versions
     assert ledger_of(ours) == [step["revision"] for step in done.json["applied"]]
     assert without_random(state_of(ours)) == without_random(expected)

@@ -37,16 +37,18 @@ async def run_env(
     listeners: Listeners | None = None,
     variables: Mapping[str, str] | None = None,
     stop: Callable[[float], Awaitable[bool]] | None = None,
+    at_end: Callable[[], None] | None = None,
     aside: bool = False,
 ) -> None:
     """Run env.py in `environment` until it ends, in a thread of its own.
 
-    `listeners` hear of everything that SQLAlchemy does in the thread, and `variables` are set in
-    the process's environment meanwhile. When this task is cancelled, `stop` is called with the
-    seconds since then, again and again, until the thread ends or it returns False; the thread is
-    then left behind, and ends with the process. Raises what env.py, Alembic and the revisions
-    raise. With `aside` an env.py for several databases, which writes a file of SQL for each beside
-    where it is started, is started in a folder that is removed.
+    `listeners` hear of everything that SQLAlchemy does in the thread and in those that it starts,
+    `variables` are set in the process's environment meanwhile, and `at_end` is called in the thread
+    once env.py has ended. When this task is cancelled, `stop` is called with the seconds since
+    then, again and again, until the thread ends or it returns False; the thread is then left
+    behind, and ends with the process. Raises what env.py, Alembic and the revisions raise. With
+    `aside` an env.py for several databases, which writes a file of SQL for each beside where it is
+    started, is started in a folder that is removed.
     """
     aside = aside and bool(checkout.config.get_main_option("databases"))
     loop = asyncio.get_running_loop()
@@ -67,7 +69,11 @@ async def run_env(
                 thread_listeners(listeners or {}),
                 environment,
             ):
-                checkout.scripts.run_env()
+                try:
+                    checkout.scripts.run_env()
+                finally:
+                    if at_end is not None:
+                        at_end()
         except BaseException as caught:  # whatever it is, the loop has to know
             error = caught
         with contextlib.suppress(RuntimeError):  # the loop has ended without waiting for it

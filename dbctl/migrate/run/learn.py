@@ -13,29 +13,21 @@ from sqlalchemy import Connection, MetaData
 
 from dbctl.db import drivers
 from dbctl.db.connect import Connector
-from dbctl.db.failures import driver_error, first_line
+from dbctl.db.failures import driver_error, first_line, sqlstate
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode
 from dbctl.migrate.run.env_thread import run_env
 from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.run.proof import Proof, another_database
+from dbctl.migrate.run.read_only import READ_ONLY, ReadOnlyGuard, Stopped
 from dbctl.migrate.run.record import EnvRecord, record_of
 from dbctl.migrate.scripts import Checkout, open_checkout
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
-from dbctl.sqltokens import Kind, tokenize, words
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.migrate.lock import DeployerLock
-
-# What a read-only run sends to the server; anything else that env.py wants is left out.
-_READS = words(
-    """
-    select show set reset with table values explain begin start commit end rollback savepoint
-    release declare fetch close discard
-    """
-)
 
 # Seconds that env.py may take at least: it imports the whole application.
 _IMPORT_SECONDS = 60.0
@@ -60,59 +52,6 @@ class Learned:
         """The metadata for all databases, each once."""
         found = {id(each): each for models in self.models for each in models}
         return tuple(found.values())
-
-
-class _Stopped(BaseException):
-    """The run is over; the thread is to end at its next statement."""
-
-
-class _ReadOnly:
-    """What keeps a thread from writing to any database, as listeners of SQLAlchemy's engines.
-
-    `attempts` are the drivers and parameters with which it has tried to connect, in order, since it
-    last did.
-    """
-
-    def __init__(self, *, pooled: bool) -> None:
-        self._pooled = pooled
-        self.attempts: list[tuple[str, dict[str, Any]]] = []
-        self.stopped = False
-
-    def listeners(self) -> dict[str, Callable[..., Any]]:
-        """Return the listeners by the name of their event."""
-        skip = self._skip
-        return {
-            "do_connect": self._connect,
-            "engine_connect": self._connected,
-            "begin": self._begin,
-            "begin_twophase": self._begin,
-            "do_execute": skip,
-            "do_execute_no_params": skip,
-            "do_executemany": skip,
-        }
-
-    def _connect(
-        self, dialect: Any, _record: object, _arguments: object, parameters: dict[str, Any]
-    ) -> None:
-        self._check()
-        self.attempts.append((dialect.driver, dict(parameters)))
-        if self._pooled:
-            drivers.without_prepared_statements(dialect, _record, _arguments, parameters)
-
-    def _connected(self, _connection: Connection) -> None:
-        self.attempts.clear()
-
-    def _begin(self, connection: Connection, *_transaction: object) -> None:
-        if not drivers.in_autocommit(connection):
-            drivers.execute(connection, "set transaction read only")
-
-    def _skip(self, _cursor: object, statement: str, *_rest: object) -> bool:
-        self._check()
-        return not reads(statement)
-
-    def _check(self) -> None:
-        if self.stopped:
-            raise _Stopped
 
 
 def _nothing(_heads: tuple[str, ...], _context: MigrationContext) -> Iterable[MigrationStep]:
@@ -158,14 +97,7 @@ class ReadOnlyEnvironment(Environment):
 
         `record` is that of the last call, until the next.
         """
-        given = options.get("target_metadata")
-        models = tuple(
-            metadata
-            for metadata in (given if isinstance(given, Sequence) else [given])
-            if isinstance(metadata, MetaData)
-        )
         if not isinstance(connection, Connection):
-            self.models.append(models)
             return
         self.record = record = record_of(connection, options)
         # Without one to compare with, the first is the one to work on.
@@ -177,7 +109,14 @@ class ReadOnlyEnvironment(Environment):
         if (record, reached) not in zip(self.records, self.reached, strict=True):
             self.records.append(record)
             self.reached.append(reached)
-            self.models.append(models)
+            self.models.append(_models_in(options))
+
+
+def _models_in(options: dict[str, Any]) -> tuple[MetaData, ...]:
+    """Return the metadata that env.py gives to `context.configure`."""
+    given = options.get("target_metadata")
+    each = given if isinstance(given, Sequence) else [given]
+    return tuple(metadata for metadata in each if isinstance(metadata, MetaData))
 
 
 async def run_read_only(
@@ -252,7 +191,7 @@ async def _wake(failure: _CannotConnect, seconds: float) -> None:
 async def _run_once(
     checkout: Checkout, environment: ReadOnlyEnvironment, seconds: float, *, pooled: bool
 ) -> None:
-    guard = _ReadOnly(pooled=pooled)
+    guard = ReadOnlyGuard(pooled=pooled)
     try:
         async with asyncio.timeout(seconds) as limit:
             await run_env(
@@ -260,8 +199,9 @@ async def _run_once(
                 environment,
                 listeners=guard.listeners(),
                 variables=checkout.variables,
+                at_end=guard.release,
             )
-    except (*PROJECT_CODE_ERRORS, _Stopped) as error:
+    except (*PROJECT_CODE_ERRORS, Stopped) as error:
         if limit.expired():
             raise ConnectionFailed(
                 f"env.py did not end within {seconds:.0f} s",
@@ -270,15 +210,29 @@ async def _run_once(
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
                 raise known from error
-        if guard.attempts and drivers.is_connect_failure(error):
+        if guard.is_connecting and drivers.is_connect_failure(error):
             raise _CannotConnect(error, *guard.attempts[-1]) from error
         raise ConfigurationError(
             f"env.py failed: {located(error)}",
-            hint="`alembic current` runs it as well; `-v` shows the cause.",
+            hint=_hint(error, guard),
             code=ErrorCode.MIGRATION_SCRIPTS,
         ) from error
     finally:
         guard.stopped = True
+
+
+def _hint(error: BaseException, guard: ReadOnlyGuard) -> str:
+    if sqlstate(error) == READ_ONLY:
+        return (
+            "dbctl runs env.py once without letting it write. What it writes with SQLAlchemy is "
+            "left out then; let it not write past SQLAlchemy, or do so in a revision."
+        )
+    if guard.left_out is not None:
+        return (
+            "dbctl runs env.py once without letting it write, and has left out "
+            f"`{guard.left_out}`. Let env.py not depend on it, or do it in a revision."
+        )
+    return "`alembic current` runs it as well; `-v` shows the cause."
 
 
 async def learn(
@@ -328,14 +282,6 @@ def _shipped(checkout: Checkout, manager: DatabaseSessionManager) -> Learned:
     return Learned((record,), (True,), ((),))
 
 
-def reads(statement: str) -> bool:
-    """Return whether a statement is sent in a run that changes nothing."""
-    first = next(tokenize(statement), None)
-    if first is None or (first.kind is Kind.SYMBOL and first.text in {"(", ";"}):
-        return True
-    return first.kind is Kind.WORD and first.text in _READS
-
-
 def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     """Return the `target_metadata` that env.py gives Alembic, without a database.
 
@@ -350,7 +296,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     try:
         asyncio.run(run_env(checkout, environment, variables=checkout.variables, aside=True))
     except _Configured:
-        return environment.models[0]
+        return environment.metadata
     except PROJECT_CODE_ERRORS as error:
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
@@ -383,10 +329,9 @@ class _MetadataEnvironment(ReadOnlyEnvironment):
 
     def __init__(self, checkout: Checkout) -> None:
         super().__init__(checkout, as_sql=True)
+        self.metadata: tuple[MetaData, ...] = ()
 
-    def configure(
-        self, connection: Connection | None = None, *_rest: Any, **options: Any
-    ) -> NoReturn:
+    def configure(self, *_rest: Any, **options: Any) -> NoReturn:
         """Keep the metadata, and raise _Configured."""
-        self.remember(connection, options)
+        self.metadata = _models_in(options)
         raise _Configured

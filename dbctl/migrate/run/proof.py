@@ -90,22 +90,26 @@ class Proof:
         key = secrets.randbits(62)
         # Begun by hand where SQLAlchemy begins none: the lock would be gone at once, and one of a
         # session would stay behind a pooler.
-        by_hand = drivers.in_autocommit(connection)
-        if by_hand:
-            drivers.execute(connection, "begin")
-        try:
-            drivers.query(connection, f"select pg_catalog.pg_advisory_xact_lock({key})")
-            asked = asyncio.run_coroutine_threadsafe(self._is_taken(key), self._loop)
-            try:
-                return asked.result(seconds)
-            except TimeoutError:
-                asked.cancel()
-                return None
-        finally:
+        by_hand = drivers.in_autocommit(connection) and not drivers.is_in_transaction(
+            drivers.raw_connection(connection)
+        )
+        with drivers.aside(connection):
             if by_hand:
-                drivers.execute(connection, "rollback")
-            else:
-                drivers.settle(connection)
+                drivers.execute(connection, "begin")
+            try:
+                drivers.query(connection, f"select pg_catalog.pg_advisory_xact_lock({key})")
+                return self._find_taken(key, seconds)
+            finally:
+                if by_hand:
+                    drivers.execute(connection, "rollback")
+
+    def _find_taken(self, key: int, seconds: float) -> bool | None:
+        asked = asyncio.run_coroutine_threadsafe(self._is_taken(key), self._loop)
+        try:
+            return asked.result(seconds)
+        except TimeoutError:
+            asked.cancel()
+            return None
 
     async def _is_taken(self, key: int) -> bool:
         if self._lock is not None:

@@ -67,15 +67,15 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     mapped = connection.get_execution_options().get("schema_translate_map") or {}
     schema = mapped.get(given, given)
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
-    place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
+    with drivers.aside(connection):
+        place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
     pid, database, current, found = place
-    drivers.settle(connection)
     if schema is None:
         schema = found or current
-    url = connection.engine.url
-    redaction.remember(url.password)
+    url = drivers.url_of(connection)
+    redaction.remember_url(url)
     return EnvRecord(
-        url=url.render_as_string(hide_password=False),
+        url=url,
         label=f"{_servers(connection)}/{database}",
         driver=drivers.driver_name(connection),
         database=database,

@@ -131,9 +131,8 @@ class RevisionSession:
 
         With `transaction` for as long as that lasts. Returns False where another one does.
         """
-        taken = bool(drivers.query(self._attached, _TRY_WORK[transaction])[0])
-        drivers.settle(self._attached)  # the lock is the session's, and stays
-        return taken
+        with drivers.aside(self._attached):  # the lock is the session's, and stays
+            return bool(drivers.query(self._attached, _TRY_WORK[transaction])[0])
 
     def make_durable(self) -> None:
         """Let every COMMIT from now on wait for the disk, as it would have without `prepare`."""
