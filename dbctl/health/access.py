@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -27,9 +28,11 @@ async def read_state(connection: AsyncConnection, context: Context) -> Migration
     """
     from dbctl.migrate.results import State
     from dbctl.migrate.run.learn import learn
+    from dbctl.migrate.run.proof import can_take_on
     from dbctl.migrate.status import read_status
 
-    await learn(context.loaded.revisions, context.manager)
+    can_take = partial(can_take_on, connection)
+    await learn(context.loaded.revisions, context.manager, can_take=can_take)
     store = context.loaded.revisions.store
     try:
         found = await read_status(connection, context.loaded.revisions, context.manager.label)

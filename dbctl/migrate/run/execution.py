@@ -97,8 +97,8 @@ class GuardedEnvironment(Environment):
     def _execution_for(self, record: EnvRecord, connection: Connection) -> Execution:
         alike = [each for each in self._executions if each.database.record.is_alike(record)]
         for execution in alike:
-            lock = execution.lock if execution.database.pooled else None
-            proof = Proof(execution.database.manager, self._loop, lock=lock)
+            can_take = execution.lock.can_take if execution.database.pooled else None
+            proof = Proof(execution.database.manager, self._loop, can_take=can_take)
             if proof.reaches_ours(connection):
                 return execution
         first = self._executions[0].database

@@ -6,17 +6,17 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db import drivers, dsn
 from dbctl.db.connect import Connector
 from dbctl.db.dsn import Dsn
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError
-from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.run.record import EnvRecord
 
 # Seconds that our connection has to answer.
@@ -27,14 +27,16 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 8.0
 _TRY = text("select pg_catalog.pg_try_advisory_xact_lock(:key)")
 
+# Whether an advisory lock is free, and then taken for a transaction.
+type CanTake = Callable[[int], Awaitable[bool]]
+
 
 class Proof:
     """Take a lock on env.py's connection and find it taken on one of dbctl's own.
 
     An advisory lock belongs to one database of one server. Its key is drawn at random, so that
-    nobody else has it. Behind a pooler, a run that holds the deployer lock asks on the connection
-    of that: with a third one, two would not be enough for a pool. Called in env.py's thread while
-    `loop` runs in another one.
+    nobody else has it. `can_take` asks on a connection that is held anyway: a pool, or a pooler,
+    may have no other one. Called in env.py's thread while `loop` runs in another one.
     """
 
     def __init__(
@@ -42,11 +44,11 @@ class Proof:
         manager: DatabaseSessionManager,
         loop: asyncio.AbstractEventLoop,
         *,
-        lock: DeployerLock | None,
+        can_take: CanTake | None,
     ) -> None:
         self._manager = manager
         self._loop = loop
-        self._lock = lock
+        self._can_take = can_take
 
     def reaches_ours(self, connection: Connection) -> bool:
         """Return whether `connection` reaches the database of the manager.
@@ -77,7 +79,7 @@ class Proof:
         """
         server = self._manager.server
         direct = server is not None and not server.pooled
-        if direct or self._lock is not None or connection.in_transaction():
+        if direct or self._can_take is not None or connection.in_transaction():
             yield _PATIENCE
         pause = _FIRST_PAUSE
         while True:
@@ -112,10 +114,18 @@ class Proof:
             return None
 
     async def _is_taken(self, key: int) -> bool:
-        if self._lock is not None:
-            return not await self._lock.can_take(key)
+        if self._can_take is not None:
+            return not await self._can_take(key)
         async with self._manager.connect() as connection:
-            return not await connection.scalar(_TRY, {"key": key})
+            return not await can_take_on(connection, key)
+
+
+async def can_take_on(connection: AsyncConnection, key: int) -> bool:
+    """Return whether an advisory lock is free; leave the connection in no transaction."""
+    try:
+        return bool(await connection.scalar(_TRY, {"key": key}))
+    finally:
+        await connection.rollback()
 
 
 def another_database(record: EnvRecord, ours: str, origin: str) -> ConfigurationError:
