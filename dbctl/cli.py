@@ -65,7 +65,7 @@ app = typer.Typer(
 
 def _find_in_project(settings: Any) -> tuple[str, str] | None:
     """Return the database that the project's env.py connects to, where nothing else names one."""
-    from dbctl.migrate.run.database import find_in_project
+    from dbctl.migrate.project_database import find_in_project
 
     return find_in_project(settings)
 

@@ -171,7 +171,7 @@ def with_settings(
     ) -> ExitCode:
         from dbctl.settings import load_settings
 
-        flags = context.obj | {field: arguments.pop(field) for field in sets or ()}
+        flags = (context.obj or {}) | {field: arguments.pop(field) for field in sets or ()}
         format_ = arguments.get("format_") if has_own_format else arguments.pop("format_")
         _check_formats(format_, as_json=as_json, as_vertical=as_vertical)
         output = _chosen(forms, format_, file, as_json=as_json, as_vertical=as_vertical)

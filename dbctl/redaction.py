@@ -18,14 +18,18 @@ _PASSWORD = re.compile(
 )
 _IN_QUERY = re.compile(r"[?&](?:ssl)?password=([^&#\s]+)", re.IGNORECASE)
 
-# It ends with the run that learned them, as the format that the run prints in does.
-_secrets: ContextVar[frozenset[str]] = ContextVar("secrets", default=frozenset())
+# They end with the run that learned them, as the format that the run prints in does; its threads
+# and tasks share them.
+_secrets: ContextVar[set[str] | None] = ContextVar("secrets", default=None)
 
 
 def remember(*secrets: str | None) -> None:
     """Have `scrub` replace each of `secrets`, as it is and decoded, for the rest of this run."""
     written = {secret for secret in secrets if secret}
-    _secrets.set(_secrets.get() | written | {unquote(secret) for secret in written})
+    known = _secrets.get()
+    if known is None:
+        _secrets.set(known := set())
+    known |= written | {unquote(secret) for secret in written}
 
 
 def remember_url(text: str) -> None:
@@ -46,7 +50,7 @@ def scrub(text: str) -> str:
 
     That is the user information of every URL and the value of everything named password.
     """
-    for secret in sorted(_secrets.get(), key=len, reverse=True):
+    for secret in sorted(_secrets.get() or (), key=len, reverse=True):
         literal = re.escape(secret)
         text = re.sub(
             literal if len(secret) >= _LONG else rf"(?<!\w){literal}(?!\w)", _HIDDEN, text

@@ -364,4 +364,9 @@ def _fault(
             reason = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
             reason = reason.partition(", unable to")[0]
         lines.append(f"{variable_name(field)} from {sources[field]}:{value} {reason}")
-    return ConfigurationError("\n".join(sorted(lines)), hint=_README)
+    hint = _README
+    if any(line.startswith("ENVIRONMENT from") for line in lines):
+        hint = (
+            f"DBCTL_ENVIRONMENT wins over ENVIRONMENT, where that is the application's. {_README}"
+        )
+    return ConfigurationError("\n".join(sorted(lines)), hint=hint)

@@ -34,6 +34,8 @@ def _setting(settings: Settings, field: str) -> Setting:
         value = settings.deadline  # its default depends on the environment
     elif field in SECRETS and value is not None:
         value = redact(value.get_secret_value())
+    elif isinstance(value, tuple):
+        value = " ".join(value) or None
     elif not isinstance(value, int | float | None):
         value = str(value)
     return Setting(name=variable_name(field), value=value, source=settings.source_of(field))

@@ -36,6 +36,28 @@ def driver_name(connection: Connection) -> str:
     return connection.dialect.driver
 
 
+def login_pid(connection: Connection) -> int | None:
+    """Return the process id that was given at login for a later cancel request.
+
+    That of the server process, but a pooler makes one up for each of its clients. None where the
+    driver does not keep it.
+    """
+    return _login_pid(raw_connection(connection))
+
+
+def address(connection: Connection) -> str | None:
+    """Return the host, or the folder of the socket, and the port that the driver has reached."""
+    driver = _driver(raw_connection(connection))
+    match connection.dialect.driver:
+        case "asyncpg":
+            where = driver._addr
+            host, port = where.split("/.s.PGSQL.", 1) if isinstance(where, str) else where[:2]
+            return f"{host}:{port}"
+        case "psycopg" | "psycopg_async" | "psycopg2":
+            return f"{driver.info.host}:{driver.info.port}"
+    return None
+
+
 def query(connection: Connection, sql: str) -> Sequence[Any]:
     """Return the first row of `sql`, which has no parameter, past SQLAlchemy.
 
@@ -308,16 +330,14 @@ def _kind(driver: Any) -> str:
 
 
 def _login_pid(raw: Any) -> int | None:
-    """Return the process that the login named; a pooler's is not that of the server's session."""
     driver = _driver(raw)
     match _kind(driver):
         case "asyncpg":
-            return int(driver.get_server_pid())
-        case "psycopg":
-            return int(driver.pgconn.backend_pid)
-        case "psycopg2":
-            return int(driver.get_backend_pid())
+            pid = driver.get_server_pid()
+        case "psycopg" | "psycopg2":
+            pid = driver.info.backend_pid
         case "pg8000":
-            return int.from_bytes(driver._backend_key_data[:4])
+            pid = int.from_bytes((driver._backend_key_data or b"")[:4])
         case _:
-            return None
+            pid = None
+    return int(pid) if pid else None

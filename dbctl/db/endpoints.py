@@ -9,6 +9,7 @@ from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dbctl import redaction
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
 from dbctl.errors import ConfigurationError
@@ -107,6 +108,7 @@ def named_by(url: str, origin: str) -> Endpoints:
 
     Raises ConfigurationError for a connection string that cannot be used.
     """
+    redaction.remember_url(url)
     reads = Endpoint(dsn.parse(url, source=f"the database in {origin}"), origin)
     return Endpoints(reads, reads)
 

@@ -15,7 +15,7 @@ from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.results import Direction, Migrated
-from dbctl.migrate.run.databases import Database, databases, deployers, refuse_pooler
+from dbctl.migrate.run.databases import Database, databases_to_change, deployers
 from dbctl.migrate.run.execution import Execution, Job, at_fault, perform
 from dbctl.migrate.run.session import RunStopped
 from dbctl.migrate.scripts import Checkout, steps
@@ -46,8 +46,7 @@ async def migrate(
     RefusedError behind a pooler, and OperationFailed, code `lock_busy`, where another run goes on
     for longer than it is waited for.
     """
-    async with databases(checkout, manager) as configured:
-        found = await refuse_pooler(configured, terms)
+    async with databases_to_change(checkout, manager, terms, report) as found:
         jobs = [await read_job(each, checkout, direction, target) for each in found]
         if not any(job.steps for job in jobs):
             if review is not None:
@@ -60,28 +59,46 @@ async def migrate(
         # Before the wait, in which the files may be replaced: it is the loaded ones that run.
         fingerprints = {name: sha for job in jobs for name, sha in job.fingerprints.items()}
         async with deployers(found, terms, report) as locks:
-            # Only now nobody else is at work any more.
-            jobs = [
-                await read_job(each, checkout, direction, target, fingerprints) for each in found
-            ]
-            if review is not None:
-                await review(list(zip(found, jobs, strict=True)))
-            if not any(job.steps for job in jobs):
-                return _together(
-                    [
-                        _unchanged(database, job, direction, waited=lock.waited)
-                        for database, job, lock in zip(found, jobs, locks, strict=True)
-                    ]
-                )
-            in_thread = _from_thread(report)
-            executions = [
-                Execution(checkout, database, job, direction, terms, lock, in_thread)
-                for database, job, lock in zip(found, jobs, locks, strict=True)
-            ]
-            for execution in executions:
-                await _look_around(checkout, execution, report)
-            failure = await _perform(checkout, executions, terms, report)
-            return _together([await read_outcome(each, failure) for each in executions])
+            while True:
+                # Only now nobody else is at work any more, but for a session left behind.
+                jobs = [
+                    await read_job(each, checkout, direction, target, fingerprints)
+                    for each in found
+                ]
+                if review is not None:
+                    await review(list(zip(found, jobs, strict=True)))
+                if not any(job.steps for job in jobs):
+                    return _together(
+                        [
+                            _unchanged(database, job, direction, waited=lock.waited)
+                            for database, job, lock in zip(found, jobs, locks, strict=True)
+                        ]
+                    )
+                in_thread = _from_thread(report)
+                executions = [
+                    Execution(checkout, database, job, direction, terms, lock, in_thread)
+                    for database, job, lock in zip(found, jobs, locks, strict=True)
+                ]
+                for execution in executions:
+                    await _look_around(checkout, execution, report)
+                failure = await _perform(checkout, executions, terms, report)
+                if not await _are_outdated(executions):
+                    return _together([await read_outcome(each, failure) for each in executions])
+
+
+async def _are_outdated(executions: Sequence[Execution]) -> bool:
+    """Return whether nothing was begun because a database had moved on.
+
+    The session of a run that was killed may go on, and is waited for on env.py's connection.
+    """
+    if any(each.has_begun for each in executions):
+        return False
+    for each in executions:
+        if each.is_outdated:
+            now = await each.database.store.current_version(each.database.manager)
+            if set(now) != set(each.before):
+                return True
+    return False
 
 
 async def _is_unversioned(database: Database) -> bool:

@@ -36,6 +36,8 @@ _PAUSES = (0.1, 0.4)
 # can be seen by a CREATE INDEX CONCURRENTLY, which then waits for the end of that transaction; and
 # the unnamed portal of the extended protocol keeps it until the next statement.
 _WITHOUT_SNAPSHOT = "show lock_timeout"
+# By the simple protocol, as above: whether it was taken is the number of rows.
+_TAKE = "select where pg_catalog.pg_try_advisory_xact_lock({key})"
 # Seconds between two looks at the connection that holds the lock, and for an answer to one.
 _BEAT = 1.0
 _BEAT_TIMEOUT = 5.0
@@ -60,6 +62,7 @@ class DeployerLock:
         self._driver = driver
         self._done = asyncio.Event()
         self._loss: str | None = None
+        self._in_use = asyncio.Lock()
 
     def check(self) -> None:
         """Raise OperationFailed, code `lock_lost`, where the lock is not held any more."""
@@ -79,11 +82,28 @@ class DeployerLock:
                 async with asyncio.timeout(_BEAT):
                     await self._done.wait()
                 return
+            await self._answer(_WITHOUT_SNAPSHOT)
+
+    async def can_take(self, key: int) -> bool:
+        """Return whether an advisory lock is free; it is then taken for as long as this one is.
+
+        Raises OperationFailed, code `lock_lost`, where this one is not held any more.
+        """
+        self.check()
+        status = await self._answer(_TAKE.format(key=key))
+        await self._answer(_WITHOUT_SNAPSHOT)
+        self.check()
+        return status == "SELECT 1"
+
+    async def _answer(self, sql: str) -> str | None:
+        """Return the server's status of a statement; note the loss where it does not answer."""
+        async with self._in_use:
             cut_off = asyncio.get_running_loop().call_later(_BEAT_TIMEOUT, self._driver.terminate)
             try:
-                await self._driver.execute(_WITHOUT_SNAPSHOT)
+                return str(await self._driver.execute(sql))
             except DRIVER_ERRORS as error:
                 self._loss = first_line(error)
+                return None
             finally:
                 cut_off.cancel()
 

@@ -15,7 +15,7 @@ from dbctl.migrate.guards import Terms
 from dbctl.migrate.ledger_results import Repaired
 from dbctl.migrate.lock import deployer
 from dbctl.migrate.results import Stamped
-from dbctl.migrate.run.databases import Database, databases, deployers, refuse_pooler
+from dbctl.migrate.run.databases import Database, databases_to_change, deployers
 from dbctl.migrate.run.execution import Execution, Job, run_guarded
 from dbctl.migrate.scripts import Checkout, named, refusals
 from dbctl.migrate.store import Entry, LedgerDirection
@@ -36,8 +36,7 @@ async def stamp(
     with refusals(checkout, target):
         found = checkout.scripts.get_revisions(target)
     wanted = {script.revision for script in found if script}
-    async with databases(checkout, manager) as configured:
-        every = await refuse_pooler(configured, terms)
+    async with databases_to_change(checkout, manager, terms, report) as every:
         before = await _versions(every)
         if any(set(each) != wanted for each in before):
             async with deployers(every, terms, report) as locks:
@@ -75,11 +74,11 @@ async def _stamp(
 
     What the ledger has as applied and the new version does not hold is applied no more.
     """
-    applied = {}
+    applied: dict[Execution, list[str]] = {}
     for execution in executions:
         database = execution.database
         async with database.manager.connect() as connection:
-            applied[database] = list(await database.store.read_applied(connection))
+            applied[execution] = list(await database.store.read_applied(connection))
 
     def work(
         execution: Execution, heads: tuple[str, ...], context: MigrationContext
@@ -95,7 +94,7 @@ async def _stamp(
                 sha256 = fingerprint(path) if path else None
                 return Entry(revision, direction, sha256, now, actor=terms.actor)
 
-            gone = [name for name in applied[execution.database] if name not in held]
+            gone = [name for name in applied[execution] if name not in held]
             execution.database.store.record(
                 ctx.connection,
                 *(entry(revision, "down", None) for revision in gone),
@@ -124,8 +123,7 @@ async def repair(
 
     Raises what `migrate` raises for a pooler and for a lock that is not free.
     """
-    async with databases(checkout, manager) as configured:
-        await refuse_pooler(configured, terms)
+    async with databases_to_change(checkout, manager, terms, report):
         async with manager.connect() as connection:
             found = await verify.repairable(connection, checkout)
         if not found:

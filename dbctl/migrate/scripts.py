@@ -24,7 +24,7 @@ from dbctl.db.names import listed
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.config_files import bundled_config, config_files
 from dbctl.migrate.results import Direction, Revision, State
-from dbctl.migrate.run.env_thread import make_path_absolute
+from dbctl.migrate.run.env_thread import in_folder, make_path_absolute
 from dbctl.migrate.run.url import driver_for, real_url, url_for, variables_for
 from dbctl.migrate.store import VersionStore
 from dbctl.redaction import scrub
@@ -159,7 +159,6 @@ def _open(settings: Settings) -> Checkout:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
         raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    make_path_absolute()
     url = real_url(config.get_main_option("sqlalchemy.url"))
     store = VersionStore(schema=settings.own_schema)
     return Checkout(config, scripts, config_files(settings).bundled, settings, store, url)
@@ -182,7 +181,12 @@ def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
     )
     config.attributes["settings"] = settings
     try:
-        return config, ScriptDirectory.from_config(config)
+        # Relative folders of the ini count from where `alembic` would be started.
+        with in_folder(settings.project):
+            scripts = ScriptDirectory.from_config(config)
+            make_path_absolute()
+            scripts.dir = str(Path(scripts.dir).absolute())
+            return config, scripts
     except CommandError as error:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:

@@ -5,6 +5,10 @@ this checkout, and nothing of it is kept in the repository. `DBCTL_CAMPAIGN_DIR`
 which the environments are kept from one run to the next.
 
     uv run pytest -m campaign -n 0 tests/campaigns
+
+Not here, because plain Alembic does not run them: prefect (its env.py wants the event loop of a
+server), dagster (it wants a connection in `config.attributes`), keystone (its revisions read
+options that only its own command registers).
 """
 
 import hashlib
@@ -13,7 +17,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +26,8 @@ import pytest
 from tests.support.cli import ROOT, Finished, environment
 from tests.support.databases import fetch
 from tests.support.foreign import (
+    NO_SERVER,
     URL_LINE,
-    TcpServer,
     driver_url,
     in_ini,
     ledger_of,
@@ -48,34 +52,29 @@ class PublicProject:
     `scripts`. `prepare` is Python that makes what the first revision expects.
     """
 
+    name: str
     package: str
     ini: str
     driver: str
     scripts: str | None = None
     variables: Callable[[str, Path], Mapping[str, str]] = lambda _url, _home: {}
     prepare: str | None = None
-    target: str = "head"
-    extras: tuple[str, ...] = ()
+    version_table: str = "alembic_version"
 
     def __str__(self) -> str:
-        return self.package
+        return self.name
 
 
 PROJECTS = [
     PublicProject(
+        name="optuna",
         package="optuna",
         ini="optuna/storages/_rdb/alembic.ini",
         scripts="optuna/storages/_rdb/alembic",
         driver="psycopg2",
     ),
     PublicProject(
-        package="keystone",
-        ini="keystone/common/sql/alembic.ini",
-        scripts="keystone/common/sql/migrations",
-        driver="psycopg2",
-        target="heads",
-    ),
-    PublicProject(
+        name="mlflow",
         package="mlflow",
         ini="mlflow/store/db_migrations/alembic.ini",
         scripts="mlflow/store/db_migrations",
@@ -87,15 +86,15 @@ PROJECTS = [
         ),
     ),
     PublicProject(
-        package="prefect",
-        ini="prefect/server/database/alembic.ini",
-        driver="asyncpg",
-        variables=lambda url, home: {
-            "PREFECT_API_DATABASE_CONNECTION_URL": url,
-            "PREFECT_HOME": str(home),
-        },
+        name="mlflow-auth",
+        package="mlflow",
+        ini="mlflow/server/auth/db/migrations/alembic.ini",
+        scripts="mlflow/server/auth/db/migrations",
+        driver="psycopg",
+        version_table="alembic_version_auth",
     ),
     PublicProject(
+        name="arize-phoenix",
         package="arize-phoenix",
         ini="phoenix/db/alembic.ini",
         driver="asyncpg",
@@ -105,6 +104,7 @@ PROJECTS = [
         },
     ),
     PublicProject(
+        name="apache-airflow",
         package="apache-airflow",
         ini="airflow/alembic.ini",
         driver="psycopg2",
@@ -132,7 +132,7 @@ class Installation:
     def run(self, program: str, *arguments: str, url: str, home: Path) -> Finished:
         """Run a program of the environment on the database at `url`."""
         url = driver_url(url, self.project.driver)
-        variables = {"HOME": str(home), **self.project.variables(url, home)}
+        variables = {**NO_SERVER, "HOME": str(home), **self.project.variables(url, home)}
         cwd = (self.site_packages / self.project.ini).parent
         done = subprocess.run(
             [self.root / "bin" / program, *arguments],
@@ -202,7 +202,7 @@ def installation(request: pytest.FixtureRequest, folder: Path, wheel: Path) -> I
     """One of the projects, installed with dbctl in one resolution."""
     project: PublicProject = request.param
     root = folder / project.package
-    requirements = [project.package, *project.extras, "psycopg2-binary", str(wheel)]
+    requirements = [project.package, "psycopg[binary]", "psycopg2-binary", str(wheel)]
     content = hashlib.sha256(wheel.read_bytes()).hexdigest()
     marker = root / "installed.txt"
     if not marker.exists() or marker.read_text() != content:
@@ -226,17 +226,16 @@ def _uv(*arguments: str) -> None:
 
 
 @pytest.fixture
-def homes(tmp_path: Path) -> Iterator[Sequence[Path]]:
+def homes(tmp_path: Path) -> Sequence[Path]:
     """A home folder for each of two runs."""
     made = [tmp_path / "plain", tmp_path / "dbctl"]
     for home in made:
         home.mkdir()
-    yield made
+    return made
 
 
 def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
     installation: Installation,
-    tcp_server: TcpServer,
     tcp_urls: tuple[str, str],
     homes: Sequence[Path],
     record_property: Callable[[str, object], None],
@@ -246,13 +245,11 @@ def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
         installation.prepare(url, home)
     ini = str(installation.ini(plain, homes[0]))
     started = time.monotonic()
-    done = installation.run(
-        "alembic", "-c", ini, "upgrade", project.target, url=plain, home=homes[0]
-    )
+    done = installation.run("alembic", "-c", ini, "upgrade", "head", url=plain, home=homes[0])
     record_property("alembic_seconds", round(time.monotonic() - started, 1))
     assert done.exit_code == 0, done.stderr[-3000:]
     expected = state_of(plain)
-    versions = fetch(plain, "select version_num::text from alembic_version order by 1")
+    versions = fetch(plain, f"select version_num::text from {project.version_table} order by 1")
     assert versions
     record_property("tables", sum(line.startswith("CREATE TABLE") for line in expected))
     check = installation.run("alembic", "-c", ini, "check", url=plain, home=homes[0])
@@ -264,7 +261,7 @@ def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
         )
 
     started = time.monotonic()
-    done = dbctl("migrate", "up", project.target)
+    done = dbctl("migrate", "up")
     record_property("dbctl_seconds", round(time.monotonic() - started, 1))
     assert done.exit_code == 0, (done.stdout[-2000:], done.stderr[-3000:])
     assert done.json["database"] == name_of(ours)
@@ -273,7 +270,7 @@ def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
     assert without_random(state_of(ours)) == without_random(expected)
     status = dbctl("migrate", "status")
     assert (status.exit_code, status.json["state"]) == (0, "current"), status
-    again = dbctl("migrate", "up", project.target)
+    again = dbctl("migrate", "up")
     assert (again.exit_code, again.json["applied"]) == (0, []), again
     if check.exit_code == 0:
         ours_check = dbctl("migrate", "check")

@@ -14,6 +14,7 @@ from tests.support.foreign import (
     driver_url,
     init_project,
     is_untouched,
+    label_of,
     ledger_of,
     name_of,
     template_project,
@@ -59,7 +60,7 @@ def test_up_database_url_wins_over_the_ini_and_keeps_its_driver(
         "migrate", "up", "--json", DATABASE_URL=f"{told}?sslmode=prefer&connect_timeout=10"
     )
     assert (done.exit_code, done.json["after"]) == (0, ["r3"]), done
-    assert done.json["database"] == name_of(told)
+    assert done.json["database"] == label_of(told)
     assert ledger_of(told) == ["r1", "r2", "r3"]
     assert is_untouched(written)
 
@@ -71,7 +72,7 @@ def test_up_the_flag_wins_over_the_environment_and_the_ini(
     url = driver_url(written, Driver.PSYCOPG)
     project = template_project(tmp_path / "shop", Template.GENERIC, url)
     done = project.dbctl("--database-url", told, "migrate", "up", "--json", DATABASE_URL=written)
-    assert (done.exit_code, done.json["database"]) == (0, name_of(told)), done
+    assert (done.exit_code, done.json["database"]) == (0, label_of(told)), done
     assert ledger_of(told) == ["r1", "r2"]
     assert is_untouched(written)
 
@@ -94,7 +95,7 @@ def test_up_database_url_in_a_dotenv_fills_the_placeholder(tmp_path: Path, tcp_u
     project = template_project(tmp_path / "shop", Template.GENERIC, None)
     project.write(".env", f"DATABASE_URL={tcp_url}\n")
     done = project.dbctl("migrate", "up", "--json")
-    assert (done.exit_code, done.json["database"]) == (0, name_of(tcp_url)), done
+    assert (done.exit_code, done.json["database"]) == (0, label_of(tcp_url)), done
 
 
 @pytest.mark.parametrize("how", ["flag", "environment"])
@@ -119,7 +120,7 @@ def test_up_env_py_that_reads_database_url_gets_what_dbctl_was_told(
     else:
         arguments, env = [], {"DATABASE_URL": told}
     done = project.dbctl(*arguments, "migrate", "up", "--json", **env)
-    assert (done.exit_code, done.json["database"]) == (0, name_of(told)), done
+    assert (done.exit_code, done.json["database"]) == (0, label_of(told)), done
     assert ledger_of(told) == ["r1", "r2"]
     assert fetch(written, "select count(*) from alembic_version") == [0]
 
@@ -141,7 +142,7 @@ def test_up_env_py_that_reads_the_main_option_gets_what_dbctl_was_told(
         ("import engine_from_config", "import create_engine"),
     )
     done = project.dbctl("migrate", "up", "--json", DATABASE_URL=told)
-    assert (done.exit_code, done.json["database"]) == (0, name_of(told)), done
+    assert (done.exit_code, done.json["database"]) == (0, label_of(told)), done
     assert is_untouched(written)
 
 
@@ -183,7 +184,7 @@ def test_up_env_py_of_a_database_that_nobody_told_of_is_run_there(
 ) -> None:
     project = hard_coded(tmp_path / "shop", Template.ASYNC, driver_url(tcp_url, Driver.ASYNCPG))
     done = project.dbctl("migrate", "up", "--json")
-    assert (done.exit_code, done.json["database"]) == (0, name_of(tcp_url)), done
+    assert (done.exit_code, done.json["database"]) == (0, label_of(tcp_url)), done
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.support.foreign import (
     TcpServer,
     Template,
     driver_url,
+    label_of,
     ledger_of,
     multidb_project,
     name_of,
@@ -59,7 +60,7 @@ def test_up_and_down_template_project_leave_what_alembic_leaves(
     assert done.exit_code == 0, done
     assert (done.json["before"], done.json["after"]) == ([], ["r2"])
     assert [step["revision"] for step in done.json["applied"]] == ["r1", "r2"]
-    assert done.json["database"] == name_of(tcp_url)
+    assert done.json["database"] == label_of(tcp_url)
     assert state_of(tcp_url) == upgraded
     assert ledger_of(tcp_url) == ["r1", "r2"]
 
@@ -155,7 +156,7 @@ def test_up_multidb_reports_and_records_each_database(
             [step["revision"] for step in part["applied"]],
         )
         for part in done.json["databases"]
-    ] == [(name_of(url), [], ["r2"], ["r1", "r2"]) for url in tcp_urls]
+    ] == [(label_of(url), [], ["r2"], ["r1", "r2"]) for url in tcp_urls]
     assert [state_of(url) for url in tcp_urls] == upgraded
     assert [ledger_of(url) for url in tcp_urls] == [["r1", "r2"]] * 2
     again = multidb.dbctl("migrate", "up", "--json")

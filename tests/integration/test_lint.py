@@ -10,7 +10,7 @@ import pytest
 from dbctl.errors import ConfigurationError, ExitCode, OperationFailed, UsageError
 from dbctl.migrate import plan_views
 from dbctl.migrate.lint import lint, since
-from dbctl.migrate.offline import render
+from dbctl.migrate.offline import render_offline
 from dbctl.migrate.plan_results import Finding, LintReport
 from dbctl.migrate.severity import Severity
 from dbctl.rendering import show
@@ -35,7 +35,7 @@ def report_of(
 ) -> LintReport:
     with checkout_of(project) as checkout:
         steps, heads = since(checkout, revision)
-        rendered = render(checkout, steps, heads)
+        rendered = render_offline(checkout, steps, heads)
         return lint(rendered, project=project.root, fail_on=fail_on, pg_version=pg_version)
 
 
@@ -209,6 +209,21 @@ def test_a_revision_that_cannot_be_rendered_is_told_and_does_not_fail(project: P
     assert (skipped.file, skipped.line) == ("alembic/versions/r2.py", 7)
     assert placed(report) == [(7, "ban-drop-table")]
     assert report.revisions == 3
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ("raise RuntimeError('no')", "env.py failed: RuntimeError: no ({path}:1)"),
+        ("", "env.py does not run the revisions when it is asked for their SQL"),
+    ],
+)
+def test_lint_env_py_that_renders_nothing_skips_every_revision(
+    project: Project, env: str, reason: str
+) -> None:
+    path = project.write_alembic("env.py", env)
+    (skipped,) = report_of(project).skipped
+    assert skipped.reason == reason.format(path=path)
 
 
 def test_only_revisions_after_the_given_one_are_linted(project: Project) -> None:

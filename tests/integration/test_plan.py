@@ -10,17 +10,20 @@ from rich.console import Console
 
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate import plan_views
-from dbctl.migrate.offline import Rendered, render
+from dbctl.migrate.offline import Rendered
 from dbctl.migrate.plan import make_plan
 from dbctl.migrate.plan_results import Kind, Plan, PlannedRevision
 from dbctl.migrate.scripts import steps
 from tests.support.databases import execute, fetch
-from tests.support.planning import checkout_of, plan_of
+from tests.support.planning import checkout_of, plan_of, rendered_by
 from tests.support.project import Project
 from tests.support.schema import dump_of, run_psql, schema_of
 
 OFFLINE_OF_ALEMBIC = """
 from alembic import context
+from sqlalchemy import NullPool, create_engine
+
+url = context.config.get_main_option("sqlalchemy.url")
 
 def run(**options):
     context.configure(target_metadata=None, **options)
@@ -28,14 +31,17 @@ def run(**options):
         context.run_migrations()
 
 if context.is_offline_mode():
-    run(url=context.config.get_main_option("sqlalchemy.url"), literal_binds=False)
+    run(url=url, literal_binds=False)
 else:
-    run(connection=context.config.attributes["connection"])
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        run(connection=connection)
 """
 ONLINE_ONLY = """
 from alembic import context
+from sqlalchemy import NullPool, create_engine
 
-with context.config.attributes["connection"].connect() as connection:
+url = context.config.get_main_option("sqlalchemy.url")
+with create_engine(url, poolclass=NullPool).connect() as connection:
     context.configure(connection=connection, url="sqlite://")
     with context.begin_transaction():
         context.run_migrations()
@@ -114,9 +120,8 @@ def test_the_sql_of_a_plan_makes_what_up_makes(project: Project, clone: str) -> 
 
     assert project.run("migrate", "up").exit_code == 0
     assert fetch(clone, "select name::text from team order by id")[0] == "a\t%b:c"
-    execute(project.url, "drop schema if exists dbctl cascade")
     assert schema_of(clone) == schema_of(project.url)
-    assert dump_of(clone) == dump_of(project.url)
+    assert dump_of(clone, exclude_schema="dbctl") == dump_of(project.url, exclude_schema="dbctl")
 
 
 def test_the_sql_of_a_plan_goes_back_as_down_does(project: Project, clone: str) -> None:
@@ -133,8 +138,7 @@ def test_the_sql_of_a_plan_goes_back_as_down_does(project: Project, clone: str) 
     assert (plan.before, plan.after) == (("r3",), ("r1",))
     assert run_psql(clone, plan.sql).returncode == 0
     assert project.run("migrate", "down", "r1", "--yes").exit_code == 0
-    execute(project.url, "drop schema if exists dbctl cascade")
-    assert dump_of(clone) == dump_of(project.url)
+    assert dump_of(clone, exclude_schema="dbctl") == dump_of(project.url, exclude_schema="dbctl")
 
 
 def test_planning_writes_nothing(project: Project) -> None:
@@ -155,17 +159,21 @@ def test_a_plan_can_be_applied_to_a_database_that_was_at_base_before(project: Pr
 
 def test_a_plan_with_nothing_to_do_says_so(project: Project) -> None:
     project.run("migrate", "up")
-    plan = plan_of(project, preamble="select 1")
+    execute(project.url, "drop schema dbctl cascade")
+    plan = plan_of(project)
     assert (plan.revisions, plan.preamble) == ((), "")
     assert re.fullmatch(r"-- \S+ is at r2: nothing to do\n", plan.sql)
     assert run_psql(project.url, plan.sql).returncode == 0
 
 
 def test_what_dbctl_runs_first_comes_first(project: Project, clone: str) -> None:
-    plan = plan_of(project, preamble="create table ledger (id int); -- done\n")
+    plan = plan_of(project)
     assert run_psql(clone, plan.sql).returncode == 0
-    assert plan.sql.index("create table ledger") < plan.sql.index("create table team")
-    assert plan.hash == plan_of(project).hash
+    assert fetch(clone, "select to_regclass('dbctl.dbctl_ledger') is not null") == [True]
+    assert plan.sql.index("dbctl_ledger") < plan.sql.index("create table team")
+    execute(project.url, plan.preamble)
+    again = plan_of(project)
+    assert (again.preamble, again.hash) == ("", plan.hash)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +280,7 @@ def test_locks_are_told_for_tables_that_were_there_already(project: Project) -> 
 
 def test_the_hash_is_of_what_would_run_and_from_where(project: Project) -> None:
     first = plan_of(project)
-    assert re.fullmatch("[0-9a-f]{64}", first.hash)
+    assert re.fullmatch("[0-9a-f]{64}", str(first.hash))
     assert plan_of(project, times=3).hash == first.hash
     assert plan_of(project, "r1").hash != first.hash
 
@@ -299,11 +307,25 @@ def test_the_hash_is_of_what_would_run_and_from_where(project: Project) -> None:
 
 def test_the_beginning_of_a_hash_is_enough_from_eight_digits_on(project: Project) -> None:
     plan = plan_of(project)
+    assert plan.hash is not None
     assert plan.matches(plan.hash)
     assert plan.matches(f" {plan.hash[:8].upper()} ")
     assert not plan.matches(plan.hash[:7])
     assert not plan.matches(f"{plan.hash}0")
     assert not plan.matches(plan.hash[1:9])
+
+
+def test_plan_statement_the_server_refuses_has_no_hash(project: Project) -> None:
+    project.add_revision(
+        "r3", 'op.execute("create index concurrently i on team (name)")', after=["r2"]
+    )
+    plan = plan_of(project)
+    assert plan.hash is None
+    assert not any(map(plan.matches, ("", "None", "0" * 8, "0" * 64)))
+    refused = {each.sql: each.refused for each in revision(plan, "r3").statements if each.refused}
+    assert list(refused) == ["create index concurrently i on team (name)"]
+    assert "autocommit_block" in str(*refused.values())
+    assert plan_of(project, "r2").hash is not None
 
 
 @pytest.fixture
@@ -344,12 +366,12 @@ def test_branches_and_merges_are_kept_as_up_keeps_them(
 
 
 def test_the_hash_is_of_the_start_and_of_no_bookkeeping(branched: Project) -> None:
-    def hash_of(rendered: list[Rendered], *before: str) -> str:
+    def hash_of(rendered: list[Rendered], *before: str) -> str | None:
         plan = make_plan(rendered, database="", direction="up", before=before, after=())
         return plan.hash
 
     with checkout_of(branched) as checkout:
-        rendered = render(checkout, steps(checkout, "up", "heads", ()), ())
+        rendered = rendered_by(branched, checkout, steps(checkout, "up", "heads", ()))
     # Alembic words that of a merge in the order of a set, which differs from run to run.
     without = [
         replace(
@@ -370,12 +392,16 @@ def test_any_env_py_renders(project: Project, clone: str, env: str) -> None:
     assert run_psql(clone, plan.sql).returncode == 0
 
 
-def test_an_env_py_that_fails_marks_every_revision(project: Project) -> None:
+def test_plan_env_py_that_fails_is_refused(project: Project) -> None:
     path = project.write_alembic("env.py", "raise RuntimeError('no')")
-    reasons = [each.reason for each in plan_of(project).revisions]
-    assert reasons == [f"env.py failed: RuntimeError: no ({path}:1)"] * 2
+    said = re.escape(f"env.py failed: RuntimeError: no ({path}:1)")
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        plan_of(project)
+    assert raised.value.code is ErrorCode.MIGRATION_SCRIPTS
     project.write_alembic("env.py", "")
-    assert all(not each.rendered for each in plan_of(project).revisions)
+    with pytest.raises(ConfigurationError, match="has given Alembic no connection") as raised:
+        plan_of(project)
+    assert raised.value.code is ErrorCode.MIGRATION_SCRIPTS
 
 
 def test_models_that_cannot_be_imported_are_told_as_up_tells_them(project: Project) -> None:
@@ -388,10 +414,9 @@ def test_models_that_cannot_be_imported_are_told_as_up_tells_them(project: Proje
 def test_what_was_planned_can_be_run_by_the_same_checkout(project: Project) -> None:
     with checkout_of(project) as checkout:
         todo = steps(checkout, "up", "head", ())
-        sql = [each.statements for each in render(checkout, todo, ())]
-        assert [each.statements for each in render(checkout, todo, ())] == sql
+        sql = [each.statements for each in rendered_by(project, checkout, todo)]
+        assert [each.statements for each in rendered_by(project, checkout, todo)] == sql
         assert checkout.config.output_buffer is None
-        assert checkout.config.attributes["connection"] is None
         assert [step.migration_fn for step in todo] == [
             step.revision.module.upgrade for step in todo
         ]

@@ -29,7 +29,7 @@ PASSWORD = "h0rse@staple"
 NO_SERVER = {"DB_PG_BINDIR": "/nonexistent/a-foreign-project-names-its-database"}
 OWN_SCHEMA = "dbctl"
 LEDGER = f"select revision from {OWN_SCHEMA}.dbctl_ledger order by id"
-URL_LINE = re.compile(r"^sqlalchemy\.url = .*$", re.MULTILINE)
+URL_LINE = re.compile(r"^sqlalchemy\.url =.*$", re.MULTILINE)
 METADATA_LINE = "target_metadata = None"
 
 
@@ -172,6 +172,12 @@ def name_of(url: str) -> str:
     name = make_url(url).database
     assert name is not None
     return name
+
+
+def label_of(url: str) -> str:
+    """Return what dbctl calls the database of `url` for people."""
+    parts = make_url(url)
+    return f"{parts.host}:{parts.port}/{parts.database}"
 
 
 @dataclass(frozen=True)

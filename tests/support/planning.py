@@ -2,11 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+from alembic.runtime.migration import RevisionStep
 
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.migrate.offline import Rendered, Sought, render
 from dbctl.migrate.plan import read_plan
 from dbctl.migrate.plan_results import Plan
 from dbctl.migrate.results import Direction
@@ -50,3 +53,19 @@ def plan_of(
 
     with checkout_of(project) as checkout:
         return asyncio.run(work(checkout))
+
+
+def rendered_by(
+    project: Project, checkout: Checkout, steps: Sequence[RevisionStep]
+) -> list[Rendered]:
+    """Return what each of `steps` from base would run on the project's database."""
+
+    async def work() -> list[list[Rendered]]:
+        manager = DatabaseSessionManager(dsn.parse(project.url, environ={}))
+        try:
+            return await render(checkout, manager, [Sought(steps, ())])
+        finally:
+            await manager.close()
+
+    (rendered,) = asyncio.run(work())
+    return rendered

@@ -27,8 +27,13 @@ team = Table(
 # The tests that run on each kind of project ask for it: the fixture `driver` is None without.
 every_driver = pytest.mark.parametrize(
     "driver",
-    [None, Driver.ASYNCPG, Driver.PSYCOPG, Driver.PSYCOPG2],
-    ids=lambda driver: driver or "shipped",
+    [
+        pytest.param(None, id="shipped"),
+        *(
+            pytest.param(driver, id=driver.value, marks=pytest.mark.drivers)
+            for driver in (Driver.ASYNCPG, Driver.PSYCOPG, Driver.PSYCOPG2)
+        ),
+    ],
     indirect=True,
 )
 

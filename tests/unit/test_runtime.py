@@ -244,7 +244,7 @@ def test_a_second_signal_reaches_code_that_blocks_the_loop() -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.5)
+            process.wait(timeout=1)  # more than what the loop is given to hear it
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline().startswith("interrupted by SIGTERM")
         assert process.wait(timeout=10) == ExitCode.SIGTERM

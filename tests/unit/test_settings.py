@@ -120,7 +120,7 @@ def test_every_fault_has_a_line_with_its_setting_its_source_and_its_value(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DB_POOL_SIZE", "many")
-    monkeypatch.setenv("ENVIRONMENT", "prod")
+    monkeypatch.setenv("ENVIRONMENT", "produktion")
     (project / ".env").write_text("DB_CONNECT_TIMEOUT=-1\n")
     pyproject(project, "models = 'app models'")
     assert fault(project).message.splitlines() == [
@@ -128,7 +128,7 @@ def test_every_fault_has_a_line_with_its_setting_its_source_and_its_value(
         "several with commas between",
         "DB_CONNECT_TIMEOUT from .env: '-1' should be greater than 0",
         "DB_POOL_SIZE from environment: 'many' should be a valid integer",
-        "ENVIRONMENT from environment: 'prod' should be 'development', 'test', 'staging' or "
+        "ENVIRONMENT from environment: 'produktion' should be 'development', 'test', 'staging' or "
         "'production'",
     ]
 

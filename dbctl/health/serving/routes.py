@@ -15,7 +15,8 @@ PATHS = ("/health", "/health/live", "/health/ready")
 NOT_STORED = {"Cache-Control": "no-store"}
 
 type Endpoint = Callable[..., Awaitable[Response]]
-type AuthorizationHeader = Annotated[str | None, Header()]
+# No `type` statement: FastAPI looks into one only from some version after 0.115 on.
+AuthorizationHeader = Annotated[str | None, Header()]
 
 
 def health_routes(

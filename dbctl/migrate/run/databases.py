@@ -26,7 +26,7 @@ class Database:
     """One database: what env.py says of it, dbctl's own way to it, and its version and ledger.
 
     `origin` is what its address was taken from, `metadata` that of its models. `pooled` says
-    whether env.py reaches it through a pooler; until `refuse_pooler` has found out, it may.
+    whether a pooler stands before it; outside of `databases_to_change` it may.
     `shares` says that it is one of several versions in one database.
     """
 
@@ -98,25 +98,41 @@ async def deployers(
         yield [locks[each.manager] for each in found]
 
 
-async def refuse_pooler(found: tuple[Database, ...], terms: Terms) -> tuple[Database, ...]:
-    """Return the databases with what is known of a pooler before them.
+@asynccontextmanager
+async def databases_to_change(
+    checkout: Checkout,
+    manager: DatabaseSessionManager,
+    terms: Terms,
+    report: Callable[[Event], None],
+) -> AsyncIterator[tuple[Database, ...]]:
+    """Yield the databases that env.py configures, with what is known of a pooler before them.
 
-    Raises RefusedError, code `pooled_endpoint`, where one stands before dbctl's connection or
-    env.py's, or where that cannot be found out, unless the terms allow it. Each transaction may get
-    another server session there: what belongs to a session, as the watch over a killed client does,
-    would reach somebody else's.
+    Raises what `learn` raises, and RefusedError, code `pooled_endpoint`, where a pooler stands
+    before dbctl's connection or env.py's, or where that cannot be found out, unless the terms allow
+    it. Each transaction may get another server session there: what belongs to a session, as the
+    watch over a killed client does, would reach somebody else's.
     """
-    known = []
-    for each in found:
-        async with each.manager.connect():  # so that it is known
-            pass
-        server = each.manager.server
-        ours = None if server is None else server.pooled
-        theirs = await is_pooled(each.record, each.manager)
-        if not terms.allow_pooler and (ours is not False or theirs is not False):
-            raise _pooled(each, ours, theirs)
-        known.append(replace(each, pooled=ours is not False or theirs is not False))
-    return tuple(known)
+    known = checkout.learned is not None or checkout.has_shipped_env
+    if terms.allow_pooler and not known and await _is_pooled(manager) is not False:
+        # One at a time: many would each hold a connection of the pool, and wait for another.
+        async with deployer(manager, terms, report) as lock:
+            await learn(checkout, manager, lock=lock)
+    async with databases(checkout, manager) as found:
+        yield tuple([await _refuse_pooler(each, terms) for each in found])
+
+
+async def _refuse_pooler(database: Database, terms: Terms) -> Database:
+    ours = await _is_pooled(database.manager)
+    theirs = await is_pooled(database.record, database.manager)
+    if not terms.allow_pooler and (ours is not False or theirs is not False):
+        raise _pooled(database, ours, theirs)
+    return replace(database, pooled=ours is not False or theirs is not False)
+
+
+async def _is_pooled(manager: DatabaseSessionManager) -> bool | None:
+    async with manager.connect():  # so that it is known
+        pass
+    return None if manager.server is None else manager.server.pooled
 
 
 def _pooled(database: Database, ours: bool | None, theirs: bool | None) -> RefusedError:

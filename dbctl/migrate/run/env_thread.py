@@ -65,7 +65,7 @@ async def run_env(
                 _one_at_a_time,
                 _logging_untouched(),
                 _variables_set(variables or {}),
-                _aside() if aside else _in_folder(checkout.folder),
+                _aside() if aside else in_folder(checkout.folder),
                 thread_listeners(listeners or {}),
                 environment,
             ):
@@ -145,7 +145,7 @@ def _variables_set(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _in_folder(folder: Path) -> Iterator[None]:
+def in_folder(folder: Path) -> Iterator[None]:
     """Stand where `alembic` would be started, should dbctl be run from below it.
 
     Relative paths in the ini, in env.py and on sys.path count from there.

@@ -97,7 +97,9 @@ class GuardedEnvironment(Environment):
     def _execution_for(self, record: EnvRecord, connection: Connection) -> Execution:
         alike = [each for each in self._executions if each.database.record.is_alike(record)]
         for execution in alike:
-            if Proof(execution.database.manager, self._loop).reaches_ours(connection):
+            lock = execution.lock if execution.database.pooled else None
+            proof = Proof(execution.database.manager, self._loop, lock=lock)
+            if proof.reaches_ours(connection):
                 return execution
         first = self._executions[0].database
         if any(each.database.record.database == record.database for each in self._executions):
@@ -131,6 +133,7 @@ class Execution:
     `began` is when the last attempt of a revision did, by the performance counter.
     `done` holds what was committed, `current` the revision that runs, `promised` the version that
     the last COMMIT left. `atomic` is False where env.py's connection commits each statement.
+    `is_outdated` says that the database has moved on between the job and the work.
     """
 
     def __init__(
@@ -169,11 +172,17 @@ class Execution:
         self._spans = False  # env.py's own transaction is round the run
         self._commits_first = False
         self._has_ledger = False
+        self.is_outdated = False
 
     @property
     def is_over(self) -> bool:
         """Whether every step was taken and committed."""
         return len(self.done) == len(self._job.steps)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a revision was begun."""
+        return bool(self.done) or self.current is not None
 
     @property
     def has_committed_a_part(self) -> bool:
@@ -232,6 +241,7 @@ class Execution:
         committed with it, or lost with it.
         """
         if set(heads) != self._committed:
+            self.is_outdated = True
             raise OperationFailed(
                 f"Alembic finds {self.database.label} at {named(heads)}, where dbctl finds it at "
                 f"{named(self._committed)}",
@@ -396,7 +406,7 @@ async def perform(checkout: Checkout, executions: Sequence[Execution], terms: Te
         return at_fault(executions)
 
     def report_pause(state: RetryCallState) -> None:
-        at_work().report_pause(state.upcoming_sleep)
+        at_work().report_pause(state.next_action.sleep if state.next_action else 0.0)
 
     while True:
         async for attempt in AsyncRetrying(

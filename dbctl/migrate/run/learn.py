@@ -27,6 +27,7 @@ from dbctl.settings import Settings
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
+    from dbctl.migrate.lock import DeployerLock
 
 # Seconds that env.py may take at least: it imports the whole application.
 _IMPORT_SECONDS = 60.0
@@ -234,10 +235,16 @@ def _hint(error: BaseException, guard: ReadOnlyGuard) -> str:
     return "`alembic current` runs it as well; `-v` shows the cause."
 
 
-async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = None) -> Learned:
+async def learn(
+    checkout: Checkout,
+    manager: DatabaseSessionManager | None = None,
+    *,
+    lock: DeployerLock | None = None,
+) -> Learned:
     """Return what env.py says, asked once; proven to be about `manager`'s database where given.
 
-    Raises what `run_read_only` raises.
+    The proof is had on the connection that holds `lock`, else on one more. Raises what
+    `run_read_only` raises.
     """
     if checkout.learned is not None:
         return checkout.learned
@@ -247,7 +254,7 @@ async def learn(checkout: Checkout, manager: DatabaseSessionManager | None = Non
     if manager is not None:
         async with manager.connect():  # wakes a compute that sleeps, before env.py has to
             pass
-        proof = Proof(manager, asyncio.get_running_loop())
+        proof = Proof(manager, asyncio.get_running_loop(), lock=lock)
     if manager is not None and checkout.has_shipped_env:
         checkout.learned = _shipped(checkout, manager)
         return checkout.learned
@@ -270,6 +277,7 @@ def _shipped(checkout: Checkout, manager: DatabaseSessionManager) -> Learned:
         version_table=checkout.store.version_table,
         version_schema=None,
         found=False,
+        direct=False,
     )
     return Learned((record,), (True,), ((),))
 

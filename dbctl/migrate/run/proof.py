@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sqlalchemy import Connection, text
@@ -13,10 +16,14 @@ from dbctl.db.connect import Connector
 from dbctl.db.dsn import Dsn
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError
+from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.run.record import EnvRecord
 
-# Seconds that the side connection has to answer.
-_PATIENCE = 30.0
+# Seconds that our connection has to answer.
+_PATIENCE = 60.0
+# Seconds, at the most, of the first turn behind a pooler, and of the longest.
+_FIRST_TURN = 2.0
+_LONGEST_TURN = 16.0
 _TRY = text("select pg_catalog.pg_try_advisory_xact_lock(:key)")
 
 
@@ -24,18 +31,59 @@ class Proof:
     """Take a lock on env.py's connection and find it taken on one of dbctl's own.
 
     An advisory lock belongs to one database of one server. Its key is drawn at random, so that
-    nobody else has it. Called in env.py's thread while `loop` runs in another one.
+    nobody else has it. Behind a pooler, a run that holds the deployer lock asks on the connection
+    of that: with a third one, two would not be enough for a pool. Called in env.py's thread while
+    `loop` runs in another one.
     """
 
-    def __init__(self, manager: DatabaseSessionManager, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        manager: DatabaseSessionManager,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        lock: DeployerLock | None,
+    ) -> None:
         self._manager = manager
         self._loop = loop
+        self._lock = lock
 
     def reaches_ours(self, connection: Connection) -> bool:
         """Return whether `connection` reaches the database of the manager.
 
         Leaves the connection as it was. Raises ConnectionFailed where ours does not answer.
         """
+        deadline = time.monotonic() + _PATIENCE
+        for seconds in self._turns(connection):
+            left = deadline - time.monotonic()
+            reached = self._ask(connection, min(seconds, left))
+            if reached is not None:
+                return reached
+            if seconds >= left:
+                break
+        raise ConnectionFailed(
+            f"{self._manager.label}: it accepts connections but does not answer "
+            f"(waited {_PATIENCE:.0f} s)",
+            hint="Look at the server's load and log; a pooler must have room for two server "
+            "connections.",
+        )
+
+    def _turns(self, connection: Connection) -> Iterator[float]:
+        """Yield the seconds after which the lock is let go, so that another one gets its turn.
+
+        Behind a pooler each of those who look for proof at once may hold a server connection while
+        it waits for a second one, of which none is left.
+        """
+        server = self._manager.server
+        direct = server is not None and not server.pooled
+        if direct or self._lock is not None or connection.in_transaction():
+            yield _PATIENCE
+        longest = _FIRST_TURN
+        while True:
+            yield random.uniform(longest / 2, longest)  # noqa: S311 - it is no secret
+            longest = min(longest * 2, _LONGEST_TURN)
+
+    def _ask(self, connection: Connection, seconds: float) -> bool | None:
+        """Return whether the lock is found taken; None where that is not known in time."""
         key = secrets.randbits(62)
         # Begun by hand where SQLAlchemy begins none: the lock would be gone at once, and one of a
         # session would stay behind a pooler.
@@ -47,24 +95,19 @@ class Proof:
                 drivers.execute(connection, "begin")
             try:
                 drivers.query(connection, f"select pg_catalog.pg_advisory_xact_lock({key})")
-                return self._find_taken(key)
+                asked = asyncio.run_coroutine_threadsafe(self._is_taken(key), self._loop)
+                try:
+                    return asked.result(seconds)
+                except TimeoutError:
+                    asked.cancel()
+                    return None
             finally:
                 if by_hand:
                     drivers.execute(connection, "rollback")
 
-    def _find_taken(self, key: int) -> bool:
-        asked = asyncio.run_coroutine_threadsafe(self._is_taken(key), self._loop)
-        try:
-            return asked.result(_PATIENCE)
-        except TimeoutError:
-            asked.cancel()
-            raise ConnectionFailed(
-                f"{self._manager.label}: it accepts connections but does not answer "
-                f"(waited {_PATIENCE:.0f} s)",
-                hint="Look at the server's load and log.",
-            ) from None
-
     async def _is_taken(self, key: int) -> bool:
+        if self._lock is not None:
+            return not await self._lock.can_take(key)
         async with self._manager.connect() as connection:
             return not await connection.scalar(_TRY, {"key": key})
 
@@ -84,6 +127,8 @@ async def is_pooled(record: EnvRecord, manager: DatabaseSessionManager) -> bool 
 
     None where that cannot be found out: the address of its engine cannot be reached by dbctl.
     """
+    if record.direct:
+        return False
     try:
         theirs = dsn.parse(record.url, source="env.py's engine", environ={})
     except DbctlError:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from dbctl import redaction
 from dbctl.db import drivers
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import VERSION_TABLE
 
 _PLACE = (
-    "select pg_catalog.current_database()::pg_catalog.text,"
+    "select pg_catalog.pg_backend_pid(), pg_catalog.current_database()::pg_catalog.text,"
     " pg_catalog.current_schema()::pg_catalog.text,"
     " (select n.nspname::pg_catalog.text from pg_catalog.pg_class c"
     " join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace"
@@ -25,7 +26,8 @@ class EnvRecord:
 
     `url` is that of its engine and may hold a password; `label` names the same place for people.
     `version_schema` is the schema that the version table is in or, where it is not `found`, will be
-    created in, unless env.py makes another one first.
+    created in, unless env.py makes another one first. `direct` is True where no pooler stands
+    between; False says nothing.
     """
 
     url: str
@@ -35,6 +37,7 @@ class EnvRecord:
     version_table: str
     version_schema: str | None
     found: bool
+    direct: bool
 
     def is_alike(self, other: EnvRecord) -> bool:
         """Return whether `other` may be the same place in another run of env.py.
@@ -66,26 +69,29 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
     with drivers.aside(connection):
         place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
-    database, current, found = place
+    pid, database, current, found = place
     if schema is None:
         schema = found or current
     url = connection.engine.url
+    redaction.remember(url.password)
     return EnvRecord(
         url=url.render_as_string(hide_password=False),
-        label=f"{_servers(url)}/{database}",
+        label=f"{_servers(connection)}/{database}",
         driver=drivers.driver_name(connection),
         database=database,
         version_table=table,
         version_schema=None if schema is None else str(schema),
         found=found is not None,
+        direct=drivers.login_pid(connection) == pid,
     )
 
 
-def _servers(url: object) -> str:
-    host, port = getattr(url, "host", None), getattr(url, "port", None)
-    query = getattr(url, "query", {})
-    host = host or query.get("host") or "localhost"
+def _servers(connection: Connection) -> str:
+    """Return what the URL says, or the driver where that leaves it to it or to a `creator`."""
+    url = connection.engine.url
+    host = url.host or url.query.get("host")
+    if host is None:
+        return drivers.address(connection) or "localhost:5432"
     if not isinstance(host, str):
-        host = ",".join(host)
-    port = port or query.get("port") or 5432
-    return f"{host}:{port}"
+        return ",".join(host)
+    return f"{host}:{url.port or url.query.get('port') or 5432}"

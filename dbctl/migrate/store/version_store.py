@@ -169,7 +169,8 @@ class VersionStore:
             for entry in entries
         ]
         try:
-            connection.execute(self._insert, rows, execution_options=own_tables.OPTIONS)
+            for row in rows:
+                connection.execute(self._insert, row, execution_options=own_tables.OPTIONS)
         except DBAPIError as error:
             raise self._not_written(own_tables.failure(error)) from error
         except DRIVER_ERRORS as error:  # a lost connection, as the driver itself puts it
