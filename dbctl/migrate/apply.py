@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
-from dbctl.errors import DbctlError
+from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes, Unversioned
 from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
@@ -81,9 +81,24 @@ async def migrate(
                 ]
                 for execution in executions:
                     await _look_around(checkout, execution, report)
+                await _make_shared_ledger(executions)
                 failure = await _perform(checkout, executions, terms, report)
                 if not await _are_outdated(executions):
                     return _together([await read_outcome(each, failure) for each in executions])
+
+
+async def _make_shared_ledger(executions: Sequence[Execution]) -> None:
+    """Make the ledger of a database with several versions before any of them is migrated.
+
+    env.py may have a transaction open for each at once: what one of them makes there the others
+    would wait for. Where this role may not, that of env.py is left to do it.
+    """
+    for each in executions:
+        sharing = [one for one in executions if one.database.manager is each.database.manager]
+        if len(sharing) > 1 and sharing[0] is each:
+            with suppress(OperationFailed):
+                async with each.database.manager.connect() as connection:
+                    await connection.run_sync(each.database.store.ensure)
 
 
 async def _are_outdated(executions: Sequence[Execution]) -> bool:

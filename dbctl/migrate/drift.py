@@ -19,7 +19,7 @@ from dbctl.migrate.project_models import ProjectModels, models_of
 from dbctl.migrate.results import Difference, Drift, MigrationStatus, State
 from dbctl.migrate.run.databases import Database, databases
 from dbctl.migrate.run.learn import ReadOnlyEnvironment, run_read_only
-from dbctl.migrate.run.record import EnvRecord
+from dbctl.migrate.run.record import EnvRecord, Matching
 from dbctl.migrate.scripts import Checkout, refuse_no_revisions
 from dbctl.migrate.status import look
 
@@ -99,17 +99,13 @@ async def _autogenerate(
 ) -> dict[EnvRecord, list[Any]]:
     """Return what `alembic check` compares, which it refuses to do unless it is at the head."""
     found: dict[EnvRecord, list[Any]] = {}
+    matching = Matching((each[0].record, each) for each in compared)
 
     def compare(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
-        assert environment.record is not None  # noqa: S101 - it was configured
-        alike = (
-            (database, models)
-            for database, models in compared
-            if database.record.is_alike(environment.record) and database.record not in found
-        )
-        database, models = next(alike, (None, None))
-        if database is None or models is None:
+        meant = matching.find(environment.record)
+        if meant is None or meant[0].record in found:
             return ()
+        database, models = meant
         operations = found[database.record] = []
         context.opts["target_metadata"] = models.target
         script = produce_migrations(context, context.opts["target_metadata"])

@@ -23,7 +23,7 @@ from dbctl.errors import DbctlError
 from dbctl.migrate.plan_results import Kind
 from dbctl.migrate.run.env_thread import run_env
 from dbctl.migrate.run.learn import ReadOnlyEnvironment, run_read_only
-from dbctl.migrate.run.record import EnvRecord
+from dbctl.migrate.run.record import EnvRecord, Matching
 from dbctl.migrate.scripts import Checkout
 from dbctl.redaction import scrub
 
@@ -159,6 +159,7 @@ class _Environment(ReadOnlyEnvironment):
             destination_rev=longest.steps[-1].revision.revision,
         )
         self._sought = sought
+        self._matching = Matching((each.record, each) for each in sought if each.record)
         self._offline = offline
         self._now = sought[0]
         self._rendered: dict[int, list[Rendered]] = {}
@@ -201,10 +202,7 @@ class _Environment(ReadOnlyEnvironment):
         context.connection = context.impl.connection = _Connection(self)  # type: ignore[assignment]
 
     def _sought_for(self, record: EnvRecord | None) -> Sought:
-        for each in self._sought:
-            if record is not None and each.record is not None and each.record.is_alike(record):
-                return each
-        return self._sought[0]
+        return self._matching.find(record) or self._sought[0]
 
     def is_offline_mode(self) -> bool:
         """Return whether env.py is asked for SQL.

@@ -7,7 +7,6 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixe
 
 from dbctl import interruption
 from dbctl.db import drivers
-from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import statement_failed
 from dbctl.db.metadata import located
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, Interrupted, OperationFailed
@@ -56,17 +55,17 @@ async def read_outcome(execution: Execution, failure: DbctlError | None) -> Migr
     if unfinished and unfinished.revision in {step.revision for step in applied}:
         unfinished = None
     if isinstance(failure, Interrupted):
-        failure = _interrupted(manager, execution, unfinished, after)
+        failure = _interrupted(execution, unfinished, after)
     if failure is None and after is not None and set(after) != execution.promised:
         failure = OperationFailed(
-            f"every revision ran, but {manager.label} is at {named(after)} instead of "
+            f"every revision ran, but {execution.database.label} is at {named(after)} instead of "
             f"{named(execution.promised)}: env.py undid the work, or did it elsewhere",
             hint="env.py must leave the transactions to context.begin_transaction().",
             code=ErrorCode.MIGRATION_FAILED,
         )
     return Migrated(
         direction=execution.direction,
-        database=manager.label,
+        database=execution.database.label,
         before=execution.before,
         after=after,
         applied=applied,
@@ -109,7 +108,6 @@ async def _settled(connection: AsyncConnection, pid: int | None) -> None:
 
 
 def _interrupted(
-    manager: DatabaseSessionManager,
     execution: Execution,
     unfinished: Applied | None,
     after: tuple[str, ...] | None,
@@ -117,7 +115,7 @@ def _interrupted(
     """Say what an interruption has left."""
     number = interruption.current().signal
     assert number is not None  # noqa: S101 - that is why it ended
-    place = f"{manager.label} is at {named(after)}" if after is not None else None
+    place = f"{execution.database.label} is at {named(after)}" if after is not None else None
     if unfinished is None:
         outcome = place or "the database cannot be asked where it is"
     elif place is None:

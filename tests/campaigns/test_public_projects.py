@@ -43,6 +43,12 @@ _UV = os.environ.get("UV", "uv")
 SCRIPT_LOCATION = re.compile(r"^script_location = .*$", re.MULTILINE)
 
 
+COMPARED_BY_ALEMBIC = {
+    *("add_table", "remove_table", "add_column", "remove_column", "add_fk", "remove_fk"),
+    *("modify_type", "modify_nullable", "modify_default", "modify_comment"),
+}
+
+
 @dataclass(frozen=True)
 class PublicProject:
     """A published application, and how its users reach its database.
@@ -273,8 +279,9 @@ def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
     again = dbctl("migrate", "up")
     assert (again.exit_code, again.json["applied"]) == (0, []), again
     if check.exit_code == 0:
-        ours_check = dbctl("migrate", "check")
-        assert ours_check.exit_code == 0, ours_check
+        # dbctl compares more than Alembic: what is beyond that may differ, and does in airflow.
+        found = dbctl("migrate", "check").json["differences"]
+        assert [each for each in found if each["kind"] in COMPARED_BY_ALEMBIC] == []
 
 
 def without_random(lines: Sequence[str]) -> list[str]:

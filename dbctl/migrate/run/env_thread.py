@@ -71,6 +71,9 @@ async def run_env(
             ):
                 try:
                     checkout.scripts.run_env()
+                except SystemExit as end:
+                    if end.code not in {None, 0}:  # else it is as good as any other end
+                        raise
                 finally:
                     if at_end is not None:
                         at_end()

@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from dbctl.db import drivers
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import sqlstate
+from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
 from dbctl.migrate.events import Event, Finished, InvalidIndexes, Retrying, Started
 from dbctl.migrate.guards import Terms
@@ -30,7 +31,7 @@ from dbctl.migrate.run.databases import Database
 from dbctl.migrate.run.env_thread import run_env
 from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.run.proof import Proof, another_database
-from dbctl.migrate.run.record import EnvRecord, record_of
+from dbctl.migrate.run.record import EnvRecord, Matching, record_of
 from dbctl.migrate.run.session import RevisionSession, several_statements
 from dbctl.migrate.scripts import Checkout, describe, named
 from dbctl.migrate.store import Entry
@@ -70,6 +71,7 @@ class GuardedEnvironment(Environment):
         self._work = work
         self._loop = loop
         self._of: dict[int, Execution] = {}
+        self._matching = Matching((each.database.record, each) for each in executions)
 
     def configure(self, connection: Connection | None = None, *rest: Any, **options: Any) -> None:
         """Configure Alembic as env.py says, with a transaction per revision.
@@ -95,11 +97,18 @@ class GuardedEnvironment(Environment):
             execution.session.finish()
 
     def _execution_for(self, record: EnvRecord, connection: Connection) -> Execution:
+<<<<<<< HEAD
         alike = [each for each in self._executions if each.database.record.is_alike(record)]
         for execution in alike:
             can_take = execution.lock.can_take if execution.database.pooled else None
             proof = Proof(execution.database.manager, self._loop, can_take=can_take)
+=======
+        for execution in self._matching.candidates(record):
+            lock = execution.lock if execution.database.pooled else None
+            proof = Proof(execution.database.manager, self._loop, lock=lock)
+>>>>>>> attack
             if proof.reaches_ours(connection):
+                self._matching.claim(execution)
                 return execution
         first = self._executions[0].database
         if any(each.database.record.database == record.database for each in self._executions):
@@ -159,6 +168,7 @@ class Execution:
         self.atomic = True
         self.lock = lock
         self.error: BaseException | None = None
+        self._left_a_part = False
         self._checkout = checkout
         self._job = job
         self._terms = terms
@@ -189,6 +199,8 @@ class Execution:
         """Whether the revision that runs has committed something of its own."""
         if not self.atomic:
             return True
+        if self.error is not None:  # env.py may have gone on to another version since
+            return self._left_a_part
         if self._commits_within is not None:  # what follows is the COMMIT of the revision itself
             return self._commits_within > 0
         return self.session.commits > self._commits
@@ -205,7 +217,14 @@ class Execution:
         """
         if self.session.connection is connection:  # env.py configures it a second time
             return
+        alone = not any(
+            each.session.is_open and each.database.manager is self.database.manager
+            for each in (self, *others)
+        )
+        failure: BaseException | None = None
         for other in others:
+            if other.session.connection is connection:
+                failure = other.session.failure
             other.session.let_go(connection, self.session)
         self.database = replace(
             self.database, record=record, store=self._checkout.store_for(record)
@@ -215,20 +234,18 @@ class Execution:
             connection.commit()
         self._spans = connection.in_transaction()
         self.session.attach(connection)
+        if self._spans:  # what failed before is in the same transaction
+            self.session.failure = failure
         if not self.database.pooled:
             if not self._spans:
                 self.session.prepare(self._terms.application_name)
-            self._work_lock.take(functools.partial(self.session.take_work, transaction=self._spans))
+            take = functools.partial(self.session.take_work, transaction=self._spans, alone=alone)
+            self._work_lock.take(take)
         if self._spans:
             self.database.store.make(connection)
         elif not self._has_ledger:
             self.database.store.ensure(connection)
             self._has_ledger = True
-
-    def is_at_work_on(self, manager: DatabaseSessionManager) -> bool:
-        """Return whether this part has a session of its own on the database of `manager`."""
-        connection = self.session.connection
-        return self.database.manager is manager and connection is not None and not connection.closed
 
     def commit_first(self) -> None:
         """Have the next run of env.py begin with a COMMIT of what it did before."""
@@ -330,6 +347,7 @@ class Execution:
         again = self.current is not None and self.current.revision == revision.revision
         self.began = time.perf_counter()
         self._attempt = self._attempt + 1 if again else 1
+        self.error = None
         if not again:
             self._first_began = self.began
             self.blockers = {}
@@ -351,7 +369,8 @@ class Execution:
                     assert context.connection is not None  # noqa: S101 - this is no offline run
                     guard.verify(context.connection)
             except BaseException as error:
-                self.error = error  # env.py may keep it to itself
+                self._left_a_part = self.has_committed_a_part
+                self.error = self.session.failure = error  # env.py may keep it to itself
                 raise
 
         return guarded
@@ -434,9 +453,6 @@ def at_fault(executions: Sequence[Execution]) -> Execution:
 
 def _stuck(executions: Sequence[Execution]) -> BaseException:
     """Describe why env.py has ended without an error and without the work."""
-    for execution in executions:
-        if execution.error is not None:
-            return execution.error
     began = next((each for each in executions if each.current is not None), None)
     what = (
         "env.py ended without committing the revision that it ran"
@@ -477,7 +493,22 @@ async def _run_env(checkout: Checkout, executions: Sequence[Execution]) -> None:
         return execution.steps(heads, context)
 
     target = max((each._job.steps for each in executions), key=len)[-1].revision.revision
-    await run_guarded(checkout, executions, work, destination_rev=target)
+    for execution in executions:
+        execution.error = None
+    try:
+        await run_guarded(checkout, executions, work, destination_rev=target)
+    except PROJECT_CODE_ERRORS:
+        # What env.py makes of the error of a revision says less than that.
+        if (failure := _failure(executions)) is not None:
+            raise failure  # noqa: B904
+        raise
+    if (failure := _failure(executions)) is not None:
+        raise failure
+
+
+def _failure(executions: Sequence[Execution]) -> BaseException | None:
+    """Return the error of the revision that has failed in the last run of env.py."""
+    return at_fault(executions).error
 
 
 async def _stop(executions: Sequence[Execution], seconds: float) -> bool:

@@ -79,6 +79,7 @@ class ReadOnlyEnvironment(Environment):
         self.reached: list[bool] = []
         self.record: EnvRecord | None = None
         self._proof = proof
+        self.guard = ReadOnlyGuard(pooled=True)
 
     def forget(self) -> None:
         """Forget what a run said that did not come to its end."""
@@ -98,7 +99,7 @@ class ReadOnlyEnvironment(Environment):
         """
         if not isinstance(connection, Connection):
             return
-        self.record = record = record_of(connection, options)
+        self.record = record = record_of(connection, options, self.guard.schemas)
         # Without one to compare with, the first is the one to work on.
         reached = (
             all(record.url == other.url for other in self.records)
@@ -190,7 +191,7 @@ async def _wake(failure: _CannotConnect, seconds: float) -> None:
 async def _run_once(
     checkout: Checkout, environment: ReadOnlyEnvironment, seconds: float, *, pooled: bool
 ) -> None:
-    guard = ReadOnlyGuard(pooled=pooled)
+    environment.guard = guard = ReadOnlyGuard(pooled=pooled)
     try:
         async with asyncio.timeout(seconds) as limit:
             await run_env(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dbctl.db import drivers
 from dbctl.db.failures import sqlstate
-from dbctl.sqltokens import Kind, Token, pieces, statements, words
+from dbctl.sqltokens import Kind, Token, TokenReader, pieces, statements, words
 
 # Statements that a function, a CTE or EXPLAIN ANALYZE may make write.
 _QUERIES = words("select table with values explain")
@@ -44,7 +44,8 @@ class ReadOnlyGuard:
     the server does. What it sends past SQLAlchemy is refused by the server. `attempts` are the
     drivers and parameters with which it has tried to connect, in order; it `is_connecting` until a
     connection stands. `left_out` is the beginning of the last text of which something was left out.
-    Once `stopped` is set, from any thread, nothing more is sent.
+    `schemas` are those that env.py would have made. Once `stopped` is set, from any thread, nothing
+    more is sent.
     """
 
     def __init__(self, *, pooled: bool) -> None:
@@ -53,6 +54,7 @@ class ReadOnlyGuard:
         self.is_connecting = False
         self.stopped = False
         self.left_out: str | None = None
+        self.schemas: set[str] = set()
         self._guarded: dict[int, Any] = {}
 
     def listeners(self) -> dict[str, Callable[..., Any]]:
@@ -181,6 +183,7 @@ class ReadOnlyGuard:
         return True
 
     def _leave_out(self, statement: str) -> None:
+        self.schemas.update(created_schemas(statement))
         shown = " ".join(statement.split())
         self.left_out = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
 
@@ -207,6 +210,16 @@ def reading_part(text: str) -> str:
         else:
             left_out = True
     return "; ".join(kept) if left_out else text
+
+
+def created_schemas(text: str) -> Iterator[str]:
+    """Yield the names that CREATE SCHEMA has in a text."""
+    for statement in statements(text):
+        reader = TokenReader([piece.token for piece in pieces(statement)])
+        if reader.accept("create", "schema"):
+            reader.accept("if", "not", "exists")
+            if not reader.at("authorization") and (name := reader.name_parts()):
+                yield name[0]
 
 
 def _is_reading(tokens: Sequence[Token]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -10,13 +11,15 @@ from dbctl import redaction
 from dbctl.db import drivers
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import VERSION_TABLE
+from dbctl.sqltokens import tokenize
 
 _PLACE = (
     "select pg_catalog.pg_backend_pid(), pg_catalog.current_database()::pg_catalog.text,"
     " pg_catalog.current_schema()::pg_catalog.text,"
     " (select n.nspname::pg_catalog.text from pg_catalog.pg_class c"
     " join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace"
-    " where c.oid operator(pg_catalog.=) pg_catalog.to_regclass({table})::pg_catalog.oid)"
+    " where c.oid operator(pg_catalog.=) pg_catalog.to_regclass({table})::pg_catalog.oid),"
+    " current_user::pg_catalog.text, pg_catalog.current_setting('search_path')"
 )
 
 
@@ -56,8 +59,41 @@ class EnvRecord:
         return f"{schema}{self.version_table}"
 
 
-def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
-    """Return what `context.configure(connection, **options)` says.
+class Matching[T]:
+    """Find in a run of env.py what an earlier run has found out, by the records of both.
+
+    The same version table comes before one that may be it, and among those one that was not yet
+    claimed in this run: two schemas that are yet to be made are told apart by their order alone.
+    """
+
+    def __init__(self, known: Iterable[tuple[EnvRecord, T]]) -> None:
+        self._known = tuple(known)
+        self._claimed: list[T] = []
+
+    def candidates(self, record: EnvRecord) -> list[T]:
+        """Return what may be meant by `record`, the likeliest first."""
+        alike = [(known, value) for known, value in self._known if known.is_alike(record)]
+        same = [(k, value) for k, value in alike if k.version_schema == record.version_schema]
+        at_once = [(known, value) for known, value in same if known.url == record.url]
+        found = [value for _known, value in at_once or same or alike]
+        return sorted(found, key=lambda value: value in self._claimed)
+
+    def claim(self, value: T) -> None:
+        """Note that this run of env.py has come to `value`."""
+        self._claimed.append(value)
+
+    def find(self, record: EnvRecord | None) -> T | None:
+        """Return and claim what is meant by `record`."""
+        found = next(iter(self.candidates(record)), None) if record is not None else None
+        if found is not None:
+            self.claim(found)
+        return found
+
+
+def record_of(
+    connection: Connection, options: dict[str, object], made: Collection[str] = ()
+) -> EnvRecord:
+    """Return what `context.configure(connection, **options)` says, as if there were schemas `made`.
 
     Asks on the connection, whose search_path and role env.py may have changed, and leaves it as it
     was.
@@ -69,11 +105,19 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
     with drivers.aside(connection):
         place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
+<<<<<<< HEAD
     pid, database, current, found = place
     if schema is None:
         schema = found or current
     url = drivers.url_of(connection)
     redaction.remember_url(url)
+=======
+    pid, database, current, found, role, path = place
+    if schema is None:
+        schema = found or _first_in(path, role, current, made)
+    url = connection.engine.url
+    redaction.remember(url.password)
+>>>>>>> attack
     return EnvRecord(
         url=url,
         label=f"{_servers(connection)}/{database}",
@@ -84,6 +128,15 @@ def record_of(connection: Connection, options: dict[str, object]) -> EnvRecord:
         found=found is not None,
         direct=drivers.login_pid(connection) == pid,
     )
+
+
+def _first_in(path: str, role: str, current: str | None, made: Collection[str]) -> str | None:
+    """Return where on a search_path a table would be created, if the schemas `made` existed."""
+    for token in tokenize(path):
+        name = role if token.text == "$user" else token.text
+        if name == current or name in made:
+            return name
+    return current
 
 
 def _servers(connection: Connection) -> str:

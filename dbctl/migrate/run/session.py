@@ -23,9 +23,12 @@ _PREPARE = (
 _UNHURRIED = "set synchronous_commit = off"
 # PostgreSQL docs, "Client Connection Defaults": new in 14, and only where the platform can tell.
 _NOTICE_THE_END = "set client_connection_check_interval = '1s'"
-_TRY_WORK = {
-    True: f"select pg_catalog.pg_try_advisory_xact_lock({WORK_KEY})",
-    False: f"select pg_catalog.pg_try_advisory_lock({WORK_KEY})",
+_TRY_WORK = f"select pg_catalog.pg_try_advisory_lock({WORK_KEY})"
+_LEAVE_WORK = f"select pg_catalog.pg_advisory_unlock({WORK_KEY})"
+# Shared by the sessions of one run, for as long as the transaction or the session lives.
+_SHARE_WORK = {
+    True: f"select pg_catalog.pg_try_advisory_xact_lock_shared({WORK_KEY})",
+    False: f"select pg_catalog.pg_try_advisory_lock_shared({WORK_KEY})",
 }
 _LIMIT = (
     "select pg_catalog.pg_backend_pid(),"
@@ -40,6 +43,10 @@ class RunStopped(BaseException):
     """The run was cancelled; no further statement of env.py or of a revision is sent."""
 
 
+class RevisionFailed(Exception):
+    """A revision has failed, and env.py would commit what it had done by then."""
+
+
 class RevisionSession:
     """Give each transaction of a connection a `lock_timeout` of so many seconds.
 
@@ -47,7 +54,8 @@ class RevisionSession:
     Statements outside of one have none: a CREATE INDEX CONCURRENTLY that is cut short leaves an
     invalid index behind, and blocks nobody while it waits. `on_statement` is called with each
     statement before it is sent. `pid` is the server process that the last transaction ran in. Once
-    `stopped` is set, from any thread, nothing more is sent.
+    `stopped` is set, from any thread, nothing more is sent. After the `failure` of a revision the
+    transaction that it was in cannot be committed.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class RevisionSession:
         self._counted_on: RevisionSession | None = None
         self._counted_before = 0
         self.stopped = False
+        self.failure: BaseException | None = None
         self.connection: Connection | None = None
         self._raw: object = None
         self._limit = f"'{max(round(lock_timeout * 1000), 1)}ms'"
@@ -80,6 +89,7 @@ class RevisionSession:
         self._durability = None
         self._own_commits, self._counted_on = self.commits, None
         self.connection = connection
+        self.failure = None
         # What is set for the session, and the lock that it holds, end with it. (Detached from its
         # pool, a connection cannot change its isolation level.)
         self._raw = connection.connection.dbapi_connection
@@ -102,6 +112,9 @@ class RevisionSession:
             ("begin", self._begin),
             ("begin_twophase", self._begin),
             ("commit", self._commit),
+            ("rollback", self._rollback),
+            ("rollback_savepoint", self._rollback),
+            ("rollback_twophase", self._rollback),
             ("commit_twophase", self._commit),
             ("before_cursor_execute", self._before),
         )
@@ -126,13 +139,24 @@ class RevisionSession:
         drivers.settle(connection)
         self._by_default = True
 
-    def take_work(self, *, transaction: bool) -> bool:
-        """Keep every other session from running revisions for as long as this one lives.
+    def take_work(self, *, transaction: bool, alone: bool) -> bool:
+        """Keep the sessions of other runs from running revisions for as long as this one lives.
 
-        With `transaction` for as long as that lasts. Returns False where another one does.
+        With `transaction` for as long as that lasts. Returns False where another one does, which
+        may be one of the same run unless this is to be `alone`.
         """
         with drivers.aside(self._attached):  # the lock is the session's, and stays
-            return bool(drivers.query(self._attached, _TRY_WORK[transaction])[0])
+            if alone and not drivers.query(self._attached, _TRY_WORK)[0]:
+                return False
+            taken = bool(drivers.query(self._attached, _SHARE_WORK[transaction])[0])
+            if alone:
+                drivers.query(self._attached, _LEAVE_WORK)
+            return taken
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is still open."""
+        return self.connection is not None and not self.connection.closed
 
     def make_durable(self) -> None:
         """Let every COMMIT from now on wait for the disk, as it would have without `prepare`."""
@@ -164,7 +188,12 @@ class RevisionSession:
     def _commit(self, _connection: Connection, *_transaction: object) -> None:
         if self.stopped:
             raise RunStopped
+        if self.failure is not None:
+            raise RevisionFailed(str(self.failure)) from self.failure
         self._own_commits += 1
+
+    def _rollback(self, _connection: Connection, *_transaction: object) -> None:
+        self.failure = None
 
     def _before(
         self, connection: Connection, _cursor: object, statement: str, *_rest: object
