@@ -97,16 +97,9 @@ class GuardedEnvironment(Environment):
             execution.session.finish()
 
     def _execution_for(self, record: EnvRecord, connection: Connection) -> Execution:
-<<<<<<< HEAD
-        alike = [each for each in self._executions if each.database.record.is_alike(record)]
-        for execution in alike:
+        for execution in self._matching.candidates(record):
             can_take = execution.lock.can_take if execution.database.pooled else None
             proof = Proof(execution.database.manager, self._loop, can_take=can_take)
-=======
-        for execution in self._matching.candidates(record):
-            lock = execution.lock if execution.database.pooled else None
-            proof = Proof(execution.database.manager, self._loop, lock=lock)
->>>>>>> attack
             if proof.reaches_ours(connection):
                 self._matching.claim(execution)
                 return execution

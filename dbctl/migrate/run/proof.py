@@ -100,31 +100,16 @@ class Proof:
                 drivers.execute(connection, "begin")
             try:
                 drivers.query(connection, f"select pg_catalog.pg_advisory_xact_lock({key})")
-<<<<<<< HEAD
-                return self._find_taken(key, seconds)
-=======
                 asked = asyncio.run_coroutine_threadsafe(self._is_taken(key), self._loop)
                 try:
                     return asked.result(seconds)
                 except TimeoutError:
                     asked.cancel()
                     return None
->>>>>>> attack
             finally:
                 if by_hand:
                     drivers.execute(connection, "rollback")
 
-<<<<<<< HEAD
-    def _find_taken(self, key: int, seconds: float) -> bool | None:
-        asked = asyncio.run_coroutine_threadsafe(self._is_taken(key), self._loop)
-        try:
-            return asked.result(seconds)
-        except TimeoutError:
-            asked.cancel()
-            return None
-
-=======
->>>>>>> attack
     async def _is_taken(self, key: int) -> bool:
         if self._can_take is not None:
             return not await self._can_take(key)

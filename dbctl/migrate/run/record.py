@@ -105,19 +105,11 @@ def record_of(
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
     with drivers.aside(connection):
         place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
-<<<<<<< HEAD
-    pid, database, current, found = place
-    if schema is None:
-        schema = found or current
-    url = drivers.url_of(connection)
-    redaction.remember_url(url)
-=======
     pid, database, current, found, role, path = place
     if schema is None:
         schema = found or _first_in(path, role, current, made)
-    url = connection.engine.url
-    redaction.remember(url.password)
->>>>>>> attack
+    url = drivers.url_of(connection)
+    redaction.remember_url(url)
     return EnvRecord(
         url=url,
         label=f"{_servers(connection)}/{database}",
