@@ -165,8 +165,14 @@ class Execution:
         self._checkout = checkout
         self._job = job
         self._terms = terms
-        self._report = report
-        self._work_lock = WorkLock(database.manager, terms, report)
+        loop = asyncio.get_running_loop()
+
+        def in_loop(event: Event) -> None:
+            # Most of it happens in env.py's thread, and the live display is the loop's.
+            loop.call_soon_threadsafe(report, event)
+
+        self._report = in_loop
+        self._work_lock = WorkLock(database.manager, terms, in_loop)
         self._attempt = 0
         self.began = self._first_began = 0.0
         self._commits = 0
