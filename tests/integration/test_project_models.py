@@ -131,15 +131,20 @@ def test_an_env_py_that_fails_stops_only_what_needs_models(project: Project) -> 
         notices = [line for line in done.stderr.splitlines() if "no such luck" in line]
         assert len(notices) == (0 if arguments[:2] == ("inspect", "tables") else 1), done.stderr
     assert run(project, "health", "--only", "connection,extensions").exit_code == 0
-    for arguments in (
-        ("migrate", "check"),
-        ("migrate", "status", "--drift"),
-        ("health", "--drift"),
-        ("inspect", "diagram", "--models"),
+    for arguments, code in (
+        (("migrate", "check"), "migration_scripts"),
+        (("migrate", "status", "--drift"), "migration_scripts"),
+        (("inspect", "diagram", "--models"), "models_import"),
     ):
         done = run(project, *arguments, "--json")
-        assert (done.exit_code, done.json["error"]["code"]) == (2, "models_import"), arguments
+        assert (done.exit_code, done.json["error"]["code"]) == (2, code), arguments
         assert "no such luck" in done.json["error"]["message"]
+    done = run(project, "health", "--drift", "--json")
+    assert done.exit_code == 1
+    for name in ("migrations:state", "drift:differences"):
+        (check,) = done.json["checks"][name]
+        assert check["status"] == "fail"
+        assert "no such luck" in check["output"]
 
 
 def test_models_that_are_named_and_fail_stop_only_what_needs_them(project: Project) -> None:
