@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
 from dbctl.errors import DbctlError
-from dbctl.sqltokens import statements
+from dbctl.sqltokens import Kind, statements, tokenize
 
 # Sent by itself it makes asyncpg's adapter begin the transaction that it otherwise begins with the
 # first prepared statement.
@@ -162,6 +162,18 @@ def is_several(sql: str) -> bool:
         return False
     found = statements(sql)
     return next(found, None) is not None and next(found, None) is not None
+
+
+def ends_transaction(sql: str) -> bool:
+    """Return whether a text has a statement that commits the transaction it is run in."""
+    lower = sql.lower()
+    if "commit" not in lower and "end" not in lower:
+        return False
+    for statement in statements(sql):
+        first = next(tokenize(statement), None)
+        if first is not None and first.kind is Kind.WORD and first.text in {"commit", "end"}:
+            return True
+    return False
 
 
 def execute_several(cursor: Any, sql: str) -> bool:

@@ -17,6 +17,11 @@ type Listeners = Mapping[str, Callable[..., Any]]
 _heard: WeakSet[threading.Thread] = WeakSet()
 
 
+def is_heard(thread: threading.Thread) -> bool:
+    """Return whether a thread is listened to, or was started by one that is."""
+    return thread in _heard
+
+
 @contextmanager
 def thread_listeners(listeners: Listeners) -> Iterator[None]:
     """Call `listeners`, by the name of the engine's event, for what this thread does in the body.

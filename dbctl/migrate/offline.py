@@ -21,8 +21,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import DbctlError
 from dbctl.migrate.plan_results import Kind
-from dbctl.migrate.run.env_thread import run_env
-from dbctl.migrate.run.learn import ReadOnlyEnvironment, run_read_only
+from dbctl.migrate.run.learn import ReadOnlyEnvironment, run_offline, run_read_only
 from dbctl.migrate.run.record import EnvRecord, Matching
 from dbctl.migrate.scripts import Checkout
 from dbctl.redaction import scrub
@@ -102,12 +101,9 @@ def render_offline(
     sought = Sought(steps, heads)
     environment = _Environment(checkout, [sought], offline=True)
 
-    async def work() -> None:
-        await run_env(checkout, environment, variables=checkout.variables, aside=True)
-
     reason = "env.py does not run the revisions when it is asked for their SQL"
     try:
-        asyncio.run(work())
+        asyncio.run(run_offline(checkout, environment))
     except PROJECT_CODE_ERRORS as error:
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):

@@ -14,6 +14,7 @@ from dbctl.db.metadata import PROJECT_CODE_ERRORS, located, make_importable
 from dbctl.db.names import listed
 from dbctl.errors import ConfigurationError, DbctlError, ErrorCode
 from dbctl.migrate.config_files import NoAlembicConfig, config_files
+from dbctl.migrate.run.logging_guard import logging_untouched
 from dbctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def _named(settings: Settings, name: str) -> tuple[MetaData, ...]:
     """Return what one name of DBCTL_MODELS stands for."""
     path, _, attribute = name.partition(":")
     try:
-        module = import_module(path)
+        with logging_untouched():
+            module = import_module(path)
     except PROJECT_CODE_ERRORS as error:
         raise _fault(
             settings,

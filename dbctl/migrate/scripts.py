@@ -25,6 +25,7 @@ from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.config_files import bundled_config, config_files
 from dbctl.migrate.results import Direction, Revision, State
 from dbctl.migrate.run.env_thread import in_folder, make_path_absolute
+from dbctl.migrate.run.logging_guard import logging_untouched
 from dbctl.migrate.run.url import driver_for, real_url, url_for, variables_for
 from dbctl.migrate.store import VersionStore
 from dbctl.redaction import scrub
@@ -154,7 +155,8 @@ def open_checkout(settings: Settings) -> Checkout:
 def _open(settings: Settings) -> Checkout:
     config, scripts = open_scripts(settings)
     try:
-        scripts.get_heads()  # reads every file
+        with logging_untouched():
+            scripts.get_heads()  # reads every file
     except CommandError as error:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import logging.config
 import os
 import sys
 import threading
@@ -14,9 +12,10 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.db.engine_events import thread_listeners
+from dbctl.migrate.run.logging_guard import logging_untouched
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -63,7 +62,7 @@ async def run_env(
         try:
             with (
                 _one_at_a_time,
-                _logging_untouched(),
+                logging_untouched(),
                 _variables_set(variables or {}),
                 _aside() if aside else in_folder(checkout.folder),
                 thread_listeners(listeners or {}),
@@ -102,35 +101,6 @@ async def _stopped(
     since = clock()
     while not ended.done() and await stop(clock() - since):
         await asyncio.wait({ended}, timeout=_STOP_INTERVAL)
-
-
-@contextmanager
-def _logging_untouched() -> Iterator[None]:
-    """Keep env.py from setting up logging: dbctl's streams and loggers are not its own.
-
-    Alembic's templates call `fileConfig`, which disables every logger that is there and gives the
-    root logger a handler on stderr.
-    """
-
-    def ignore(*_arguments: object, **_options: object) -> None:
-        return None
-
-    names = ("fileConfig", "dictConfig")
-    before: dict[str, Any] = {name: getattr(logging.config, name) for name in names}
-    basic = logging.basicConfig
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    for name in names:
-        setattr(logging.config, name, ignore)
-    logging.basicConfig = ignore
-    try:
-        yield
-    finally:
-        for name, function in before.items():
-            setattr(logging.config, name, function)
-        logging.basicConfig = basic
-        root.handlers[:] = handlers
-        root.setLevel(level)
 
 
 @contextmanager

@@ -283,6 +283,22 @@ def _shipped(checkout: Checkout, manager: DatabaseSessionManager) -> Learned:
     return Learned((record,), (True,), ((),))
 
 
+async def run_offline(checkout: Checkout, environment: ReadOnlyEnvironment) -> None:
+    """Run env.py as for `alembic upgrade --sql`; what it connects to nevertheless is not changed.
+
+    Raises what env.py raises.
+    """
+    guard = environment.guard
+    await run_env(
+        checkout,
+        environment,
+        listeners=guard.listeners(),
+        variables=checkout.variables,
+        at_end=guard.release,
+        aside=True,
+    )
+
+
 def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     """Return the `target_metadata` that env.py gives Alembic, without a database.
 
@@ -295,7 +311,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
         return checkout.learned.metadata
     environment = _MetadataEnvironment(checkout)
     try:
-        asyncio.run(run_env(checkout, environment, variables=checkout.variables, aside=True))
+        asyncio.run(run_offline(checkout, environment))
     except _Configured:
         return environment.metadata
     except PROJECT_CODE_ERRORS as error:

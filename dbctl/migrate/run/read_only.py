@@ -28,7 +28,11 @@ _UNDOES = words("write transaction_read_only default_transaction_read_only")
 _SHOWN = 60
 # SQLSTATE read_only_sql_transaction.
 READ_ONLY = "25006"
-_SAVEPOINT = "dbctl_read_only"
+# How a statement is begun that may write after all, kept, and undone.
+_BY_HAND = ("begin read only", "commit", "rollback")
+_WITHIN = tuple(
+    f"{command} savepoint dbctl_read_only".lstrip() for command in ("", "release", "rollback to")
+)
 # Who keeps others out by such a lock is not waited for: nothing is done under it.
 _WAITS = re.compile(r"\bpg_advisory_((?:xact_)?lock(?:_shared)?)\b", re.IGNORECASE)
 
@@ -138,43 +142,46 @@ class ReadOnlyGuard:
         read = reading_part(statement) if several else statement if reads(statement) else ""
         if read != statement:
             self._leave_out(statement)
+        connection = context.root_connection
         if not read:
+            drivers.execute(connection, "select")  # SQLAlchemy's asyncio wants something awaited
             return True
         sql = _WAITS.sub(r"pg_try_advisory_\1", read)
-        connection = context.root_connection
-        is_idle = not drivers.is_in_transaction(drivers.raw_connection(connection))
-        by_hand = drivers.in_autocommit(connection) and is_idle
+        by_hand = self._begins_nothing(connection)
         done = True
         if _first_word(sql) in _OTHERS:
             send(sql)
             if by_hand and _first_word(sql) in _BEGIN:
                 drivers.execute(connection, "set transaction read only")
-        elif by_hand:
-            drivers.execute(connection, "begin read only")
-            done = self._try(connection, sql, send, undo="rollback", keep="commit")
         else:
-            drivers.execute(connection, f"savepoint {_SAVEPOINT}")
-            undo, keep = f"rollback to savepoint {_SAVEPOINT}", f"release savepoint {_SAVEPOINT}"
-            done = self._try(connection, sql, send, undo=undo, keep=keep)
+            done = self._try(connection, sql, send, by_hand=by_hand)
         if not done:
             self._leave_out(statement)
         return True
 
+    def _begins_nothing(self, connection: Connection) -> bool:
+        """Return whether no transaction is open, and none is begun with the next statement.
+
+        So it is in autocommit mode, and with psycopg2 where env.py has sent COMMIT as a statement.
+        """
+        raw = drivers.raw_connection(connection)
+        if drivers.is_in_transaction(raw):
+            return False
+        if not drivers.in_autocommit(connection):
+            drivers.execute(connection, "select")
+        return not drivers.is_in_transaction(raw)
+
     def _try(
-        self,
-        connection: Connection,
-        sql: str,
-        send: Callable[[str], None],
-        *,
-        undo: str,
-        keep: str,
+        self, connection: Connection, sql: str, send: Callable[[str], None], *, by_hand: bool
     ) -> bool:
         """Send one statement; return whether the server has run it, for it may write after all."""
+        begin, keep, undo = _BY_HAND if by_hand else _WITHIN
+        drivers.execute(connection, begin)
         try:
             send(sql)
         except Exception as error:
             writes = sqlstate(error) == READ_ONLY
-            if writes or drivers.in_autocommit(connection):
+            if writes or by_hand:
                 drivers.execute(connection, undo)
             if not writes:
                 raise

@@ -206,6 +206,9 @@ class RevisionSession:
         try:
             self._set_limit(connection)
             self._on_statement(connection, statement)
+            if drivers.ends_transaction(statement):  # past SQLAlchemy, which thinks it open
+                self._own_commits += 1
+                self._limited = False
             if "lock_timeout" in statement.lower():
                 # A limit of the revision's own: it holds for its transaction, and no further.
                 self._by_default, self._limited = False, True
