@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dbctl.db.catalog import fetch
 from dbctl.db.failures import sqlstate
-from dbctl.errors import OperationFailed
+from dbctl.errors import ConnectionFailed, OperationFailed
 from dbctl.health.check import DENIED
 
 if TYPE_CHECKING:
