@@ -32,7 +32,10 @@ async def read_state(connection: AsyncConnection, context: Context) -> Migration
     from dbctl.migrate.status import read_status
 
     can_take = partial(can_take_on, connection)
-    await learn(context.loaded.revisions, context.manager, can_take=can_take)
+    try:
+        await learn(context.loaded.revisions, context.manager, can_take=can_take)
+    except ConnectionFailed as error:  # env.py's own, not the one that is checked
+        raise OperationFailed(error.message, hint=error.hint) from error
     store = context.loaded.revisions.store
     try:
         found = await read_status(connection, context.loaded.revisions, context.manager.label)
