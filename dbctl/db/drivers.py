@@ -94,6 +94,19 @@ def aside(connection: Connection) -> Iterator[None]:
             settle(connection)
 
 
+def begins_nothing(connection: Connection) -> bool:
+    """Return whether no transaction is open, and none is begun with the next statement.
+
+    So it is in autocommit mode, and with psycopg2 where COMMIT was sent as a statement.
+    """
+    raw = raw_connection(connection)
+    if is_in_transaction(raw):
+        return False
+    if not in_autocommit(connection):
+        _execute(raw, "select")
+    return not is_in_transaction(raw)
+
+
 def is_in_transaction(raw: Any) -> bool:
     """Return whether the server has a transaction open on a driver's connection."""
     driver = _driver(raw)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.cli import environment
 from tests.support.databases import execute, fetch, holding
-from tests.support.env_files import digest_of, env_project
+from tests.support.env_files import PLAIN, digest_of, env_project, plain_env
 from tests.support.foreign import Driver, ForeignProject, ledger_of, tables_of
 
 DRIVERS = [Driver.PSYCOPG, Driver.PSYCOPG2, Driver.PG8000]
@@ -575,3 +575,177 @@ def test_up_two_schemas_and_env_py_swallows_the_error_of_one(tmp_path: Path, tcp
     tables = tables_of(tcp_url)
     assert "b.t2" in tables
     assert "a.t2" not in tables
+
+
+# What a revision sends
+
+TWO_STATEMENTS = '''
+op.execute(
+    """
+    -- a comment; with a semicolon
+    create table t2 (id integer);
+    create function count_t2() returns integer language plpgsql as $body$
+    begin
+        return (select count(*) from t2); -- ; '
+    end $body$;
+    /* another; comment */
+    create function one() returns integer begin atomic select 1; end;
+    insert into t2 values (one()), (2)
+    """
+)
+'''
+UNDO_STATEMENTS = """
+op.execute("drop function one(); drop function count_t2(); drop table t2;")
+"""
+
+
+@pytest.mark.parametrize("driver", [*DRIVERS, Driver.ASYNCPG])
+def test_up_plan_and_down_agree_on_several_statements_in_one_text(
+    tmp_path: Path, tcp_url: str, driver: Driver
+) -> None:
+    project = env_project(tmp_path, tcp_url, plain_env(driver), driver=driver)
+    project.add_revision("r2", TWO_STATEMENTS, after="r1", downgrade=UNDO_STATEMENTS)
+    plan = project.dbctl("migrate", "plan", "--json")
+    assert (plan.exit_code, plan.json["hash"] is None) == (0, False), plan
+    done = project.dbctl("migrate", "up", "--to-plan", plan.json["hash"], "--json")
+    assert (done.exit_code, done.json["after"]) == (0, ["r2"]), done
+    assert fetch(tcp_url, "select count_t2()") == [2]
+    assert project.dbctl("migrate", "down", "--yes").exit_code == 0
+    assert fetch(tcp_url, "select to_regproc('one') is null") == [True]
+
+
+@pytest.mark.parametrize("driver", [*DRIVERS, Driver.ASYNCPG])
+def test_up_second_of_several_statements_fails_and_all_is_rolled_back(
+    tmp_path: Path, tcp_url: str, driver: Driver
+) -> None:
+    project = env_project(tmp_path, tcp_url, plain_env(driver), driver=driver)
+    project.add_revision(
+        "r2", 'op.execute("create table t2 (id integer); drop table nowhere")', after="r1"
+    )
+    done = project.dbctl("migrate", "up", "--json")
+    assert (done.exit_code, done.json["error"]["code"]) == (4, "migration_failed"), done
+    assert '"nowhere" does not exist (SQLSTATE 42P01)' in done.json["error"]["message"]
+    assert done.json["after"] == ["r1"]
+    assert not table_of(tcp_url, "t2")
+
+
+@pytest.mark.parametrize("driver", [*DRIVERS, Driver.ASYNCPG])
+@pytest.mark.parametrize(
+    "statement",
+    ["create index concurrently i on t1 (id)", "vacuum t1", "reindex table concurrently t1"],
+)
+def test_plan_and_up_refuse_what_the_server_does_not_run_in_a_transaction(
+    tmp_path: Path, tcp_url: str, statement: str, driver: Driver
+) -> None:
+    project = env_project(tmp_path, tcp_url, plain_env(driver), driver=driver)
+    project.add_revision("r2", f"op.execute({statement!r})", after="r1")
+    plan = project.dbctl("migrate", "plan", "--json")
+    assert (plan.exit_code, plan.json["hash"]) == (0, None), plan
+    refused = [each["refused"] for each in plan.json["revisions"][1]["statements"]]
+    assert any("autocommit_block" in (each or "") for each in refused)
+    done = project.dbctl("migrate", "up", "--json")
+    assert (done.exit_code, done.json["error"]["code"]) == (4, "migration_failed"), done
+    assert "cannot run inside a transaction block" in done.json["error"]["message"]
+    assert done.json["after"] == ["r1"]
+
+
+COMMITS = """
+op.execute("create table t2 (id integer)")
+op.execute("COMMIT")
+op.execute("select 1/0")
+"""
+
+
+@pytest.mark.parametrize("driver", [*DRIVERS, Driver.ASYNCPG])
+def test_up_revision_that_commits_by_a_statement_is_not_said_to_be_rolled_back(
+    tmp_path: Path, tcp_url: str, driver: Driver
+) -> None:
+    project = env_project(tmp_path, tcp_url, plain_env(driver), driver=driver)
+    project.add_revision("r2", COMMITS, after="r1")
+    done = project.dbctl("migrate", "up", "--json")
+    assert (done.exit_code, done.json["after"]) == (4, ["r1"]), done
+    assert table_of(tcp_url, "t2")
+    assert "What it had committed before" in done.json["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "revision", "said"),
+    [
+        (
+            Driver.ASYNCPG,
+            'at = sa.table("t1", sa.column("at", sa.DateTime(timezone=True)))\n'
+            'op.bulk_insert(at, [{"at": "2024-01-02T03:04:05Z"}])',
+            "invalid input for query argument $1",
+        ),
+        (
+            Driver.PSYCOPG2,
+            'bind = op.get_bind()\nbind.execute(sa.text("select :given"), {"given": {"a": 1}})',
+            "can't adapt type 'dict'",
+        ),
+        (
+            Driver.PSYCOPG,
+            'bind = op.get_bind()\nbind.execute(sa.text("select :given"), {"given": {"a": 1}})',
+            "cannot adapt type 'dict'",
+        ),
+    ],
+    ids=["asyncpg", "psycopg2", "psycopg"],
+)
+def test_up_parameter_that_a_driver_does_not_take_names_both(
+    tmp_path: Path, tcp_url: str, driver: Driver, revision: str, said: str
+) -> None:
+    project = env_project(tmp_path, tcp_url, plain_env(driver), driver=driver)
+    project.add_revision("r1", 'op.execute("create table t1 (at timestamptz)")')
+    project.add_revision("r2", revision, after="r1")
+    done = project.dbctl("migrate", "up", "--json")
+    assert (done.exit_code, done.json["error"]["code"]) == (4, "migration_failed"), done
+    assert f"{driver} does not accept a parameter" in done.json["error"]["message"]
+    assert said in done.json["error"]["message"]
+    assert done.json["after"] == ["r1"]
+    assert "Traceback" not in done.stderr
+
+
+# What env.py does to logging
+
+LOGGING = {
+    "basicConfig": "logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, force=True)",
+    "root handler": "logging.getLogger().addHandler(logging.StreamHandler(sys.stdout))\n"
+    "logging.getLogger().addHandler(logging.StreamHandler())\n"
+    "logging.getLogger().setLevel(logging.DEBUG)",
+    "own handlers": "for name in ('alembic', 'sqlalchemy.engine', 'dbctl'):\n"
+    "    logging.getLogger(name).addHandler(logging.StreamHandler())\n"
+    "    logging.getLogger(name).setLevel(logging.DEBUG)",
+    "dictConfig": "import logging.config\nlogging.config.dictConfig({'version': 1, 'handlers':"
+    " {'h': {'class': 'logging.StreamHandler', 'stream': 'ext://sys.stdout'}},"
+    " 'root': {'handlers': ['h'], 'level': 'DEBUG'}})",
+    "disable": "logging.disable(logging.CRITICAL)",
+    "silence": "logging.getLogger('sqlalchemy.engine').setLevel(logging.ERROR)\n"
+    "logging.getLogger('alembic.runtime.migration').setLevel(logging.ERROR)\n"
+    "logging.getLogger('dbctl').setLevel(logging.ERROR)",
+}
+
+
+@pytest.mark.parametrize("where", ["env.py", "revision", "models"])
+@pytest.mark.parametrize("how", LOGGING)
+def test_logging_of_the_project_changes_nothing_of_what_dbctl_says(
+    tmp_path: Path, tcp_url: str, how: str, where: str
+) -> None:
+    lines = f"import logging\nimport sys\n{LOGGING[how]}\n"
+    project = env_project(
+        tmp_path, tcp_url, f"import models\n{lines if where == 'env.py' else ''}{PLAIN}"
+    )
+    project.write("models.py", lines if where == "models" else "")
+    if where == "revision":
+        path = "alembic/versions/r1.py"
+        project.write(path, lines + project.read(path))
+    quiet = project.dbctl("migrate", "up", "r1")
+    assert quiet.exit_code == 0, quiet
+    assert quiet.stderr.splitlines() == [
+        line for line in quiet.stderr.splitlines() if line.startswith("up 1/1 r1 make r1")
+    ]
+    assert not any(word in quiet.stdout for word in ("INFO", "DEBUG", "alembic.runtime", "BEGIN"))
+    loud = project.dbctl("-v", "migrate", "up", "--json")
+    assert (loud.exit_code, loud.json["after"]) == (0, ["r2"]), loud
+    told = [line for line in loud.stderr.splitlines() if "create table t2" in line]
+    assert told == ["sqlalchemy.engine.Engine: create table t2 (id integer)"], loud.stderr
+    ran = [line for line in loud.stderr.splitlines() if "Running upgrade r1 -> r2" in line]
+    assert ran == ["alembic.runtime.migration: Running upgrade r1 -> r2, make r2"], loud.stderr

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 URL = {url!r}
 metadata = sa.MetaData()
+sa.Table("t1", metadata, sa.Column("id", sa.Integer))
 
 
 def engine(**options):

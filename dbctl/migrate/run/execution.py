@@ -295,6 +295,14 @@ class Execution:
         self.commit_first()
         return goes_on
 
+    async def note_committed(self) -> None:
+        """Note a step that env.py has committed before it failed in another database, if it has."""
+        if self.current is None or self._commits_within is None or self.error is not None:
+            return
+        now = await self.database.store.current_version(self.database.manager)
+        if set(now) == self.promised:
+            self.finish()
+
     def finish(self) -> None:
         """Note that the revision that ran was committed."""
         assert self.current is not None  # noqa: S101 - a step was applied
@@ -436,7 +444,13 @@ async def perform(checkout: Checkout, executions: Sequence[Execution], terms: Te
             reraise=True,
         ):
             with attempt:
-                await _run_env(checkout, executions)
+                try:
+                    await _run_env(checkout, executions)
+                except Exception as error:
+                    if at_work().can_try_again(error):
+                        for each in executions:
+                            await each.note_committed()
+                    raise
         goes_on = [each.settle() for each in executions]
         if all(each.is_over for each in executions):
             return
@@ -521,9 +535,10 @@ async def _stop(executions: Sequence[Execution], seconds: float) -> bool:
         connection, pid = execution.session.connection, execution.session.pid
         if connection is None or pid is None:
             continue
-        statement = _CANCEL if seconds < _TERMINATE_AFTER else _TERMINATE
-        if not await _asked(execution.database.manager, statement, pid):
-            await asyncio.to_thread(drivers.cancel, connection)
+        is_first = seconds < _TERMINATE_AFTER
+        asked = await _asked(execution.database.manager, _CANCEL if is_first else _TERMINATE, pid)
+        if not asked:
+            await asyncio.to_thread(drivers.cancel if is_first else drivers.cut_off, connection)
     return seconds < _GIVE_UP_AFTER
 
 

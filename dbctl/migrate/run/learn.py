@@ -137,7 +137,7 @@ async def run_read_only(
         await _run_once(checkout, environment, seconds, pooled=pooled)
     except _CannotConnect as failure:
         # A compute that sleeps is waited for, and then env.py tries again.
-        await _wake(failure, seconds)
+        await _wake(failure, manager.connect_deadline if manager else checkout.settings.deadline)
         environment.forget()
         try:
             await _run_once(checkout, environment, seconds, pooled=pooled)

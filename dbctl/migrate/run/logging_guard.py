@@ -23,6 +23,7 @@ def logging_untouched() -> Iterator[None]:
     root logger a handler on stderr. Loggers of the project's own stay as it sets them up.
     """
     here = threading.current_thread()
+    pool = logging.getLogger("sqlalchemy.pool")
     before = {logger: _state(logger) for logger in _own_loggers()}
     add_handler, set_level = logging.Logger.addHandler, logging.Logger.setLevel
 
@@ -49,6 +50,9 @@ def logging_untouched() -> Iterator[None]:
         (logging.Logger, "addHandler", add_to_others),
         (logging.Logger, "setLevel", set_of_others),
     ]
+    if not logging.root.handlers:
+        # It has a traceback for each connection that was ended from outside, or not closed.
+        pool.setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         for target, name, function in replaced:
             stack.callback(setattr, target, name, getattr(target, name))

@@ -92,10 +92,8 @@ class Proof:
         key = secrets.randbits(62)
         # Begun by hand where SQLAlchemy begins none: the lock would be gone at once, and one of a
         # session would stay behind a pooler.
-        by_hand = drivers.in_autocommit(connection) and not drivers.is_in_transaction(
-            drivers.raw_connection(connection)
-        )
         with drivers.aside(connection):
+            by_hand = drivers.begins_nothing(connection)
             if by_hand:
                 drivers.execute(connection, "begin")
             try:

@@ -147,7 +147,7 @@ class ReadOnlyGuard:
             drivers.execute(connection, "select")  # SQLAlchemy's asyncio wants something awaited
             return True
         sql = _WAITS.sub(r"pg_try_advisory_\1", read)
-        by_hand = self._begins_nothing(connection)
+        by_hand = drivers.begins_nothing(connection)
         done = True
         if _first_word(sql) in _OTHERS:
             send(sql)
@@ -158,18 +158,6 @@ class ReadOnlyGuard:
         if not done:
             self._leave_out(statement)
         return True
-
-    def _begins_nothing(self, connection: Connection) -> bool:
-        """Return whether no transaction is open, and none is begun with the next statement.
-
-        So it is in autocommit mode, and with psycopg2 where env.py has sent COMMIT as a statement.
-        """
-        raw = drivers.raw_connection(connection)
-        if drivers.is_in_transaction(raw):
-            return False
-        if not drivers.in_autocommit(connection):
-            drivers.execute(connection, "select")
-        return not drivers.is_in_transaction(raw)
 
     def _try(
         self, connection: Connection, sql: str, send: Callable[[str], None], *, by_hand: bool
