@@ -130,8 +130,9 @@ async def _refuse_pooler(database: Database, terms: Terms) -> Database:
 
 
 async def _is_pooled(manager: DatabaseSessionManager) -> bool | None:
-    async with manager.connect():  # so that it is known
-        pass
+    if manager.server is None:
+        async with manager.connect():  # so that it is known
+            pass
     return None if manager.server is None else manager.server.pooled
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
@@ -18,7 +19,7 @@ from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode
 from dbctl.migrate.run.env_thread import run_env
 from dbctl.migrate.run.environment import Environment
-from dbctl.migrate.run.proof import CanTake, Proof, another_database
+from dbctl.migrate.run.proof import CanTake, Proof, another_database, can_take_on
 from dbctl.migrate.run.read_only import READ_ONLY, ReadOnlyGuard, Stopped
 from dbctl.migrate.run.record import EnvRecord, record_of
 from dbctl.migrate.scripts import Checkout, open_checkout
@@ -248,17 +249,26 @@ async def learn(
     """
     if checkout.learned is not None:
         return checkout.learned
-    if manager is not None:
-        checkout.point_at(manager.dsn, manager.origin)
-    proof = None
-    if manager is not None:
-        if manager.server is None:
-            async with manager.connect():  # wakes a compute that sleeps, before env.py has to
-                pass
-        proof = Proof(manager, asyncio.get_running_loop(), can_take=can_take)
+    if manager is None:
+        return await _asked(checkout, None, None)
+    checkout.point_at(manager.dsn, manager.origin)
+    if can_take is not None and manager.server is not None:
+        return await _asked(checkout, manager, can_take)
+    async with manager.connect() as connection:  # wakes a compute that sleeps, before env.py has to
+        if can_take is None and manager.server is not None and not manager.server.pooled:
+            return await _asked(checkout, manager, partial(can_take_on, connection))
+    # A pooler may have no connection for env.py while this one is held.
+    return await _asked(checkout, manager, can_take)
+
+
+async def _asked(
+    checkout: Checkout, manager: DatabaseSessionManager | None, can_take: CanTake | None
+) -> Learned:
     if manager is not None and checkout.has_shipped_env:
         checkout.learned = _shipped(checkout, manager)
         return checkout.learned
+    loop = asyncio.get_running_loop()
+    proof = None if manager is None else Proof(manager, loop, can_take=can_take)
     environment = ReadOnlyEnvironment(checkout, proof=proof)
     deadline = manager.connect_deadline if manager else checkout.settings.deadline
     seconds = max(deadline, _IMPORT_SECONDS)
