@@ -292,12 +292,29 @@ def is_connect_failure(error: BaseException) -> bool:
     )
 
 
+def url_of(connection: Connection) -> str:
+    """Return the URL of a connection's engine, password included, each part where it belongs.
+
+    A user or password among the parameters of the URL is as good to SQLAlchemy as in its place.
+    """
+    url = connection.engine.url
+    try:
+        parameters = dict(connection.dialect.create_connect_args(url)[1])
+    except Exception:  # of an engine made with `creator=`, the URL need not be complete
+        parameters = {}
+    found = dsn_of(parameters) if parameters.get("host") else None
+    return found.url() if found else url.render_as_string(hide_password=False)
+
+
 def dsn_of(parameters: Mapping[str, Any]) -> Dsn | None:
     """Return where the keywords of a driver's `connect` lead; None where they do not say."""
     host = parameters.get("host")
     if not isinstance(host, str | None) or "dsn" in parameters:
         return None
     query = {"host": host} if host and host.startswith("/") else {}
+    tls = parameters.get("ssl")  # asyncpg's
+    if isinstance(tls, str):
+        query["sslmode"] = tls
     url = URL.create(
         "postgresql",
         username=parameters.get("user"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
 from dbctl.db.catalog import fetch
 from dbctl.db.failures import sqlstate
-from dbctl.errors import OperationFailed
+from dbctl.errors import ConnectionFailed, OperationFailed
 from dbctl.health.check import DENIED
 
 if TYPE_CHECKING:
@@ -27,9 +28,14 @@ async def read_state(connection: AsyncConnection, context: Context) -> Migration
     """
     from dbctl.migrate.results import State
     from dbctl.migrate.run.learn import learn
+    from dbctl.migrate.run.proof import can_take_on
     from dbctl.migrate.status import read_status
 
-    await learn(context.loaded.revisions, context.manager)
+    can_take = partial(can_take_on, connection)
+    try:
+        await learn(context.loaded.revisions, context.manager, can_take=can_take)
+    except ConnectionFailed as error:  # env.py's own, not the one that is checked
+        raise OperationFailed(error.message, hint=error.hint) from error
     store = context.loaded.revisions.store
     try:
         found = await read_status(connection, context.loaded.revisions, context.manager.label)

@@ -74,9 +74,8 @@ async def migrate(
                             for database, job, lock in zip(found, jobs, locks, strict=True)
                         ]
                     )
-                in_thread = _from_thread(report)
                 executions = [
-                    Execution(checkout, database, job, direction, terms, lock, in_thread)
+                    Execution(checkout, database, job, direction, terms, lock, report)
                     for database, job, lock in zip(found, jobs, locks, strict=True)
                 ]
                 for execution in executions:
@@ -176,16 +175,6 @@ def _together(results: Sequence[Migrated]) -> Migrated:
             "databases": tuple(results),
         }
     )
-
-
-def _from_thread(report: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Return what reports in the event loop for whoever calls it in another thread."""
-    loop = asyncio.get_running_loop()
-
-    def from_thread(event: Event) -> None:
-        loop.call_soon_threadsafe(report, event)
-
-    return from_thread
 
 
 async def _look_around(

@@ -26,10 +26,26 @@ def script(plan: "Plan") -> str:
     cannot be rendered is a statement that raises.
     """
     if plan.databases:
-        return "\n".join(script(each) for each in plan.databases)
+        parts = [_of_one(each) for each in plan.databases]
+        return "\n\n".join([*parts, _agreed(plan)] if plan.revisions else parts) + "\n"
+    return "\n\n".join([_of_one(plan), _agreed(plan)] if plan.revisions else [_of_one(plan)]) + "\n"
+
+
+def _of_one(plan: "Plan") -> str:
+    """Return the text of one database, without what agrees to it."""
     if not plan.revisions:
-        return f"{_comment(f'{plan.database} is at {_named(plan.after)}: nothing to do')}\n"
-    return "\n\n".join(_parts(plan)) + "\n"
+        return f"{_comment(f'{plan.database} is at {_named(plan.after)}: nothing to do')}"
+    return "\n\n".join(_parts(plan))
+
+
+def _agreed(plan: "Plan") -> str:
+    """Return how to apply exactly this plan."""
+    if plan.hash is None:
+        return _comment("the server is bound to refuse this plan: there is no hash to agree to")
+    agreed = f"plan {plan.hash}"
+    if plan.direction == "up":
+        agreed += f"\nto apply exactly this: dbctl migrate up --to-plan {plan.hash[:_SHORT]}"
+    return _comment(agreed)
 
 
 def _parts(plan: "Plan") -> Iterator[str]:
@@ -44,13 +60,6 @@ def _parts(plan: "Plan") -> Iterator[str]:
         yield f"{_comment("dbctl's own record of who applied what")}\n{_ended(plan.preamble)}"
     for revision in plan.revisions:
         yield from _revision(revision)
-    if plan.hash is None:
-        yield _comment("the server is bound to refuse this plan: there is no hash to agree to")
-        return
-    agreed = f"plan {plan.hash}"
-    if plan.direction == "up":
-        agreed += f"\nto apply exactly this: dbctl migrate up --to-plan {plan.hash[:_SHORT]}"
-    yield _comment(agreed)
 
 
 def _revision(revision: "PlannedRevision") -> Iterator[str]:

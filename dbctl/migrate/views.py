@@ -29,6 +29,8 @@ _MARKS = {
 
 def status(result: MigrationStatus) -> RenderableType:
     """Show the state in a line, the versions, what is pending, and what to do."""
+    if result.databases:
+        return Group(*map(status, result.databases))
     state = result.state
     mark, style = _MARKS.get(state, ("✗", "bad"))
     versions = facts()
@@ -54,10 +56,14 @@ def status(result: MigrationStatus) -> RenderableType:
 
 def migrated(result: Migrated) -> RenderableType:
     """Show each revision with its time, and the version that was read back."""
+    if result.databases:
+        return Group(*map(migrated, result.databases))
     done = "is at" if result.error is None else "was left at"
     mark, style = ("✓", "ok") if result.error is None else ("✗", "bad")
     after = Text("unknown", "warn") if result.after is None else _versions(result.after)
     verdict = Text.assemble((f"{mark} ", style), safe(result.database, "bold"), f" {done} ", after)
+    if not result.atomic:
+        verdict.append(" (env.py commits each statement by itself)", "muted")
     if not result.applied:
         verdict.append(", nothing to do" if result.error is None else "", "muted")
         return verdict

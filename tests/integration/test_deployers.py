@@ -10,7 +10,7 @@ from dbctl.db import dsn
 from dbctl.migrate.lock import LOCK_KEY, WORK_KEY
 from tests.support.databases import execute, fetch, holding, wait_for
 from tests.support.foreign import Driver
-from tests.support.pgbouncer import Pgbouncer
+from tests.support.pgbouncer import POOL_SIZE, Pgbouncer
 from tests.support.processes import Running
 from tests.support.project import Project, every_driver
 
@@ -188,6 +188,21 @@ def test_behind_a_pooler_nothing_is_changed_unless_it_is_allowed(
     assert project.run("migrate", "status", "--json").json["state"] == "empty"
     direct = {"DATABASE_URL": pooled, "DATABASE_URL_UNPOOLED": project.url}
     assert project.run("migrate", "up", **direct).exit_code == 0
+
+
+def test_status_of_many_at_once_behind_a_small_pool_each_ends_well(
+    tmp_path: Path, empty_url: str, pgbouncer: Pgbouncer
+) -> None:
+    project = write_project(tmp_path, empty_url, Driver.PSYCOPG)
+    name = dsn.parse(empty_url, environ={}).database
+    assert name is not None
+    env = project.environment | {"DATABASE_URL": pgbouncer.url_of(name)}
+    looks = [
+        Running("migrate", "status", "--json", env=env, cwd=project.root)
+        for _ in range(3 * POOL_SIZE)
+    ]
+    finished = [look.finish() for look in looks]
+    assert [done.json.get("state") for done in finished] == ["empty"] * len(looks), finished
 
 
 @every_driver

@@ -1,5 +1,6 @@
 """Which database a foreign project is run on: the one dbctl is told, else the one env.py opens."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,3 +242,35 @@ def test_up_unreachable_url_of_the_ini_exits_3_without_its_password(tmp_path: Pa
         assert WRITTEN_PASSWORD not in done.stdout + done.stderr
         assert "127.0.0.1" in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("template", "driver"),
+    [
+        (Template.GENERIC, Driver.PSYCOPG),
+        (Template.GENERIC, Driver.PSYCOPG2),
+        (Template.GENERIC, Driver.PG8000),
+        (Template.ASYNC, Driver.ASYNCPG),
+    ],
+)
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("connection.exec_driver_sql('select * from nope')", "nope"),
+        ("open('nope.txt')", "No such file or directory: 'nope.txt'"),
+    ],
+    ids=["statement", "file"],
+)
+def test_up_env_py_that_fails_once_it_is_connected_exits_2(
+    tmp_path: Path, tcp_url: str, template: Template, driver: Driver, line: str, said: str
+) -> None:
+    project = template_project(tmp_path / "shop", template, driver_url(tcp_url, driver))
+    text = project.read("alembic/env.py")
+    configure = re.compile(r"^( +)(context\.configure\(\s*connection=)", re.MULTILINE)
+    changed, count = configure.subn(rf"\1{line}\n\1\2", text)
+    assert count == 1, text
+    project.write("alembic/env.py", changed)
+    done = project.dbctl("migrate", "up", "--json")
+    assert (done.exit_code, done.json["error"]["code"]) == (2, "migration_scripts"), done
+    assert said in done.json["error"]["message"]
+    assert is_untouched(tcp_url)

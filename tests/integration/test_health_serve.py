@@ -26,6 +26,9 @@ from dbctl.errors import ConfigurationError
 from tests.conftest import MIGRATED
 from tests.support.cli import ROOT, invoke, run_dbctl
 from tests.support.databases import TestServer, fetch
+from tests.support.foreign import Driver
+from tests.support.planning import checkout_of
+from tests.support.project import Project
 from tests.support.proxy import FaultProxy, Mode
 from tests.support.serving import Served, serving
 
@@ -437,6 +440,27 @@ async def test_a_pool_that_is_used_up_does_not_hide_that_the_database_is_well(
         answer = await client.get("/internal/health")
     await manager.close()
     assert (answer.status_code, answer.json()["status"]) == (200, "pass")
+
+
+async def test_the_migrations_of_an_env_py_of_ones_own_need_no_second_connection_of_the_pool(
+    tmp_path: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project.create(tmp_path, empty_url, driver=Driver.PSYCOPG)
+    project.add_revision("r1", "op.execute('create table team (id int primary key)')")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("DATABASE_URL", empty_url)
+    manager = DatabaseSessionManager(
+        dsn.parse(empty_url, environ={}), pool_size=1, max_overflow=0, pool_timeout=1
+    )
+    app = FastAPI()
+    with checkout_of(project):
+        app.include_router(health_router("/internal", manager=manager, detail_token=TOKEN))
+        async with asking(app) as client:
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            answer = await client.get("/internal/health", headers=headers)
+    await manager.close()
+    (found,) = answer.json()["checks"]["migrations:state"]
+    assert found["observedValue"] == "empty", answer.text
 
 
 async def test_a_look_that_is_late_leaves_the_connections_of_the_application_alone(

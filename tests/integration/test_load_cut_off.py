@@ -69,6 +69,7 @@ def rows(url: str) -> list[str]:
 
 def begun(url: str, direct: str, file: Path, way: tuple[str, ...], cwd: Path) -> Running:
     """Begin to load and return a moment after the server has begun to take rows."""
+    (cwd / "pyproject.toml").write_text("[tool.dbctl]\nexample = true\n")
     run = Running(
         *("seed", "load", str(file), "--into", "users", "--json", *way),
         env={"DATABASE_URL": url},

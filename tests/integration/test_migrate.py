@@ -220,7 +220,7 @@ def test_up_schema_that_env_py_chooses_holds_the_version(
 
 @pytest.mark.parametrize("file", ["r3", "env", "models"])
 def test_project_code_that_calls_exit_ends_in_one_document(project: Project, file: str) -> None:
-    exits = "raise SystemExit(0)"
+    exits = "raise SystemExit(1)"
     match file:
         case "r3":
             project.add_revision("r3", exits, after=["r2"])

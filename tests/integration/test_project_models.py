@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Finished, invoke
+from tests.support.cli import Finished, invoke, run_dbctl
 from tests.support.databases import execute, fetch
 from tests.support.health import checks_of, statuses_of
 from tests.support.project import Project
@@ -131,15 +131,20 @@ def test_an_env_py_that_fails_stops_only_what_needs_models(project: Project) -> 
         notices = [line for line in done.stderr.splitlines() if "no such luck" in line]
         assert len(notices) == (0 if arguments[:2] == ("inspect", "tables") else 1), done.stderr
     assert run(project, "health", "--only", "connection,extensions").exit_code == 0
-    for arguments in (
-        ("migrate", "check"),
-        ("migrate", "status", "--drift"),
-        ("health", "--drift"),
-        ("inspect", "diagram", "--models"),
+    for arguments, code in (
+        (("migrate", "check"), "migration_scripts"),
+        (("migrate", "status", "--drift"), "migration_scripts"),
+        (("inspect", "diagram", "--models"), "models_import"),
     ):
         done = run(project, *arguments, "--json")
-        assert (done.exit_code, done.json["error"]["code"]) == (2, "models_import"), arguments
+        assert (done.exit_code, done.json["error"]["code"]) == (2, code), arguments
         assert "no such luck" in done.json["error"]["message"]
+    done = run(project, "health", "--drift", "--json")
+    assert done.exit_code == 1
+    for name in ("migrations:state", "drift:differences"):
+        (check,) = done.json["checks"][name]
+        assert check["status"] == "fail"
+        assert "no such luck" in check["output"]
 
 
 def test_models_that_are_named_and_fail_stop_only_what_needs_them(project: Project) -> None:
@@ -178,6 +183,9 @@ def test_a_set_finds_the_relatives_of_its_models_by_env_py(project: Project) -> 
     (project.root / "pyproject.toml").write_text('[tool.dbctl.seeds]\none = "seeds"\n')
     own(project, "SQLModel.metadata", "import shop.cats\nfrom sqlmodel import SQLModel\n")
     execute(project.url, "create table person (id int primary key)")
-    done = run(project, "seed", "--set", "one", "--json")
+    # Apart: in this process the models would stay in SQLModel's metadata.
+    done = run_dbctl(
+        "seed", "--set", "one", "--json", env={"DATABASE_URL": project.url}, cwd=project.root
+    )
     assert done.exit_code == 0, (done.stdout, done.stderr)
     assert [row["state"] for row in json.loads(done.stdout)["rows"]] == ["created"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbctl.db.names import listed
+from dbctl.errors import ConfigurationError
 from dbctl.health.access import missing_grants, read_state
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
@@ -25,7 +26,10 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
     loaded = context.loaded
     if error := loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
-    at = await read_state(connection, context)
+    try:
+        at = await read_state(connection, context)
+    except ConfigurationError as error:
+        return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint)
     if not at.is_at_head:
         return Finding(
             status=Status.UNKNOWN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbctl.db.names import listed
+from dbctl.errors import ConfigurationError
 from dbctl.health.access import read_state
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
@@ -23,9 +24,9 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
 
     The code fails on a database that lacks what it expects: pending, empty and unversioned ones
     fail, pending and empty ones only warn where that is allowed, for a look before the deploy
-    migrates. Not one revision fails, too: nothing is known of the schema then. A database ahead of
-    the checkout warns: in a rolling deploy the old code sees just that, and a probe that failed on
-    it would take down every instance that still serves.
+    migrates. Not one revision fails, and so does an env.py that fails: nothing is known of the
+    schema then. A database ahead of the checkout warns: in a rolling deploy the old code sees just
+    that, and a probe that failed on it would take down every instance that still serves.
     """
     from dbctl.migrate.results import State
 
@@ -35,7 +36,10 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
         )
     if error := context.loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
-    found = await read_state(connection, context)
+    try:
+        found = await read_state(connection, context)
+    except ConfigurationError as error:  # of env.py, which may depend on more than its text
+        return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint)
     status, summary, remedy = _verdict(found)
     if context.allow_pending and found.state in (State.PENDING, State.EMPTY):
         status = Status.WARN

@@ -116,7 +116,7 @@ async def databases_to_change(
     if terms.allow_pooler and not known and await _is_pooled(manager) is not False:
         # One at a time: many would each hold a connection of the pool, and wait for another.
         async with deployer(manager, terms, report) as lock:
-            await learn(checkout, manager, lock=lock)
+            await learn(checkout, manager, can_take=lock.can_take)
     async with databases(checkout, manager) as found:
         yield tuple([await _refuse_pooler(each, terms) for each in found])
 

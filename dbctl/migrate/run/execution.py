@@ -98,8 +98,8 @@ class GuardedEnvironment(Environment):
 
     def _execution_for(self, record: EnvRecord, connection: Connection) -> Execution:
         for execution in self._matching.candidates(record):
-            lock = execution.lock if execution.database.pooled else None
-            proof = Proof(execution.database.manager, self._loop, lock=lock)
+            can_take = execution.lock.can_take if execution.database.pooled else None
+            proof = Proof(execution.database.manager, self._loop, can_take=can_take)
             if proof.reaches_ours(connection):
                 self._matching.claim(execution)
                 return execution
@@ -165,8 +165,14 @@ class Execution:
         self._checkout = checkout
         self._job = job
         self._terms = terms
-        self._report = report
-        self._work_lock = WorkLock(database.manager, terms, report)
+        loop = asyncio.get_running_loop()
+
+        def in_loop(event: Event) -> None:
+            # Most of it happens in env.py's thread, and the live display is the loop's.
+            loop.call_soon_threadsafe(report, event)
+
+        self._report = in_loop
+        self._work_lock = WorkLock(database.manager, terms, in_loop)
         self._attempt = 0
         self.began = self._first_began = 0.0
         self._commits = 0

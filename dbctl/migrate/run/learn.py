@@ -18,7 +18,7 @@ from dbctl.db.metadata import PROJECT_CODE_ERRORS, located
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode
 from dbctl.migrate.run.env_thread import run_env
 from dbctl.migrate.run.environment import Environment
-from dbctl.migrate.run.proof import Proof, another_database
+from dbctl.migrate.run.proof import CanTake, Proof, another_database
 from dbctl.migrate.run.read_only import READ_ONLY, ReadOnlyGuard, Stopped
 from dbctl.migrate.run.record import EnvRecord, record_of
 from dbctl.migrate.scripts import Checkout, open_checkout
@@ -27,7 +27,6 @@ from dbctl.settings import Settings
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
-    from dbctl.migrate.lock import DeployerLock
 
 # Seconds that env.py may take at least: it imports the whole application.
 _IMPORT_SECONDS = 60.0
@@ -240,12 +239,12 @@ async def learn(
     checkout: Checkout,
     manager: DatabaseSessionManager | None = None,
     *,
-    lock: DeployerLock | None = None,
+    can_take: CanTake | None = None,
 ) -> Learned:
     """Return what env.py says, asked once; proven to be about `manager`'s database where given.
 
-    The proof is had on the connection that holds `lock`, else on one more. Raises what
-    `run_read_only` raises.
+    The proof is had by `can_take`, else on a connection of its own. Raises what `run_read_only`
+    raises.
     """
     if checkout.learned is not None:
         return checkout.learned
@@ -253,9 +252,10 @@ async def learn(
         checkout.point_at(manager.dsn, manager.origin)
     proof = None
     if manager is not None:
-        async with manager.connect():  # wakes a compute that sleeps, before env.py has to
-            pass
-        proof = Proof(manager, asyncio.get_running_loop(), lock=lock)
+        if manager.server is None:
+            async with manager.connect():  # wakes a compute that sleeps, before env.py has to
+                pass
+        proof = Proof(manager, asyncio.get_running_loop(), can_take=can_take)
     if manager is not None and checkout.has_shipped_env:
         checkout.learned = _shipped(checkout, manager)
         return checkout.learned

@@ -6,34 +6,37 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db import drivers, dsn
 from dbctl.db.connect import Connector
 from dbctl.db.dsn import Dsn
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError
-from dbctl.migrate.lock import DeployerLock
 from dbctl.migrate.run.record import EnvRecord
 
 # Seconds that our connection has to answer.
 _PATIENCE = 60.0
-# Seconds, at the most, of the first turn behind a pooler, and of the longest.
-_FIRST_TURN = 2.0
-_LONGEST_TURN = 16.0
+# Seconds of one turn behind a pooler, and of a pause between two at the most: the first and any.
+_TURN = 2.0
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 8.0
 _TRY = text("select pg_catalog.pg_try_advisory_xact_lock(:key)")
+
+# Whether an advisory lock is free, and then taken for a transaction.
+type CanTake = Callable[[int], Awaitable[bool]]
 
 
 class Proof:
     """Take a lock on env.py's connection and find it taken on one of dbctl's own.
 
     An advisory lock belongs to one database of one server. Its key is drawn at random, so that
-    nobody else has it. Behind a pooler, a run that holds the deployer lock asks on the connection
-    of that: with a third one, two would not be enough for a pool. Called in env.py's thread while
-    `loop` runs in another one.
+    nobody else has it. `can_take` asks on a connection that is held anyway: a pool, or a pooler,
+    may have no other one. Called in env.py's thread while `loop` runs in another one.
     """
 
     def __init__(
@@ -41,11 +44,11 @@ class Proof:
         manager: DatabaseSessionManager,
         loop: asyncio.AbstractEventLoop,
         *,
-        lock: DeployerLock | None,
+        can_take: CanTake | None,
     ) -> None:
         self._manager = manager
         self._loop = loop
-        self._lock = lock
+        self._can_take = can_take
 
     def reaches_ours(self, connection: Connection) -> bool:
         """Return whether `connection` reaches the database of the manager.
@@ -68,19 +71,21 @@ class Proof:
         )
 
     def _turns(self, connection: Connection) -> Iterator[float]:
-        """Yield the seconds after which the lock is let go, so that another one gets its turn.
+        """Yield the seconds after which the lock is let go, so that others get their turn.
 
         Behind a pooler each of those who look for proof at once may hold a server connection while
-        it waits for a second one, of which none is left.
+        it waits for a second one, of which none is left. Between two turns there is a pause, ever
+        longer, in which this one is not in the queue either.
         """
         server = self._manager.server
         direct = server is not None and not server.pooled
-        if direct or self._lock is not None or connection.in_transaction():
+        if direct or self._can_take is not None or connection.in_transaction():
             yield _PATIENCE
-        longest = _FIRST_TURN
+        pause = _FIRST_PAUSE
         while True:
-            yield random.uniform(longest / 2, longest)  # noqa: S311 - it is no secret
-            longest = min(longest * 2, _LONGEST_TURN)
+            yield _TURN
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - it is no secret
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _ask(self, connection: Connection, seconds: float) -> bool | None:
         """Return whether the lock is found taken; None where that is not known in time."""
@@ -104,10 +109,18 @@ class Proof:
                     drivers.execute(connection, "rollback")
 
     async def _is_taken(self, key: int) -> bool:
-        if self._lock is not None:
-            return not await self._lock.can_take(key)
+        if self._can_take is not None:
+            return not await self._can_take(key)
         async with self._manager.connect() as connection:
-            return not await connection.scalar(_TRY, {"key": key})
+            return not await can_take_on(connection, key)
+
+
+async def can_take_on(connection: AsyncConnection, key: int) -> bool:
+    """Return whether an advisory lock is free; leave the connection in no transaction."""
+    try:
+        return bool(await connection.scalar(_TRY, {"key": key}))
+    finally:
+        await connection.rollback()
 
 
 def another_database(record: EnvRecord, ours: str, origin: str) -> ConfigurationError:

@@ -108,10 +108,10 @@ def record_of(
     pid, database, current, found, role, path = place
     if schema is None:
         schema = found or _first_in(path, role, current, made)
-    url = connection.engine.url
-    redaction.remember(url.password)
+    url = drivers.url_of(connection)
+    redaction.remember_url(url)
     return EnvRecord(
-        url=url.render_as_string(hide_password=False),
+        url=url,
         label=f"{_servers(connection)}/{database}",
         driver=drivers.driver_name(connection),
         database=database,
