@@ -736,7 +736,7 @@ def test_logging_of_the_project_changes_nothing_of_what_dbctl_says(
     project.write("models.py", lines if where == "models" else "")
     if where == "revision":
         path = "alembic/versions/r1.py"
-        project.write(path, lines + project.read(path))
+        project.write(path, project.read(path) + lines)
     quiet = project.dbctl("migrate", "up", "r1")
     assert quiet.exit_code == 0, quiet
     assert quiet.stderr.splitlines() == [
