@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlmodel import SQLModel
 
 from dbctl.db import dsn
 from dbctl.db.embedded import EmbeddedServer
@@ -33,6 +34,17 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, _cache: Path) -> None:
     for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(_cache))
+
+
+@pytest.fixture(autouse=True)
+def _no_models_left() -> Iterator[None]:
+    """Forget the models that a test's project has put into the metadata that SQLModel shares."""
+    import dbctl.models  # noqa: F401 - the example's own stay
+
+    before = set(SQLModel.metadata.tables)
+    yield
+    for name in SQLModel.metadata.tables.keys() - before:
+        SQLModel.metadata.remove(SQLModel.metadata.tables[name])
 
 
 @pytest.fixture(scope="session")

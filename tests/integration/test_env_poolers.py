@@ -13,10 +13,12 @@ from tests.support.pgbouncer import POOL_SIZE, Pgbouncer
 from tests.support.processes import Running
 from tests.support.proxy import FaultProxy, Mode
 
+# Long: run with -m drivers.
+pytestmark = pytest.mark.drivers
+
 EVERY = [Driver.PSYCOPG, Driver.PSYCOPG2, Driver.ASYNCPG, Driver.PG8000]
 CREATOR = """
 import psycopg
-
 made = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect({dsn!r}))
 with made.connect() as connection:
     migrate(connection)

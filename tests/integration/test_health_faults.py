@@ -35,7 +35,7 @@ from tests.support.tls import PASSWORD, TlsServer, run_tls_server, tls_binaries
 DEADLINE = 1.0
 GRACE = 0.5
 # A machine with much to do needs so many times longer for a process than it did before.
-SLACK = 4
+SLACK = 6
 
 
 @dataclass(frozen=True)
