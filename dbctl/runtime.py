@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _PATIENCE = 5.0
 # Seconds without a turn of the event loop after which code that blocks it is cut short. A shell and
 # a wrapper may both send a signal, one right after the other.
-_STUCK = 1.5
+_STUCK = 0.5
 _ROLLED_BACK = "what was not finished was rolled back"
 
 
