@@ -20,13 +20,12 @@ from dbctl.health.watch.results import Tick, Vitals
 from dbctl.health.watch.vitals import TICKS, History, Sample
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 _VITALS = "vitals"
-# The check that tells of a lost connection, made or not.
+# The check that tells of a lost reader, made or not.
 _LOST = "connection"
 # What is made at each tick; --pool makes of that check one that takes its time.
 _QUICK = {"connection", "pool", "connections", "blockers", "transactions", "replication", _VITALS}
@@ -127,10 +126,10 @@ class Watcher:
             latencies=tuple(self._latencies),
         )
 
-    async def _sample(self, connection: asyncpg.Connection[Any], _context: Context) -> Finding:
+    async def _sample(self, reader: LookReader, _context: Context) -> Finding:
         """Remember the counters; made as a check is, for its connection and its limits."""
         row: Mapping[str, Any]
-        (row,) = await fetch(connection, "health", "vitals")
+        (row,) = await fetch(reader, "health", "vitals")
         taken = asyncio.get_running_loop().time()
         self._history.add(Sample(taken=taken, own_commits=self._transactions, **row))
         return Finding(status=Status.PASS, summary="")
