@@ -92,7 +92,7 @@ async def test_first_connection_of_an_engine_takes_one_round_trip_and_none_after
     async with closing(manager):
         for number in (1, 2):
             async with manager.connect() as connection:
-                assert connection.dialect.server_version_info >= (14,)
+                assert connection.dialect.server_version_info is not None
                 assert connection.dialect.default_schema_name == "public"
                 assert await connection.get_isolation_level() == "READ COMMITTED"
             assert len(proxy.round_trips) == number
@@ -275,7 +275,9 @@ async def test_reader_without_a_connection_fails_for_all_who_wait(
             )
             connection.terminate()
         found = await asyncio.gather(*waiting, return_exceptions=True)
-    assert all(isinstance(statement_failed(each), ConnectionFailed) for each in found), found
+    for each in found:
+        assert isinstance(each, Exception), each
+        assert isinstance(statement_failed(each), ConnectionFailed)
 
 
 async def test_read_together_cannot_write_nor_outlast_its_limit(empty_url: str) -> None:
