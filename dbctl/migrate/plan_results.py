@@ -31,11 +31,20 @@ class _Part(BaseModel):
 
 
 class TableLock(_Part):
-    """A lock that a statement takes; `blocks` says whose statements wait for it."""
+    """A lock that a statement takes; `blocks` says whose statements wait for it.
+
+    `reason` says why, where the text of the statement does not name the table; `certain` is False
+    where only the rows decide. `rows`, an estimate, and `bytes`, with the indexes, are None where
+    nothing measures them.
+    """
 
     table: str
     level: LockLevel
     blocks: str
+    reason: str | None = None
+    certain: bool = True
+    rows: int | None = None
+    bytes: int | None = None
 
 
 class DataLoss(_Part):
