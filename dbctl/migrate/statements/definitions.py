@@ -120,6 +120,8 @@ def _create_statistics(reader: TokenReader, draft: Draft) -> None:
 
 
 def _publication(reader: TokenReader, draft: Draft) -> None:
+    if TokenReader(reader.rest).seek("set", "table"):
+        draft.unknown("the tables that leave the publication are locked as well")
     if reader.seek("table"):
         for table in reader.names():
             draft.lock(table, LockLevel.SHARE_UPDATE_EXCLUSIVE)
