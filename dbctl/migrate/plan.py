@@ -203,7 +203,8 @@ def _described_as(statement: Statement, effect: Effect) -> PlannedStatement:
             "locks": tuple(locks),
             "work": effect.work,
             "losses": tuple(
-                DataLoss(table=loss.table, column=loss.column) for loss in effect.losses
+                DataLoss(table=loss.table, column=loss.column, oid=effect.oids.get(loss.table))
+                for loss in effect.losses
             ),
             "note": effect.note,
             "index": effect.index,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from dbctl.errors import ExitCode
 from dbctl.migrate.plan_script import script
@@ -48,10 +48,14 @@ class TableLock(_Part):
 
 
 class DataLoss(_Part):
-    """What a statement drops with the rows in it: a table, or one column of it."""
+    """What a statement drops with the rows in it: a table, or one column of it.
+
+    `oid` is that of the table, None where the database does not have it.
+    """
 
     table: str
     column: str | None
+    oid: int | None = Field(default=None, exclude=True)
 
 
 class PlannedStatement(_Part):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from dbctl.migrate.catalogue import type_changes
@@ -70,7 +70,10 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a statement does, by its text and the catalogue."""
+    """What a statement does, by its text and the catalogue.
+
+    `oids` are those of the tables that it loses rows of.
+    """
 
     locks: tuple[Lock, ...]
     work: Work
@@ -79,6 +82,7 @@ class Effect:
     transactional: bool
     index: str | None
     known: bool
+    oids: Mapping[str, int] = field(default_factory=dict)
 
 
 def effect_of_text(assessment: Assessment) -> Effect:
@@ -160,6 +164,11 @@ class _Statement:
             transactional=self._transactional,
             index=self._assessment.index,
             known=self._known,
+            oids={
+                loss.table: self._catalogue.shown[loss.table]
+                for loss in self._losses
+                if loss.table in self._catalogue.shown
+            },
         )
 
     def _costs(self) -> Iterable[Cost]:
@@ -279,6 +288,10 @@ class _Statement:
         table = self._catalogue.find(lookup.table)
         if table is None:
             return
+        if table.kind == "v":
+            for oid in self._catalogue.sources.get(table.oid, ()):
+                self._written(replace(lookup, table=self._qualified(oid)))
+            return
         tables = [table, *(() if lookup.only else self._catalogue.below(table.oid))]
         oids = {each.oid for each in tables}
         if lookup.command in ("insert", "merge"):
@@ -295,6 +308,10 @@ class _Statement:
                     "may lock and change other tables"
                 )
                 break
+
+    def _qualified(self, oid: int) -> str:
+        relation = self._catalogue.relations.get(oid)
+        return f"{quote(relation.schema)}.{quote(relation.name)}" if relation else ""
 
     def _follow_keys(self, command: str, columns: set[str], oids: set[int]) -> None:
         """Add the other side of each foreign key that is checked for the rows."""
@@ -324,23 +341,24 @@ class _Statement:
 
     def _refers(self, key: ForeignKey) -> str:
         name, other = self._label(key.table_oid), self._label(key.other_oid)
-        return f"foreign key {quote(key.name)} of {name} refers to {other}"
+        return f"is a side of the foreign key {quote(key.name)} from {name} to {other}"
 
     def _dropped(self, lookup: Dropped) -> None:
         for oid in self._catalogue.new_keys.get(lookup.name.removeprefix("public."), ()):
-            self._add(oid, _AE, f"a foreign key of {lookup.name} refers to it")
+            self._add(oid, _AE, f"a foreign key of {lookup.name} refers to")
             self._lock_below(oid, _AE, partitions=True)
-        if lookup not in self._catalogue.dropped:
+        found = self._catalogue.dropped.get(lookup)
+        if not found:
             self._known &= lookup.kind in OF_RELATIONS or not lookup.cascade
             return
         if lookup.kind in OF_RELATIONS and self._catalogue.find(lookup.name) is None:
             return
         self._drop_described()
-        for gone in self._catalogue.dropped[lookup]:
+        for gone in found:
             self._gone(gone, lookup)
 
     def _gone(self, gone: Gone, lookup: Dropped) -> None:
-        relation = self._catalogue.relations.get(gone.table_oid)
+        relation = self._catalogue.relations.get(gone.table_oid or 0)
         if relation is None:
             return
         name = self._label(relation.oid)
@@ -654,7 +672,7 @@ def _change(catalogue: Catalogue, lookup: Lookup) -> None:
             catalogue.names.path = lookup.schemas
         case Dropped():
             for gone in catalogue.dropped.get(lookup, ()):
-                if gone.what == "relation":
+                if gone.what == "relation" and gone.table_oid:
                     catalogue.forget(gone.table_oid)
                 elif gone.what == "constraint":
                     catalogue.keys = [

@@ -52,10 +52,11 @@ async def read_catalogue(
 ) -> Catalogue:
     """Return what is known of the relations that the statements of `revisions` reach.
 
-    `path` is the search_path that each revision starts with.
+    `path` is the search_path that each revision starts with; empty for that of a session.
     """
     found = await fetch_together(connection, _ROOM, *_GRAPH)
     (settings,) = found["settings"]
+    path = path or tuple(settings["schemas"])
     relations = {row["oid"]: Relation(**row) for row in found["relations"]}
     links: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in found["links"]:

@@ -89,9 +89,12 @@ class Type:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A table that a DROP takes, or takes something from: `what` is it, with the name `part`."""
+    """A table that a DROP takes, or takes something from: `what` is it, with the name `part`.
 
-    table_oid: int
+    Without a table it says that what is to be dropped is there.
+    """
+
+    table_oid: int | None
     what: str
     part: str | None
     is_root: bool

@@ -97,7 +97,9 @@ gone as (
 select g.number, l.table_oid::int8 as table_oid, l.what, l.part, g.is_root
 from gone g
 cross join lateral (
-    select c.oid, 'relation', null::text
+    select null::oid, 'found', null::text where g.is_root
+    union all
+    select c.oid, 'relation', null
     from pg_catalog.pg_class c
     where g.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.oid = g.objid
       and g.objsubid = 0 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
