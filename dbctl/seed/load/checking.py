@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_sch
 
 from dbctl.db.tables import Table
 from dbctl.seed.load.constraints import Modelled
-from dbctl.seed.load.faults import Fault, shown
+from dbctl.seed.load.faults import Fault, shown, wrong_width
 from dbctl.seed.load.mapping import Matcher
 from dbctl.seed.load.rows import Batch
 from dbctl.seed.load.values import described, value_schema
@@ -69,6 +69,7 @@ class Checker:
         self._fill = fill
         self._assume_utc = assume_utc
         self._fields: dict[str, str | None] = {}
+        self._width = 0
         self._objects = self._of_objects()
 
     def of_lists(
@@ -87,6 +88,7 @@ class Checker:
             return (header[index], targets[index]) if index < len(header) else (None, None)
 
         def check(file: str, batch: Batch) -> Checked:
+            self._width = len(header)
             return self._check(file, batch, validator, place, arrange)
 
         return check
@@ -259,7 +261,7 @@ class Checker:
         row = batch.rows[index]
         if isinstance(row, dict):
             return "is missing, and the column takes no null and has no default"
-        return f"the row has {len(row)} fields, and the header another number of them"
+        return wrong_width(len(row), self._width)
 
     def _described(
         self, file: str, batch: Batch, index: int, field: str | None, value: Any, reason: str

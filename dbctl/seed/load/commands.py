@@ -25,6 +25,7 @@ def load(
     encoding: options.Encoding = "utf-8",
     delimiter: options.Delimiter = None,
     null: options.Null = None,
+    force_null: options.ForceNull = False,
     key: options.Key = None,
     assume_utc: options.AssumeUtc = False,
 ) -> ExitCode:
@@ -42,6 +43,7 @@ def load(
         encoding=encoding,
         delimiter=delimiter,
         null=null,
+        force_null=force_null,
         key=key,
         renames=tuple(renames or ()),
         on_conflict=on_conflict,

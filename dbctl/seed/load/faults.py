@@ -76,3 +76,9 @@ def shown(value: object) -> str:
     # What JSON may have as `\ud800` is no character, which could be written anywhere.
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def wrong_width(fields: int, columns: int) -> str:
+    """Say that a row of CSV has another number of fields than its header."""
+    count = f"{fields} field" if fields == 1 else f"{fields} fields"
+    return f"the row has {count}, and the header {columns}"

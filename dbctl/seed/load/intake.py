@@ -77,13 +77,21 @@ async def take_in(
     """
     table = await find_table(connection, request.into)
     modelled = of_models(models, table)
-    matcher = Matcher(table, parse_renames(request.renames, table))
+    renames = parse_renames(request.renames, table)
+    matcher = Matcher(table, renames)
     exact = any(column.leaf in _EXACT or takes_text(column) for column in table.writable)
-    dialect = Dialect(request.delimiter, request.null, request.key, exact)
+    dialect = Dialect(
+        request.delimiter,
+        request.null,
+        request.force_null,
+        "" in renames.dropped,
+        request.key,
+        exact,
+    )
     files = tuple(File(source, dialect, table.relation.name) for source in sources)
     fields: dict[str, str] = {}
     for file in files:
-        columns = check_header(matcher, file.label, _without_twins(matcher, file))
+        columns = check_header(matcher, file.label, _without_twins(matcher, file), file.advice)
         present = {name for name in columns if name is not None}
         for field in file.fields:
             if (name := matcher.column_of(field)) is not None:

@@ -117,8 +117,11 @@ def _worded(source: Source, row: int = 0, rows: Sequence[object] = ()) -> Iterat
         yield
     except ijson.JSONError as error:
         reason = str(error).splitlines()[0].removeprefix("parse error: ").strip()
-        other = " Where it has an object on each line, give --from ndjson."
+        hint = "Nothing was loaded."
+        if _GOES_ON.search(reason):
+            hint += " Where it has an object on each line, give --from ndjson."
+        elif source.is_repeatable and source.start().lstrip()[:1] not in {b"[", b"{"}:
+            hint += " Where it has a row of fields on each line, give --from csv."
         raise FileFault(
-            f"{source.label} is no JSON after row {row + len(rows)}: {reason}",
-            hint="Nothing was loaded." + (other if _GOES_ON.search(reason) else ""),
+            f"{source.label} is no JSON after row {row + len(rows)}: {reason}", hint=hint
         ) from error

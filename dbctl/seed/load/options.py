@@ -49,7 +49,10 @@ Delimiter = Annotated[
 ]
 Null = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="CSV: what stands for null; else an empty, unquoted field."),
+    typer.Option(metavar="TEXT", help="CSV: the text of null, without quotes; empty by default."),
+]
+ForceNull = Annotated[
+    bool, typer.Option("--force-null", help="CSV: take that text for null in quotes as well.")
 ]
 Key = Annotated[
     str | None,

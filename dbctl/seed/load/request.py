@@ -31,6 +31,7 @@ class Request:
     encoding: str = "utf-8"
     delimiter: str | None = None
     null: str | None = None
+    force_null: bool = False
     key: str | None = None
     renames: tuple[str, ...] = ()
     on_conflict: OnConflict = OnConflict.FAIL
