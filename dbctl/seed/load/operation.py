@@ -18,7 +18,13 @@ from dbctl.seed.bulk.refusals import CopyRefused
 from dbctl.seed.bulk.stage import Stage
 from dbctl.seed.bulk.writer import Writer, writing
 from dbctl.seed.load import layout
-from dbctl.seed.load.blame import fault_of, faults_of_stage, rejected_by_stage
+from dbctl.seed.load.bisection import OF_ROWS, is_of_rows
+from dbctl.seed.load.blame import (
+    fault_of,
+    faults_of_stage,
+    rejected_by_stage,
+    rejected_by_trial,
+)
 from dbctl.seed.load.checking import NewColumn
 from dbctl.seed.load.conflicts import conflict_key
 from dbctl.seed.load.faults import Fault
@@ -33,13 +39,10 @@ from dbctl.seed.load.staging import Counts, Staging
 from dbctl.seed.load.stream import Faulty, Refused, Stream
 from dbctl.settings import Settings
 
-_INTEGRITY = "23"
 # What COPY cannot write to, and INSERT may: a table with policies for its rows.
 _UNSUPPORTED = "0A000"
 # Rows that only the server can tell to be bad, and each of which costs another look at the files.
 _REFUSALS = 100
-# What can be wrong with a row: its data, a constraint, a WITH CHECK OPTION, what a trigger says.
-_OF_ROWS = ("22", _INTEGRITY, "44", "P0")
 
 
 async def load(
@@ -171,16 +174,17 @@ class _Run:
         try:
             with counted(self._report, table.label, share=stream.share) as on_rows:
                 rows = await self._writer.copy(table, checker.columns, stream.batches(), on_rows)
+            await self._writer.check_deferred(table)
         except NewColumn:
             await self._back()
             return False
         except CopyRefused as error:
             await self._back()
-            if error.row is not None and error.sqlstate.startswith(_OF_ROWS):
+            if error.row is not None and error.sqlstate.startswith(OF_ROWS):
                 file, number = stream.places.of(error.row)
                 stream.faults.add([fault_of(error, file, number, self._intake)])
                 raise Faulty from error
-            if repeatable and error.sqlstate.startswith((_INTEGRITY, _UNSUPPORTED)):
+            if repeatable and error.sqlstate.startswith((*OF_ROWS, _UNSUPPORTED)):
                 return False
             raise
         self._outcome.counts = Counts(inserted=rows)
@@ -200,22 +204,33 @@ class _Run:
         await staging.analyze(self._connection)
         if request.on_conflict is OnConflict.UPDATE:
             self._outcome.counts.superseded = await staging.drop_superseded(self._connection)
-        if self._outcome.rejects is not None:
-            await rejected_by_stage(
-                self._connection, staging, request, self._intake, stream, self._outcome.rejects
-            )
-        await self._connection.exec_driver_sql("savepoint dbctl_load")
-        try:
-            counts = await staging.move(self._connection, request.on_conflict)
-        except DBAPIError as error:
-            await self._back()
-            if self._outcome.rejects is None:
-                await faults_of_stage(self._connection, staging, request, self._intake, stream)
-                if stream.faults.count:
-                    raise Faulty from error
-            raise _refused(error, table.label) from error
+        counts = await self._moved(staging, stream)
         counts.superseded = self._outcome.counts.superseded
         self._outcome.counts = counts
+
+    async def _moved(self, staging: Staging, stream: Stream) -> Counts:
+        """Move the rows of the stage into the table; raises Faulty where it does not take them.
+
+        With a reject file those go there.
+        """
+        connection, rejects = self._connection, self._outcome.rejects
+        of_stage = (connection, staging, self._request, self._intake, stream)
+        while True:
+            if rejects is not None:
+                await rejected_by_stage(*of_stage, rejects)
+            await connection.exec_driver_sql("savepoint dbctl_load")
+            try:
+                return await staging.move(connection, self._request.on_conflict)
+            except DBAPIError as error:
+                await self._back()
+                if is_of_rows(error):
+                    if rejects is None:
+                        await faults_of_stage(*of_stage)
+                        if stream.faults.count:
+                            raise Faulty from error
+                    elif await rejected_by_trial(*of_stage, rejects):
+                        continue
+                raise _refused(error, self._intake.table.label) from error
 
     async def _staged(self) -> tuple[layout.StagedLayout, Stream, Stage]:
         """Copy the rows into a stage; what the server does not take of them is rejected.
@@ -236,7 +251,7 @@ class _Run:
                         staged.table, staged.names, staged.marked(stream.batches()), on_rows
                     )
             except CopyRefused as error:
-                if error.row is None or not error.sqlstate.startswith(_OF_ROWS):
+                if error.row is None or not error.sqlstate.startswith(OF_ROWS):
                     raise
                 if rejects is not None and not repeatable:
                     raise
