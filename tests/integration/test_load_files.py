@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -514,3 +515,56 @@ def test_value_in_a_column_without_a_name_is_a_fault(empty_url: str, tmp_path: P
     ]
     done = load(empty_url, file, "--reject", tmp_path / "bad.ndjson", "--json", into="t")
     assert (done.exit_code, done.json["inserted"], done.json["rejected"]) == (1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.ndjson", '{"a": 1, "b": "x"}\n{"a": 2, "a": 3}\n{"a": 4}\n'),
+        ("x.ndjson", '{"a": 1}\n{"a": 2, "\\u0061" : 3}\n{"a": 4, "b": "\\": {\\"c\\": 1}"}\n'),
+        ("x.json", '[{"a": 1}, {"a": 2, "b": "y", "a": 3}, {"a": 4}]'),
+        ("x.ndjson", '{"a": 1}\n{"a": 2, "j": [{"k": 1, "k": 2}]}\n{"a": 4, "j": {"a": {}}}\n'),
+        ("x.json", '{"t": [{"a": 1}, {"a": 2, "j": {"k": {"l": 1, "l": []}}}, {"a": 4}]}'),
+    ],
+)
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "quick"])
+def test_key_that_comes_twice_is_a_fault_of_its_row(
+    empty_url: str, tmp_path: Path, name: str, content: str, exact: bool
+) -> None:
+    # Where no column needs every digit of a number, another parser reads the lines.
+    column = "j jsonb" if exact else "j text[]"
+    execute(empty_url, f"create table t (a int, b text, {column})")
+    rejects = tmp_path / "bad.ndjson"
+    file = write(
+        tmp_path / name, content if exact else content.replace('"j": {"a": {}}', '"b": ""')
+    )
+    done = load(empty_url, file, "--json", into="t")
+    assert done.exit_code == 4
+    (fault,) = done.json["faults"]
+    assert fault["row"] == 2
+    assert re.fullmatch('has the key "[akl]" more than once', fault["reason"])
+    done = load(empty_url, file, "--reject", rejects, "--json", into="t")
+    assert (done.exit_code, done.json["inserted"]) == (1, 2), done.stdout
+    assert fetch(empty_url, "select a from t order by a") == [1, 4]
+    (line,) = map(json.loads, rejects.read_text().splitlines())
+    pairs = line["dbctl_reject"]["text"]
+    assert pairs.count('"a"') + pairs.count("u0061") + pairs.count('"k"') + pairs.count('"l"') > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(USERS.encode() * 99)[:-5], "it ends within its compressed data"),
+        (gzip.compress(USERS.encode()) + b"PK\3\4", "data that is not compressed follows"),
+        (gzip.compress(USERS.encode())[:-8] + b"\0" * 8, "is not what was written"),
+        (zstd.compress(USERS.encode()) + b"garbage", "is not what was written"),
+    ],
+)
+def test_damage_of_a_compressed_file_is_in_words(
+    database_url: str, tmp_path: Path, content: bytes, said: str
+) -> None:
+    done = load(database_url, write(tmp_path / "x.csv.gz", content))
+    assert done.exit_code == 4
+    assert said in done.stderr
+    assert "b'" not in done.stderr
+    assert emails(database_url) == []

@@ -73,6 +73,8 @@ def shown(value: object) -> str:
         text = dumps(value)
     except RecursionError:
         return "…"
+    except TypeError:  # what a model's own check found in a value that was read already
+        text = dumps(f"\\x{value.hex()}" if isinstance(value, bytes) else str(value))
     # What JSON may have as `\ud800` is no character, which could be written anywhere.
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
