@@ -13,8 +13,9 @@ from dbctl.db.tables import Table
 from dbctl.seed.load.constraints import Modelled
 from dbctl.seed.load.faults import Fault, shown, wrong_width
 from dbctl.seed.load.mapping import Matcher
+from dbctl.seed.load.notation import Notation, looks_like_decimal_comma
 from dbctl.seed.load.rows import Batch
-from dbctl.seed.load.values import described, value_schema
+from dbctl.seed.load.values import described, is_number, value_schema
 
 # Stands for a column that a row does not have, where the server has to make up for it.
 MISSING = type("Missing", (), {"__slots__": ()})()
@@ -49,7 +50,8 @@ class NewColumn(Exception):
 class Checker:
     """Check rows for `table`; the records have values of `columns` in that order.
 
-    What a row lacks has its value in `fill`, or else is a fault.
+    What a row lacks has its value in `fill`, or else is a fault. `writers` make the text of values
+    with fields, by column.
     """
 
     def __init__(
@@ -59,15 +61,16 @@ class Checker:
         matcher: Matcher,
         modelled: Modelled,
         fill: Mapping[str, Callable[[], Any]],
-        *,
-        assume_utc: bool = False,
+        notation: Notation,
+        writers: Mapping[str, Callable[[Any], str]],
     ) -> None:
         self.table = table
         self.columns = tuple(columns)
         self._matcher = matcher
         self._modelled = modelled
         self._fill = fill
-        self._assume_utc = assume_utc
+        self._notation = notation
+        self._writers = writers
         self._fields: dict[str, str | None] = {}
         self._width = 0
         self._objects = self._of_objects()
@@ -132,7 +135,9 @@ class Checker:
 
     def _schema(self, name: str, *, from_text: bool) -> CoreSchema:
         column = self.table.column(name)
-        schema = value_schema(column, from_text=from_text, assume_utc=self._assume_utc)
+        schema = value_schema(
+            column, from_text=from_text, notation=self._notation, write=self._writers.get(name)
+        )
         if (further := self._modelled.checks.get(name)) is not None:
             schema = core_schema.chain_schema([schema, further])
         return core_schema.nullable_schema(schema) if column.nullable else schema
@@ -255,6 +260,12 @@ class Checker:
             reason = f"is not {described(known)}"
         else:
             _, _, reason = detail["msg"].partition(" ")
+        if (
+            is_number(known)
+            and looks_like_decimal_comma(value)
+            and not self._notation.decimal_comma
+        ):
+            reason += "; --decimal-comma takes the comma for the decimal point"
         return self._described(file, batch, index, field, value, reason)
 
     def _lacking(self, batch: Batch, index: int) -> str:

@@ -28,12 +28,15 @@ def load(
     force_null: options.ForceNull = False,
     key: options.Key = None,
     assume_utc: options.AssumeUtc = False,
+    date_format: options.DateFormat = None,
+    decimal_comma: options.DecimalComma = False,
 ) -> ExitCode:
     """Load rows from files into a table: all of them, or none."""
     from dbctl.migrate.project_models import optional_models
     from dbctl.seed.bulk.showing import shown
     from dbctl.seed.guard import refuse_production
     from dbctl.seed.load import operation, views
+    from dbctl.seed.load.notation import Notation
     from dbctl.seed.load.request import Request
 
     request = Request(
@@ -49,7 +52,7 @@ def load(
         on_conflict=on_conflict,
         conflict_key=conflict_key,
         reject=reject,
-        assume_utc=assume_utc,
+        notation=Notation(assume_utc, date_format, decimal_comma),
     )
     run = operation.plan if plan else operation.load
     if not plan:

@@ -18,6 +18,7 @@ from dbctl.errors import UsageError
 from dbctl.migrate.project_models import ProjectModels
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.load.checking import MISSING
+from dbctl.seed.load.composites import writers
 from dbctl.seed.load.constraints import Modelled, of_models
 from dbctl.seed.load.files import File
 from dbctl.seed.load.mapping import Matcher, check_header, parse_renames, require
@@ -36,7 +37,10 @@ _CALL = re.compile(r'(?:"((?:[^"]|"")+)"|([a-z_][a-z0-9_$]*))\s*\(')
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The table and the files of a run; `given` are the columns that the files begin with."""
+    """The table and the files of a run; `given` are the columns that the files begin with.
+
+    `fields` has the column of each field, `writers` what makes the text of values with fields.
+    """
 
     table: Table
     files: tuple[File, ...]
@@ -44,6 +48,7 @@ class Intake:
     modelled: Modelled
     given: tuple[str, ...]
     fields: Mapping[str, str]
+    writers: Mapping[str, Callable[[Any], str]]
 
     @property
     def is_sparse(self) -> bool:
@@ -110,7 +115,8 @@ async def take_in(
             "no field of the files goes into a column", hint="Leave out some --map field=."
         )
     given = tuple(column.name for column in table.writable if column.name in set(fields.values()))
-    return Intake(table, files, matcher, modelled, given, fields)
+    written = await writers(connection, table)
+    return Intake(table, files, matcher, modelled, given, fields, written)
 
 
 def _without_twins(matcher: Matcher, file: File) -> Sequence[str]:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import driver_error, statement_failed
@@ -30,6 +31,7 @@ from dbctl.seed.load.conflicts import conflict_key
 from dbctl.seed.load.faults import Fault
 from dbctl.seed.load.files import File
 from dbctl.seed.load.intake import Intake, defaults, take_in
+from dbctl.seed.load.notation import ORDERS
 from dbctl.seed.load.outcome import Outcome
 from dbctl.seed.load.rejects import RejectFile, refuse_target
 from dbctl.seed.load.request import OnConflict, Request
@@ -67,6 +69,7 @@ async def load(
         try:
             purpose = f"dbctl seed load {request.into}"
             async with writing(manager, settings, purpose=purpose) as writer:
+                await _set_date_style(writer.connection, request)
                 intake = await take_in(writer.connection, models, request, sources)
                 outcome = Outcome(manager.label, request, intake)
                 if request.reject is not None:
@@ -118,6 +121,15 @@ async def plan(
             outcome.failed = True
     outcome.counts = Counts(inserted=stream.records)
     return outcome.result(time.monotonic() - began)
+
+
+async def _set_date_style(connection: AsyncConnection, request: Request) -> None:
+    """Have the server read dates as this run does, in types that it gets as text."""
+    order = request.notation.date_format
+    if order in ORDERS:
+        style = f"ISO, {order}"
+        statement = "select pg_catalog.set_config('datestyle', $1, true)"
+        await connection.exec_driver_sql(statement, (style,))
 
 
 def _sources(request: Request, stack: ExitStack) -> list[Source]:
