@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode, UsageError
-from dbctl.inspect.options import TableArgument, TimeoutOption
+from dbctl.inspect.options import TablesArgument, TimeoutOption
 from dbctl.options import WatchOption
 from dbctl.output import emit
 
@@ -80,9 +80,9 @@ def tables(
 
 def table(
     settings: "Settings",
-    name: TableArgument,
+    names: TablesArgument,
     ddl: Annotated[
-        bool, typer.Option("--ddl", help="Print the SQL that makes it anew, in place of it all.")
+        bool, typer.Option("--ddl", help="Print the SQL that makes it anew; takes several tables.")
     ] = False,
     watch: WatchOption = None,
 ) -> ExitCode:
@@ -93,11 +93,16 @@ def table(
     if not ddl:
         from dbctl.inspect.database.table import describe_table
 
+        if len(names) > 1:
+            raise UsageError(
+                f"one table is described at a time, not {len(names)}",
+                hint="Name one, or give --ddl for the SQL that makes them all.",
+            )
         return look(
             settings,
-            lambda connection: describe_table(connection, name),
+            lambda connection: describe_table(connection, names[0]),
             views.table,
-            title=f"table {name}",
+            title=f"table {names[0]}",
             every=watch,
         )
     if watch is not None:
@@ -108,7 +113,7 @@ def table(
     from dbctl.inspect.connected import read
     from dbctl.inspect.database.ddl import write_ddl
 
-    return emit(read(settings, lambda connection: write_ddl(connection, name)), views.ddl)
+    return emit(read(settings, lambda connection: write_ddl(connection, *names)), views.ddl)
 
 
 def indexes(
