@@ -6,9 +6,10 @@ run SQL of their own although they are not marked as volatile. Source: PostgreSQ
 
 from dbctl.sqltokens import words
 
-# By extension: the volatile functions that only compute or read; None stands for all of them.
+# By extension: the volatile functions that only compute or read, and keep nobody from writing; None
+# stands for all of them.
 _HARMLESS: dict[str, frozenset[str] | None] = {
-    "amcheck": None,
+    "amcheck": words("bt_index_check gin_index_check verify_heapam"),
     "fuzzystrmatch": None,
     "pageinspect": words(
         "brin_metapage_info brin_page_items brin_page_type brin_revmap_data bt_metap"
@@ -45,8 +46,18 @@ _DEEDS = {
     "xslt_process": "may read files of the server",
     "get_raw_page": "reads whole pages, past the masks",
     "bt_page_items": "reads whole pages, past the masks",
+    "gist_page_items": "reads whole pages, past the masks",
     "pg_get_wal_block_info": "reads whole pages, past the masks",
     "set_limit": "changes a setting",
+    "bt_index_parent_check": "locks a table against writing",
+    "pg_truncate_visibility_map": "locks a table, and writes",
+    "pg_prewarm": "fills the server's memory",
+    "autoprewarm": "fills the server's memory",
+    "pg_buffercache_evict": "empties the server's memory",
+    "pg_buffercache_mark_dirty": "has the server write",
+    "heap_force_": "changes rows",
+    "postgres_fdw_disconnect": "ends connections to other servers",
+    "pg_stat_statements_reset": "resets statistics",
 }
 
 
