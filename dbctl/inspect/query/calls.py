@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from dbctl.errors import RefusedError, UsageError
 from dbctl.inspect.query.statement import Opening, parse_statement
-from dbctl.sqltokens import Kind, Token, TokenReader, words
+from dbctl.sqltokens import Kind, Token, TokenReader, tokenize, words
 
 NAMES = (Kind.WORD, Kind.QUOTED)
 # Operators that a statement uses without their sign: IN, LIKE, SIMILAR TO, BETWEEN, CASE, USING.
@@ -28,7 +29,6 @@ _TAKES_SQL = words(
     query_to_xmlschema ts_stat
     """
 )
-_LITERAL = (Kind.STRING, Kind.NUMBER)
 _LITERAL_WORDS = words("true false null text varchar regclass pg_catalog")
 _LITERAL_SYMBOLS = words(", - :: .")
 
@@ -79,17 +79,24 @@ class Calls:
             has_qualifier = is_qualified and at > 1 and tokens[at - 2].kind in NAMES
             qualifier = tokens[at - 2].text if has_qualifier else None
             self.origins.setdefault(Call(name, qualifier, False), origin)
-            self._give(name, _given(name, tokens[at + 1 :]))
+            self._give(name, tokens[at + 1 :])
         elif is_qualified:  # x.f is f(x), where x has no column f
             self.origins.setdefault(Call(name, None, True), origin)
-            self._give(name, None)
-        self.finds_by_value |= name in _FIND_BY_VALUE
+            self._give(name, ())
 
-    def _give(self, name: str, texts: list[str] | None) -> None:
-        if name not in _TAKES_SQL:
-            return
-        known = self._given.setdefault(name, [])
-        self._given[name] = None if known is None or texts is None else known + texts
+    def _give(self, name: str, brackets: Sequence[Token]) -> None:
+        """Take in what a function is given, where that is SQL or the name of what it runs."""
+        if name in _TAKES_SQL:
+            texts, known = _sql_in(name, brackets), self._given.setdefault(name, [])
+            self._given[name] = None if known is None or texts is None else known + texts
+        elif name in _FIND_BY_VALUE:
+            # Of pg_input_is_valid() the first one is the value.
+            texts = (_literals(brackets) or [])[name.startswith("pg_input") :]
+            found = [*map(tokenize, texts)]
+            self.finds_by_value |= not found
+            for token in chain.from_iterable(found):
+                self.names.add(token.text)
+                self.finds_by_value |= token.kind is Kind.NUMBER  # an oid
 
     def given(self, name: str) -> list[str] | None:
         """Return the SQL that a function is given; None where that is not known before it runs."""
@@ -109,28 +116,33 @@ def _written(schema: str, name: str) -> list[Call]:
     return [Call(name, schema, False), Call(name, None, False), Call(name, None, True)]
 
 
-def _given(name: str, brackets: Sequence[Token]) -> list[str] | None:
-    """Return the texts in brackets that a function reads as SQL; None if they are not known."""
-    if name not in _TAKES_SQL:
-        return None
-    found = TokenReader(brackets).group()
-    for token, before in zip(found, [None, *found], strict=False):
-        known = _LITERAL_SYMBOLS if token.kind is Kind.SYMBOL else _LITERAL_WORDS
-        if token.kind not in _LITERAL and token.text not in known:
-            return None
-        if token.kind is Kind.STRING and before is not None and before.kind is Kind.STRING:
-            return None  # one string, on two lines
-    texts = [_text_of(token.text) for token in found if token.kind is Kind.STRING]
-    if any(text is None for text in texts):
-        return None
-    given = [text for text in texts if text is not None]
-    # The last of another than crosstab() is no SQL: weights, or the name of an XML namespace.
-    given = given if name.startswith("crosstab") else given[:1]
+def _sql_in(name: str, brackets: Sequence[Token]) -> list[str] | None:
+    """Return the statements in brackets that a function runs; None if they are not known."""
+    # The last text of another than crosstab() is no SQL: weights, or an XML namespace.
+    texts = (_literals(brackets) or [])[: None if name.startswith("crosstab") else 1]
     try:
-        reads = all(parse_statement(text).opening is Opening.READ for text in given)
+        reads = all(parse_statement(text).opening is Opening.READ for text in texts)
     except (RefusedError, UsageError):
         return None
-    return given if reads and given else None
+    return texts if reads and texts else None
+
+
+def _literals(brackets: Sequence[Token]) -> list[str] | None:
+    """Return the strings in brackets; None if there is more than literals in them."""
+    found = TokenReader(brackets).group() if brackets else []
+    texts: list[str] = []
+    before: Kind | None = None
+    for token in found:
+        known = _LITERAL_SYMBOLS if token.kind is Kind.SYMBOL else _LITERAL_WORDS
+        if token.kind is Kind.STRING:
+            text = _text_of(token.text)
+            if text is None or before is Kind.STRING:  # one string, on two lines
+                return None
+            texts.append(text)
+        elif token.kind is not Kind.NUMBER and token.text not in known:
+            return None
+        before = token.kind
+    return texts
 
 
 def _text_of(literal: str) -> str | None:

@@ -1,4 +1,5 @@
--- What runs when something with one of these names is read or planned, or one of these relations:
+-- What runs when something with one of these names is read or planned, or one of these relations, or
+-- the table of an index:
 -- the query of a view, the policies of a table, and of all its partitions and children, too, the
 -- expressions that the planner simplifies: constraints, indexes, extended statistics, what
 -- partitions by, virtual columns. Of a foreign table, what stands in its options or with its owner.
@@ -12,6 +13,11 @@ with recursive named as (
     where c.oid >= 16384 and (
         c.relname = any (:names::pg_catalog.text[]::pg_catalog.name[])
         or c.oid = any (:relations::pg_catalog.oid[])
+        or c.oid in (
+            select i.indrelid from pg_catalog.pg_index i
+            join pg_catalog.pg_class own on own.oid = i.indexrelid
+            where own.relname = any (:names::pg_catalog.text[]::pg_catalog.name[])
+        )
     )
 ),
 planned as (
