@@ -46,6 +46,7 @@ _CONNECTION_ERRORS = (
     asyncpg.InterfaceError,
     ConnectionError,
     TimeoutError,
+    UnicodeDecodeError,
 )
 
 

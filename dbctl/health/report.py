@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.decoding import receive_raw
 from dbctl.db.failures import (
     DRIVER_ERRORS,
     sqlstate,
@@ -174,7 +175,9 @@ async def _make(
     """
     clock = asyncio.get_running_loop().time
     async with manager.connect() as connection:
-        (await _driver_of(connection)).add_query_logger(log_query)
+        driver = await _driver_of(connection)
+        driver.add_query_logger(log_query)
+        await receive_raw(driver)
         context = Context(
             settings=request.settings,
             manager=manager,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -162,11 +163,12 @@ def activity(
     """Show who runs what and since when, each session below the one that blocks it."""
     from dbctl.inspect.database.activity import list_activity
     from dbctl.inspect.database.views import activity as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     return look(
         settings,
-        lambda connection: list_activity(connection, every=every),
+        partial(with_foreign_text, read=partial(list_activity, every=every)),
         views.activity,
         title="activity",
         every=watch,
@@ -177,9 +179,16 @@ def locks(settings: "Settings", watch: WatchOption = None) -> ExitCode:
     """Show the locks that are held or waited for, the strongest first."""
     from dbctl.inspect.database.locks import list_locks
     from dbctl.inspect.database.views import locks as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
-    return look(settings, list_locks, views.locks, title="locks", every=watch)
+    return look(
+        settings,
+        partial(with_foreign_text, read=list_locks),
+        views.locks,
+        title="locks",
+        every=watch,
+    )
 
 
 def size(
@@ -190,11 +199,12 @@ def size(
     """Show what takes the room: schemas, tables, indexes and the other databases, as bars."""
     from dbctl.inspect.database.size import measure
     from dbctl.inspect.database.views import size as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     return look(
         settings,
-        lambda connection: measure(connection, limit=limit),
+        partial(with_foreign_text, read=partial(measure, limit=limit)),
         views.sizes,
         title="size",
         every=watch,
@@ -210,11 +220,12 @@ def slow(
     """Show the statements that take the most, where pg_stat_statements sums them up."""
     from dbctl.inspect.database.slow import list_statements
     from dbctl.inspect.database.views import slow as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     return look(
         settings,
-        lambda connection: list_statements(connection, sort=sort, limit=limit),
+        partial(with_foreign_text, read=partial(list_statements, sort=sort, limit=limit)),
         views.slow,
         title="slow",
         every=watch,
