@@ -18,14 +18,15 @@ from dbctl.db.names import (
     suggestion,
     typed,
 )
-from dbctl.db.queries import positional, positional_together
+from dbctl.db.queries import inlined, positional, positional_together
+from dbctl.db.round_trip import Reader
 from dbctl.errors import ErrorCode, UsageError
 
 if TYPE_CHECKING:  # what reads with the driver alone starts in half the time
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    # A connection of the engine's, or one of the driver's.
-    type Connection = AsyncConnection | asyncpg.Connection[Any]
+    # A connection of the engine's, one of the driver's, or what asks on one in its own time.
+    type Connection = AsyncConnection | asyncpg.Connection[Any] | Reader
 
 KINDS = {
     "r": "table",
@@ -108,7 +109,9 @@ class Column:
 async def fetch(
     connection: Connection, room: str, name: str, /, **parameters: Any
 ) -> list[Mapping[str, Any]]:
-    """Run the catalogue query `name` of `room`."""
+    """Run the catalogue query `name` of `room`; a Reader returns the values that JSON has."""
+    if isinstance(connection, Reader):
+        return await connection.rows(inlined(room, name, **parameters))
     statement, names = positional(room, name)
     values = tuple(parameters[name] for name in names)
     if isinstance(connection, asyncpg.Connection):
