@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from dbctl.db.names import (
     suggestion,
     typed,
 )
-from dbctl.db.queries import inlined, positional
+from dbctl.db.queries import inlined, positional, positional_together
 from dbctl.db.round_trip import Reader
 from dbctl.errors import ErrorCode, UsageError
 
@@ -117,6 +118,16 @@ async def fetch(
         return list(await connection.fetch(statement, *values))
     result = await connection.exec_driver_sql(statement, values)
     return [dict(row) for row in result.mappings()]
+
+
+async def fetch_together(
+    connection: AsyncConnection, room: str, *queries: str, **parameters: Any
+) -> Mapping[str, list[dict[str, Any]]]:
+    """Run several catalogue queries of `room` in one round trip; return the rows of each."""
+    statement, names = positional_together(room, *queries)
+    values = tuple(parameters[name] for name in names)
+    found = (await connection.exec_driver_sql(statement, values)).scalar_one()
+    return {name: rows or [] for name, rows in json.loads(found).items()}
 
 
 def kind_of(row: Mapping[str, Any]) -> str:

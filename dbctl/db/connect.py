@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 import asyncpg
 
+from dbctl.db.decoding import LoginLoop
 from dbctl.db.dsn import Dsn
 from dbctl.db.failures import (
     CONNECT_ERRORS,
@@ -70,6 +71,9 @@ class ServerInfo:
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    def __init__(self, protocol: Any, transport: Any, loop: LoginLoop, *args: Any) -> None:
+        super().__init__(protocol, transport, loop.loop, *args)
+
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the driver's
         """Close it, and cut it off where the server does not take its leave in time."""
         with suppress(TimeoutError):
@@ -213,6 +217,7 @@ class Connector:
             connection = await asyncpg.connect(
                 **keywords,
                 connection_class=_Connection,
+                loop=LoginLoop(asyncio.get_running_loop()),
                 timeout=self.timeout,
                 # Statements prepared by name live on a server connection that the next
                 # transaction may not get from a pooler; without a cache none are made.

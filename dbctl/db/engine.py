@@ -47,6 +47,7 @@ _CONNECTION_ERRORS = (
     asyncpg.InterfaceError,
     ConnectionError,
     TimeoutError,
+    UnicodeDecodeError,
 )
 
 

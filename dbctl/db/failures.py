@@ -24,12 +24,13 @@ CONNECT_ERRORS = (
 
 
 # What the driver raises on a connection; the second where the server's last word, that it ends the
-# session, has come and the end of the connection has not.
+# session, has come and the end of the connection has not; the last for an error that is not UTF-8.
 DRIVER_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InternalClientError,
     asyncpg.InterfaceError,
     OSError,
+    UnicodeDecodeError,
 )
 
 
@@ -266,7 +267,9 @@ def _server_hint(error: BaseException) -> str | None:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the name of its type where there is none."""
     text = str(error)
-    if error.args and isinstance(error.args[0], dict):  # pg8000
+    if isinstance(error, UnicodeDecodeError):  # the driver's, of a message that is not UTF-8
+        text = error.object.decode(errors="backslashreplace")
+    elif error.args and isinstance(error.args[0], dict):  # pg8000
         text = str(error.args[0].get("M", text))
     lines = text.strip().splitlines()
     return lines[0] if lines else type(error).__name__

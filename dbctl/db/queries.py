@@ -19,6 +19,23 @@ def query(room: str, name: str) -> str:
 @cache
 def positional(room: str, name: str) -> tuple[str, tuple[str, ...]]:
     """Return a query with `$1` for its first `:name` and so on, and those names in their order."""
+    return _numbered(query(room, name))
+
+
+@cache
+def positional_together(room: str, *names: str) -> tuple[str, tuple[str, ...]]:
+    """Return one statement for several queries: their rows as one JSON text, by their names.
+
+    A parameter that several of them name is one and the same. An oid must be cast to a number.
+    """
+    parts = (
+        f"'{name}', (select pg_catalog.json_agg(r) from (\n{query(room, name)}\n) r)"  # noqa: S608
+        for name in names
+    )
+    return _numbered(f"select pg_catalog.json_build_object({', '.join(parts)})::text")
+
+
+def _numbered(text: str) -> tuple[str, tuple[str, ...]]:
     names: list[str] = []
 
     def number(match: re.Match[str]) -> str:
@@ -26,7 +43,7 @@ def positional(room: str, name: str) -> tuple[str, tuple[str, ...]]:
             names.append(match[1])
         return f"${names.index(match[1]) + 1}"
 
-    return _PARAMETER.sub(number, query(room, name)), tuple(names)
+    return _PARAMETER.sub(number, text), tuple(names)
 
 
 def inlined(room: str, name: str, /, **parameters: object) -> str:

@@ -11,6 +11,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.decoding import receive_raw
 from dbctl.db.failures import (
     DRIVER_ERRORS,
     sqlstate,
@@ -184,6 +185,7 @@ async def _make(
     async with manager.connect() as connection:
         driver = await _driver_of(connection)
         driver.add_query_logger(log_query)
+        await receive_raw(driver)
         patience = min(check.seconds for check in request.checks)
         reader = LookReader(driver, deadline=deadline, patience=patience)
         context = Context(

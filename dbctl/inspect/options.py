@@ -15,6 +15,15 @@ TableArgument = Annotated[
         autocompletion=candidates.tables,
     ),
 ]
+TablesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...",
+        help="table or schema.table. As in SQL, case counts in double quotes only.",
+        show_default=False,
+        autocompletion=candidates.tables,
+    ),
+]
 RevealOption = Annotated[
     bool, typer.Option("--reveal", help="Show what is masked; refused in production.")
 ]

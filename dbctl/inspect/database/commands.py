@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbctl.errors import ExitCode, UsageError
-from dbctl.inspect.options import TableArgument, TimeoutOption
+from dbctl.inspect.options import TablesArgument, TimeoutOption
 from dbctl.options import WatchOption
 from dbctl.output import emit
 
@@ -80,9 +81,9 @@ def tables(
 
 def table(
     settings: "Settings",
-    name: TableArgument,
+    names: TablesArgument,
     ddl: Annotated[
-        bool, typer.Option("--ddl", help="Print the SQL that makes it anew, in place of it all.")
+        bool, typer.Option("--ddl", help="Print the SQL that makes it anew; takes several tables.")
     ] = False,
     watch: WatchOption = None,
 ) -> ExitCode:
@@ -93,11 +94,16 @@ def table(
     if not ddl:
         from dbctl.inspect.database.table import describe_table
 
+        if len(names) > 1:
+            raise UsageError(
+                f"one table is described at a time, not {len(names)}",
+                hint="Name one, or give --ddl for the SQL that makes them all.",
+            )
         return look(
             settings,
-            lambda connection: describe_table(connection, name),
+            lambda connection: describe_table(connection, names[0]),
             views.table,
-            title=f"table {name}",
+            title=f"table {names[0]}",
             every=watch,
         )
     if watch is not None:
@@ -108,7 +114,7 @@ def table(
     from dbctl.inspect.connected import read
     from dbctl.inspect.database.ddl import write_ddl
 
-    return emit(read(settings, lambda connection: write_ddl(connection, name)), views.ddl)
+    return emit(read(settings, lambda connection: write_ddl(connection, *names)), views.ddl)
 
 
 def indexes(
@@ -157,11 +163,12 @@ def activity(
     """Show who runs what and since when, each session below the one that blocks it."""
     from dbctl.inspect.database.activity import list_activity
     from dbctl.inspect.database.views import activity as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     return look(
         settings,
-        lambda connection: list_activity(connection, every=every),
+        partial(with_foreign_text, read=partial(list_activity, every=every)),
         views.activity,
         title="activity",
         every=watch,
@@ -172,9 +179,16 @@ def locks(settings: "Settings", watch: WatchOption = None) -> ExitCode:
     """Show the locks that are held or waited for, the strongest first."""
     from dbctl.inspect.database.locks import list_locks
     from dbctl.inspect.database.views import locks as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
-    return look(settings, list_locks, views.locks, title="locks", every=watch)
+    return look(
+        settings,
+        partial(with_foreign_text, read=list_locks),
+        views.locks,
+        title="locks",
+        every=watch,
+    )
 
 
 def size(
@@ -185,11 +199,12 @@ def size(
     """Show what takes the room: schemas, tables, indexes and the other databases, as bars."""
     from dbctl.inspect.database.size import measure
     from dbctl.inspect.database.views import size as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     return look(
         settings,
-        lambda connection: measure(connection, limit=limit),
+        partial(with_foreign_text, read=partial(measure, limit=limit)),
         views.sizes,
         title="size",
         every=watch,
@@ -205,11 +220,12 @@ def slow(
     """Show the statements that take the most, where pg_stat_statements sums them up."""
     from dbctl.inspect.database.slow import list_statements
     from dbctl.inspect.database.views import slow as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     return look(
         settings,
-        lambda connection: list_statements(connection, sort=sort, limit=limit),
+        partial(with_foreign_text, read=partial(list_statements, sort=sort, limit=limit)),
         views.slow,
         title="slow",
         every=watch,

@@ -127,26 +127,30 @@ async def _sensitive(
         if reason is not None:
             sensitive.reasons.setdefault(row["column"], reason)
     for key, oid in kept.items():
-        for column, reason in (await _origins(connection, oid, masks)).items():
+        names = [row["column"] for row in rows if row["kept"] == oid]
+        columns = list(dict.fromkeys(names))
+        for column, reason in (await _origins(connection, oid, columns, masks)).items():
             found[key].reasons.setdefault(column, reason)
     return found
 
 
 async def _origins(
-    connection: asyncpg.Connection[Any], oid: int, masks: Masks
+    connection: asyncpg.Connection[Any], oid: int, columns: Sequence[str], masks: Masks
 ) -> Mapping[str, str]:
-    """Return the masked columns of a materialized view; all where its origin may not be read."""
+    """Return which `columns` of a materialized view are masked.
+
+    All are where its origin may not be read.
+    """
     text = await connection.fetchval("SELECT pg_catalog.pg_get_viewdef($1::pg_catalog.oid)", oid)
     statement = parse_statement(text)
-    prepared = await prepare(connection, statement)
-    names = [name for name, _ in prepared.columns]
     try:
         async with connection.transaction():
             inside = await guard(connection, statement.tokens)
+            prepared = await prepare(connection, statement)
             reasons = await trace(connection, prepared, (), inside, masks)
     except (asyncpg.InsufficientPrivilegeError, RefusedError):
-        return dict.fromkeys(names, _UNKNOWN)
-    return {n: reason for n, reason in zip(names, reasons, strict=True) if reason}
+        return dict.fromkeys(columns, _UNKNOWN)
+    return {n: reason for n, reason in zip(columns, reasons, strict=True) if reason}
 
 
 def _of_catalogue(table: str, column: str) -> str | None:
