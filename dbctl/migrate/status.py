@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,6 +10,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.round_trip import Reader, reader_on
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.run.databases import databases
+from dbctl.migrate.run.learn import learning
 from dbctl.migrate.scripts import Checkout, describe
 from dbctl.migrate.store import VersionStore
 from dbctl.migrate.verify import changed
@@ -91,10 +93,12 @@ def _state(
 async def look(manager: DatabaseSessionManager, checkout: Checkout) -> MigrationStatus:
     """Return the status as a connection of its own sees it, of every database of env.py."""
     results = []
-    async with databases(checkout, manager) as found:
+    async with learning(checkout, manager) as ours, databases(checkout, manager) as found:
         for each in found:
-            async with each.manager.connect() as connection:
-                results.append(await read_status(connection, checkout, each.label, each.store))
+            async with (
+                nullcontext(ours) if each.manager is manager else each.manager.connect() as own
+            ):
+                results.append(await read_status(own, checkout, each.label, each.store))
     return together(results)
 
 

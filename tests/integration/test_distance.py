@@ -55,7 +55,11 @@ def run(project: Path, url: str, *arguments: str, **env: str) -> Finished:
         (("migrate", "status"), STATUS),
         (("migrate", "verify"), 5),
         (("migrate", "log"), STATUS),
-        (("migrate", "up"), 10),
+        (("migrate", "up"), 7),
+        (("inspect", "tables"), 9),
+        (("inspect", "table", "users"), 29),
+        (("inspect", "rows", "users"), 19),
+        (("inspect", "query", "select 1 as n"), 22),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -65,6 +69,13 @@ def test_command_on_a_database_at_the_head_takes_few_round_trips(
     done = run(example, proxy.url_of(database_url), *arguments)
     assert done.exit_code == 0, done.stderr
     assert 0 < sum(proxy.round_trips) <= most, proxy.round_trips
+
+
+def test_status_of_one_database_takes_one_connection(
+    proxy: FaultProxy, database_url: str, example: Path
+) -> None:
+    assert run(example, proxy.url_of(database_url), "migrate", "status").exit_code == 0
+    assert proxy.accepted == 1
 
 
 @pytest.mark.parametrize(
