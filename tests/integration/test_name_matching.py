@@ -84,7 +84,8 @@ def test_inspect_in_any_collation_takes_the_name(
 @pytest.mark.parametrize("database", COLLATIONS)
 def test_seed_in_any_collation_takes_the_name(named: TestServer, database: str) -> None:
     url = named.url_of(database)
-    done = invoke("seed", "generate", "Items=2", "Ärger=2", "--start", "10", env={"DATABASE_URL": url})
+    arguments = ("seed", "generate", "Items=2", "Ärger=2", "--start", "10")
+    done = invoke(*arguments, env={"DATABASE_URL": url})
     assert done.exit_code == 0, done
     assert fetch(url, 'select count(*) from "Items", "Ärger"') == [9]
     execute(url, 'DELETE FROM "Items" WHERE id <> 1', 'DELETE FROM "Ärger" WHERE id <> 2')
