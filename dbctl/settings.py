@@ -245,7 +245,9 @@ def load_settings(
             if field not in values:
                 values[field] = value
                 sources[field] = source
-    redaction.remember(os.environ.get("PGPASSWORD"))
+    environ = os.environ
+    names = (environ.get("PGUSER"), environ.get("PGDATABASE"), environ.get("PGHOST"))
+    redaction.remember(environ.get("PGPASSWORD"), names=names)
     try:
         settings = Settings(
             **{variable_name(field): value for field, value in values.items()}  # type: ignore[arg-type]

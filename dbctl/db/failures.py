@@ -13,6 +13,7 @@ import asyncpg
 from dbctl.db.dsn import Dsn
 from dbctl.db.retry import is_tls_refusal
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
+from dbctl.redaction import hide
 
 # What a try to connect may end with; a host name that IDNA cannot encode is a UnicodeError.
 CONNECT_ERRORS = (
@@ -364,5 +365,7 @@ def first_line(error: BaseException) -> str:
 
 
 def without_password(text: str, dsn: Dsn) -> str:
-    """Remove the password of `dsn` from a text that a server wrote."""
-    return text.replace(dsn.password, "***") if dsn.password else text
+    """Remove the password of `dsn` from a text that a server wrote, unless it is a name as well."""
+    if not dsn.password or dsn.password in {dsn.user, dsn.database}:
+        return text
+    return hide(text, dsn.password)

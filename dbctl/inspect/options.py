@@ -47,3 +47,13 @@ CsvSafeOption = Annotated[
         help="In CSV, an apostrophe before text that a spreadsheet would take for a formula.",
     ),
 ]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="What text in an SQL_ASCII database is encoded in, such as LATIN1; escape shows bytes "
+        "that are not UTF-8 as \\xNN.",
+        show_default=False,
+    ),
+]
