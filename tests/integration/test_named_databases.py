@@ -71,7 +71,9 @@ def test_seed_into_a_named_database_in_production_is_refused(project: Path) -> N
 def test_question_shows_the_named_database_in_colour(
     project: Path, name: str, colour: bytes
 ) -> None:
-    with Terminal("--database", name, "seed", "allow", env={"NO_COLOR": ""}, cwd=project) as terminal:
+    with Terminal(
+        "--database", name, "seed", "allow", env={"NO_COLOR": ""}, cwd=project
+    ) as terminal:
         terminal.wait_for("Type the name of the database")
         assert f" {name} · {ENVIRONMENTS[name]} " in terminal.screen
         assert colour in terminal.printed
