@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode, UsageError
-from dbctl.inspect.options import TableArgument, TimeoutOption
+from dbctl.inspect.options import (
+    AllowProductionOption,
+    LiteralsOption,
+    TableArgument,
+    TimeoutOption,
+)
 from dbctl.options import WatchOption
-from dbctl.output import emit
+from dbctl.output import emit, notice
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
@@ -152,6 +157,8 @@ def activity(
     every: Annotated[
         bool, typer.Option("--all", help="Idle sessions and the server's own processes, too.")
     ] = False,
+    reveal: LiteralsOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """Show who runs what and since when, each session below the one that blocks it."""
@@ -159,22 +166,43 @@ def activity(
     from dbctl.inspect.database.views import activity as views
     from dbctl.inspect.watching import look
 
+    if reveal:
+        _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        lambda connection: list_activity(connection, every=every),
+        lambda connection: list_activity(connection, every=every, reveal=reveal),
         views.activity,
         title="activity",
         every=watch,
     )
 
 
-def locks(settings: "Settings", watch: WatchOption = None) -> ExitCode:
+def locks(
+    settings: "Settings",
+    reveal: LiteralsOption = False,
+    allow_production: AllowProductionOption = False,
+    watch: WatchOption = None,
+) -> ExitCode:
     """Show the locks that are held or waited for, the strongest first."""
     from dbctl.inspect.database.locks import list_locks
     from dbctl.inspect.database.views import locks as views
     from dbctl.inspect.watching import look
 
-    return look(settings, list_locks, views.locks, title="locks", every=watch)
+    if reveal:
+        _check_reveal(settings, allow_production=allow_production)
+    return look(
+        settings,
+        lambda connection: list_locks(connection, reveal=reveal),
+        views.locks,
+        title="locks",
+        every=watch,
+    )
+
+
+def _check_reveal(settings: "Settings", *, allow_production: bool) -> None:
+    from dbctl.inspect.masking import check_reveal
+
+    check_reveal(settings, allow_production=allow_production, tell=notice)
 
 
 def size(
@@ -200,6 +228,8 @@ def slow(
     settings: "Settings",
     sort: Annotated[StatementOrder, typer.Option(help="What comes first.")] = StatementOrder.TOTAL,
     limit: LimitOption = 20,
+    reveal: LiteralsOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """Show the statements that take the most, where pg_stat_statements sums them up."""
@@ -207,9 +237,11 @@ def slow(
     from dbctl.inspect.database.views import slow as views
     from dbctl.inspect.watching import look
 
+    if reveal:
+        _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        lambda connection: list_statements(connection, sort=sort, limit=limit),
+        lambda connection: list_statements(connection, sort=sort, limit=limit, reveal=reveal),
         views.slow,
         title="slow",
         every=watch,
