@@ -10,7 +10,7 @@ from dbctl.sqltokens import Kind, Piece, Token, pieces
 
 # What stands in place of a constant, and of what cannot be told from one.
 CONSTANT = "'…'"
-_HIDDEN = "…"
+HIDDEN = "…"
 # No secret is as short as what is left of the numbers.
 _LONG_NUMBER = re.compile(r"(?<!\w)\d[\d_.]{2,}")
 _QUOTED = re.compile(r"'(?:[^']|\'\')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)", re.DOTALL)
@@ -40,9 +40,9 @@ def without_literals(sql: str) -> str:
         elif token.kind is Kind.STRING:
             parts.append(CONSTANT)
             if token.text[:1] not in "eE$" and "\\'" in token.text:
-                return "".join([*parts, " ", _HIDDEN])
+                return "".join([*parts, " ", HIDDEN])
         elif token.kind is Kind.NUMBER and (at == 0 or found[at - 1].token != _PARAMETER):
-            parts.append(_HIDDEN if stop - start > 2 else token.text)
+            parts.append(HIDDEN if stop - start > 2 else token.text)
         else:
             parts.append(sql[start:stop])
     return "".join([*parts, _between(sql[end:])])
@@ -51,7 +51,7 @@ def without_literals(sql: str) -> str:
 def _between(gap: str) -> str:
     if not gap.strip():
         return gap
-    return scrub(_LONG_NUMBER.sub(_HIDDEN, _QUOTED.sub(CONSTANT, gap)))
+    return scrub(_LONG_NUMBER.sub(HIDDEN, _QUOTED.sub(CONSTANT, gap)))
 
 
 def _values_of_settings(found: list[Piece]) -> Iterator[int]:

@@ -11,6 +11,7 @@ from dbctl.errors import ExitCode, UsageError
 from dbctl.inspect.options import (
     AllowProductionOption,
     LiteralsOption,
+    RevealOption,
     TableArgument,
     TimeoutOption,
 )
@@ -89,18 +90,22 @@ def table(
     ddl: Annotated[
         bool, typer.Option("--ddl", help="Print the SQL that makes it anew, in place of it all.")
     ] = False,
+    reveal: RevealOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """Describe one table: columns, indexes and their use, constraints, triggers, policies."""
     from dbctl.inspect.database.views import table as views
+    from dbctl.inspect.masking import masks_of
     from dbctl.inspect.watching import look
 
+    masks = masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice)
     if not ddl:
         from dbctl.inspect.database.table import describe_table
 
         return look(
             settings,
-            lambda connection: describe_table(connection, name),
+            lambda connection: describe_table(connection, name, masks=masks),
             views.table,
             title=f"table {name}",
             every=watch,
@@ -113,7 +118,9 @@ def table(
     from dbctl.inspect.connected import read
     from dbctl.inspect.database.ddl import write_ddl
 
-    return emit(read(settings, lambda connection: write_ddl(connection, name)), views.ddl)
+    return emit(
+        read(settings, lambda connection: write_ddl(connection, name, masks=masks)), views.ddl
+    )
 
 
 def indexes(
@@ -133,18 +140,22 @@ def indexes(
             min=0, metavar="DAYS", help="How long scans must have been counted to call one unused."
         ),
     ] = 7.0,
+    reveal: RevealOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """List the indexes with their use, what is wrong with them, and the SQL that mends it."""
     from dbctl.inspect.database.indexes import list_indexes, parse_faults
     from dbctl.inspect.database.views import indexes as views
+    from dbctl.inspect.masking import masks_of
     from dbctl.inspect.watching import look
 
+    masks = masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice)
     faults = parse_faults(only)
     return look(
         settings,
         lambda connection: list_indexes(
-            connection, schema=schema, only=faults, unused_after=unused_after
+            connection, schema=schema, only=faults, unused_after=unused_after, masks=masks
         ),
         views.indexes,
         title="indexes",

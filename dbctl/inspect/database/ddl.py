@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -11,20 +11,28 @@ import asyncpg
 from dbctl.db.catalog import fetch, resolve
 from dbctl.db.names import literal
 from dbctl.inspect.database import ddl_sql as sql
+from dbctl.inspect.database.constants import constants_of, option_shown
 from dbctl.inspect.database.results.table import DdlResult
 from dbctl.inspect.database.settled import settled
+from dbctl.inspect.masking import Masks
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+from dbctl.sqlliterals import HIDDEN
 
 type Row = Mapping[str, Any]
 
 
 async def write_ddl(
-    connection: asyncpg.Connection[Any], name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any],
+    name: str,
+    *,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
+    statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> DdlResult:
     """Write the SQL that makes the relation `name` anew, with its partitions.
 
     All names in it have their schema. Owners and privileges are not part of it; what must be there
-    before stands in comments at its head. Raises UsageError where the name means none, or several,
+    before stands in comments at its head. The constants of columns that `masks` hide are left out,
+    which the head says. Raises UsageError where the name means none, or several,
     OperationFailed where the relation is dropped meanwhile.
     """
     async with reading(connection, statement_timeout):
@@ -32,8 +40,14 @@ async def write_ddl(
         # Nothing is on the path then, so that the server writes every name in full.
         await connection.fetch("SELECT pg_catalog.set_config('search_path', '', true)")
         needs = await fetch(connection, "inspect.database", "ddl_needs", relation=relation.oid)
-        statements = await _statements(connection, relation.oid, relation.label)
-    text = "\n\n".join([*([sql.needs(needs)] if needs else []), *statements])
+        statements = await _statements(connection, relation.oid, relation.label, masks)
+        columns = await fetch(connection, "inspect.database", "ddl_columns", relation=relation.oid)
+        constants = await constants_of(connection, [relation.name], (), masks)
+    needs = [constants.row(row, "definition", about=_user_of(row, columns)) for row in needs]
+    head = [sql.needs(needs)] if needs else []
+    if any(HIDDEN in one for one in (*head, *statements)) and constants.masked:
+        head.insert(0, sql.INCOMPLETE)
+    text = "\n\n".join([*head, *statements])
     return DdlResult(
         schema_name=relation.schema, name=relation.name, kind=relation.kind, ddl=f"{text}\n"
     )
@@ -56,14 +70,17 @@ class Parts:
     children: list[Row]
 
 
-async def _statements(connection: asyncpg.Connection[Any], oid: int, label: str) -> list[str]:
+async def _statements(
+    connection: asyncpg.Connection[Any], oid: int, label: str, masks: Masks
+) -> list[str]:
     """Return the statements for a relation, then those for its partitions."""
     async with settled(connection, oid, label):
         parts = await _read(connection, oid)
+        parts = await _masked(connection, parts, masks)
     statements = _of_relation(parts)
     for child in parts.children:
         if child["is_partition"]:
-            statements += await _statements(connection, child["oid"], child["name"])
+            statements += await _statements(connection, child["oid"], child["name"], masks)
     # A partition that is made later would take it over.
     changed = [row for row in parts.triggers if row["enabled"] != "origin"]
     return statements + list(sql.enablement(parts.relation, "TRIGGER", changed))
@@ -92,6 +109,39 @@ async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
         statistics=await of("ddl_statistics"),
         children=await of("children"),
     )
+
+
+async def _masked(connection: asyncpg.Connection[Any], parts: Parts, masks: Masks) -> Parts:
+    """Return the parts without the constants of masked columns."""
+    relation = parts.relation
+    defined = (parts.constraints, parts.indexes, parts.triggers, parts.rules, parts.statistics)
+    definitions = [
+        *(relation[key] for key in ("view_definition", "partition_key", "parent_key")),
+        *(row["expression"] for row in parts.columns),
+        *(row["definition"] for rows in defined for row in rows),
+        *(row[key] for row in parts.policies for key in ("using", "check")),
+    ]
+    constants = await constants_of(connection, [relation["name"]], definitions, masks)
+    options = [option_shown(option, masks) for option in relation["foreign_options"]]
+    relation = constants.row(relation, "view_definition", "partition_key")
+    bounds = constants.shown(relation["bounds"], relation["parent_key"])
+    return replace(
+        parts,
+        relation=relation | {"bounds": bounds, "foreign_options": options},
+        columns=[constants.row(row, "expression", about=row["name"]) for row in parts.columns],
+        constraints=[constants.row(row, "definition") for row in parts.constraints],
+        indexes=[constants.row(row, "definition") for row in parts.indexes],
+        triggers=[constants.row(row, "definition") for row in parts.triggers],
+        rules=[constants.row(row, "definition") for row in parts.rules],
+        statistics=[constants.row(row, "definition") for row in parts.statistics],
+        policies=[constants.row(row, "using", "check") for row in parts.policies],
+    )
+
+
+def _user_of(need: Row, columns: Sequence[Row]) -> str | None:
+    """Return the columns that have the type which is needed."""
+    names = [row["name"] for row in columns if row["type"].removesuffix("[]") == need["identity"]]
+    return ", ".join(names)
 
 
 def _of_relation(parts: Parts) -> list[str]:

@@ -142,6 +142,16 @@ async def masked_among(
     return next((one.any for one in named.values() if one.any), None)
 
 
+async def masked_columns(
+    connection: asyncpg.Connection[Any], names: Collection[str], masks: Masks
+) -> set[str]:
+    """Return the names of the masked columns of all relations with one of these names."""
+    if masks == NOTHING_MASKED or not names:
+        return set()
+    named = await _sensitive(connection, {(None, name) for name in names}, masks)
+    return {column for one in named.values() for column in one.reasons}
+
+
 async def _sensitive(
     connection: asyncpg.Connection[Any],
     relations: Iterable[tuple[str | None, str]],
