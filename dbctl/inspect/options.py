@@ -27,6 +27,10 @@ TablesArgument = Annotated[
 RevealOption = Annotated[
     bool, typer.Option("--reveal", help="Show what is masked; refused in production.")
 ]
+LiteralsOption = Annotated[
+    bool,
+    typer.Option("--reveal", help="Show the constants in statements, too; refused in production."),
+]
 AllowProductionOption = Annotated[
     bool, typer.Option("--allow-production", help="Reveal it in production, too.")
 ]
