@@ -135,8 +135,13 @@ class Target:
         self._pooling = not migrations
         self._endpoint = endpoints.migrations if migrations else endpoints.reads
 
-    def run[T](self, work: Callable[[DatabaseSessionManager], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` on the database, with the engine.
+    def run[T](
+        self,
+        work: Callable[[DatabaseSessionManager], Coroutine[Any, Any, T]],
+        *,
+        only_read: bool = False,
+    ) -> T:
+        """Run `work`, which may `only_read`, on the database, with the engine.
 
         Interrupted, it has a moment to end by itself; then its connections are cut off. Raises
         DbctlError for whatever goes wrong with the server.
@@ -148,7 +153,7 @@ class Target:
                 self._settings, self._endpoint, pooling=self._pooling, on_wait=notice
             )
             _cut_off_when_interrupted(manager.terminate)
-            async with closing(manager):
+            async with closing(manager, only_read=only_read):
                 return await work(manager)
 
         return run(connected)
@@ -178,8 +183,11 @@ def on_database[T](
     *,
     migrations: bool = False,
 ) -> T:
-    """Run `work` on the database that the settings name; `Target` says how."""
-    return Target(settings, migrations=migrations).run(work)
+    """Run `work`, which changes nothing, on the database that the settings name.
+
+    `Target` says how.
+    """
+    return Target(settings, migrations=migrations).run(work, only_read=True)
 
 
 def execute(command: Callable[[], object], argv: Sequence[str]) -> int:

@@ -147,9 +147,11 @@ async def resolve(connection: Connection, name: str) -> Relation:
     """
     *schemas, table = parse_relation(name)
     schema = schemas[0] if schemas else None
-    rows = await fetch(
-        connection, "db", "relations", name=table.text, schema=schema.text if schema else None
-    )
+    rows = await _called(connection, schema, table.text)
+    if not rows and not table.quoted and not table.text.isascii():  # of which SQL folds no letter
+        known = await fetch(connection, "db", "relation_names", schema=None)
+        for found_name in choose(table, {row["name"] for row in known}):
+            rows += await _called(connection, schema, found_name)
     if schema is not None:
         meant = choose(schema, {row["schema"] for row in rows})
         rows = [row for row in rows if row["schema"] in meant]
@@ -167,6 +169,14 @@ async def resolve(connection: Connection, name: str) -> Relation:
             hint="Write the one that is meant, with its schema and as it is quoted here.",
         )
     return found[0]
+
+
+async def _called(
+    connection: Connection, schema: Name | None, name: str
+) -> list[Mapping[str, Any]]:
+    return await fetch(
+        connection, "db", "relations", name=name, schema=schema.text if schema else None
+    )
 
 
 async def _unknown(connection: Connection, schema: Name | None, table: Name) -> UsageError:

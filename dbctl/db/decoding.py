@@ -17,49 +17,96 @@ import asyncio
 import codecs
 import re
 import struct
-from collections.abc import Buffer, Callable
+from collections.abc import Buffer, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import asyncpg.protocol
 
-# asyncpg takes the codec of the name that the server reports as its client_encoding. With this
-# before the name of one of Python's, it is that codec with escapes.
-_ESCAPING = "dbctl_"
+# asyncpg takes the codec of the name that the server reports as its client_encoding. With the first
+# before the name of one of Python's, it is that codec with escapes; with the second, it decodes to
+# what `lossless` says.
+_ESCAPING, _LOSSLESS = "dbctl_", "dbctl.lossless_"
 _UTF8 = _ESCAPING + "utf8"
+# In place of a codec: UTF-8, where rows are to have escapes as well.
+ESCAPE = "escape"
 _CLIENT_ENCODING = b"client_encoding\0"
 _SQL_ASCII = "SQL_ASCII"
 # What Python calls otherwise than PostgreSQL does.
 _CODECS = {_SQL_ASCII: "utf8", "EUC_CN": "gb2312", "EUC_TW": "ascii", "MULE_INTERNAL": "ascii"}
-_WINDOWS = re.compile(r"WIN(?=\d)")
+_WINDOWS = re.compile(r"WIN(?=\d)", re.IGNORECASE)
 _PARAMETER, _READY = b"SZ"
 _WITH_TEXT = b"ENS"  # errors, notices and parameters of the server
 _HEADER = struct.Struct("!BI")
 
 
 def _find(name: str) -> codecs.CodecInfo | None:
-    if not name.startswith(_ESCAPING):
-        return None
-    codec = codecs.lookup(name.removeprefix(_ESCAPING))
-    encode, inner = codec.encode, codec.decode
-    if codec.name == "utf-8":  # without the Python code around it
-        encode = codecs.utf_8_encode
+    for prefix, handler in ((_ESCAPING, "backslashreplace"), (_LOSSLESS, "surrogateescape")):
+        if name.startswith(prefix):
+            return _codec(name, name.removeprefix(prefix), handler)
+    return None
+
+
+def _codec(name: str, inner: str, handler: str) -> codecs.CodecInfo:
+    found = codecs.lookup("utf8" if inner == ESCAPE else inner)
+    if found.name == "utf-8" or handler == "surrogateescape":
 
         def decode(data: Buffer, _errors: str = "strict", /) -> tuple[str, int]:
-            return codecs.utf_8_decode(data, "backslashreplace", True)
+            return codecs.utf_8_decode(data, handler, True)  # without the Python code around it
     else:
 
         def decode(data: Buffer, _errors: str = "strict", /) -> tuple[str, int]:
-            return inner(data, "backslashreplace")
+            return found.decode(data, handler)
 
-    return codecs.CodecInfo(encode, decode, name=name)
+    return codecs.CodecInfo(found.encode, decode, name=name)
 
 
 codecs.register(_find)
 
 
-def is_untyped(connection: asyncpg.Connection[Any]) -> bool:
-    """Return whether the database is in SQL_ASCII: the encoding of its text is unknown."""
-    return _encoding_of(connection) == _SQL_ASCII
+def python_codec(name: str) -> str:
+    """Return what Python calls an encoding of PostgreSQL or its own. Raises LookupError.
+
+    An ASCII character in it must be itself, and no part of another.
+    """
+    codec = _CODECS.get(name.upper(), _WINDOWS.sub("cp", name))
+    try:
+        is_transparent = bytes(range(128)).decode(codec).encode() == bytes(range(128))
+        pairs = (bytes([lead, 0x5C]).decode(codec, "replace") for lead in range(0x80, 0x100))
+        if is_transparent and all(pair.endswith("\\") for pair in pairs):
+            return codec
+    except UnicodeError:
+        pass
+    raise LookupError(name)
+
+
+def row_codec(connection: asyncpg.Connection[Any]) -> str | None:
+    """Return the codec of the rows of an SQL_ASCII database, or ESCAPE; None for any other."""
+    if _encoding_of(connection) != _SQL_ASCII:
+        return None
+    return str(connection.get_settings().client_encoding).removeprefix(_ESCAPING)
+
+
+def read_rows_as(connection: asyncpg.Connection[Any], codec: str) -> None:
+    """Have text of an SQL_ASCII database, and parameters, in a codec of Python's, or ESCAPE."""
+    _decode_as(connection, _ESCAPING + codec)
+
+
+@contextmanager
+def lossless(connection: asyncpg.Connection[Any]) -> Iterator[None]:
+    """Have the driver hold each byte that is not UTF-8 as half of a surrogate pair in the body.
+
+    Only in an SQL_ASCII database; elsewhere there are none.
+    """
+    codec = row_codec(connection)
+    if codec is None:
+        yield
+        return
+    _decode_as(connection, _LOSSLESS + codec)
+    try:
+        yield
+    finally:
+        _decode_as(connection, _ESCAPING + codec)
 
 
 async def receive_raw(connection: asyncpg.Connection[Any]) -> None:
@@ -67,7 +114,7 @@ async def receive_raw(connection: asyncpg.Connection[Any]) -> None:
 
     Only for a session that reads: whoever wrote the text back would write the escapes.
     """
-    if is_untyped(connection):
+    if _encoding_of(connection) == _SQL_ASCII:
         await receive_unconverted(connection)
 
 
@@ -79,7 +126,7 @@ async def receive_unconverted(connection: asyncpg.Connection[Any]) -> None:
     """
     encoding = _encoding_of(connection)
     await connection.execute(f"SET client_encoding = '{encoding}'")
-    decode_as(connection, _ESCAPING + _CODECS.get(encoding, _WINDOWS.sub("cp", encoding)))
+    _decode_as(connection, _ESCAPING + _CODECS.get(encoding, _WINDOWS.sub("cp", encoding)))
     _Readable(connection._protocol, to_the_end=True).read(connection._transport)
 
 
@@ -87,8 +134,7 @@ def _encoding_of(connection: asyncpg.Connection[Any]) -> str:
     return str(connection.get_settings().server_encoding)
 
 
-def decode_as(connection: asyncpg.Connection[Any], codec: str) -> None:
-    """Have the driver decode and encode text by a codec of Python's from now on."""
+def _decode_as(connection: asyncpg.Connection[Any], codec: str) -> None:
     connection._protocol.data_received(_message(_PARAMETER, _encoding_parameter(codec)))
 
 

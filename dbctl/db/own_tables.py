@@ -45,12 +45,12 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import quoted_name
 from sqlalchemy.types import TypeEngine
 
-from dbctl.db.failures import driver_error, sqlstate, statement_failed
+from dbctl.db.failures import connection_loss, driver_error, sqlstate, statement_failed
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import LEDGER_TABLE, MARKER_TABLE, SEEDS_TABLE, VERSION_TABLE
 from dbctl.db.queries import inlined, query
 from dbctl.db.round_trip import Reader
-from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
+from dbctl.errors import DbctlError, ErrorCode, OperationFailed
 
 # Serialises the making of any of them: IF NOT EXISTS does not wait for another session.
 _KEY = 0x6462_6374_6C03
@@ -499,16 +499,8 @@ def equal(left: ColumnElement[Any], right: object) -> ColumnElement[bool]:
 def failure(error: DBAPIError) -> DbctlError:
     """Describe the error of a statement of dbctl's own, whichever driver raised it."""
     driver = driver_error(error)
-    if isinstance(
-        driver,
-        asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError,
-    ):
+    if isinstance(driver, asyncpg.PostgresError) or connection_loss(error) is not None:
         return statement_failed(error)
-    if error.connection_invalidated:
-        return ConnectionFailed(
-            "the connection was lost while a statement ran; whether it took effect is unknown",
-            hint="Look at the state (`dbctl migrate status`) before you run it again.",
-        )
     state = sqlstate(error)
     said = f" (SQLSTATE {state})" if state else ""
     hint = "Grant the privilege to this role, or connect as the owner."

@@ -10,10 +10,17 @@ _COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
+# What tells dbctl's queries from an application's in pg_stat_statements and in a server's log. It
+# comes after the first word: the server keeps no comment that stands before a statement.
+MARK = "/* dbctl */"
+_FIRST_WORD = re.compile(r"(?:\s*--[^\n]*\n)*\s*(\w+)")
+
+
 @cache
 def query(room: str, name: str) -> str:
-    """Return the text of `dbctl/<room>/sql/<name>.sql`."""
-    return (resources.files(f"dbctl.{room}") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    """Return the text of `dbctl/<room>/sql/<name>.sql`, marked as dbctl's own."""
+    file = resources.files(f"dbctl.{room}") / "sql" / f"{name}.sql"
+    return _FIRST_WORD.sub(rf"\1 {MARK}", file.read_text(encoding="utf-8"), count=1)
 
 
 @cache

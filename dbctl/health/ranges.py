@@ -14,9 +14,9 @@ from dbctl.db.names import literal
 if TYPE_CHECKING:
     from dbctl.health.reader import LookReader
 
-_WIDEN = "ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint;"
+_WIDEN = "ALTER TABLE {table} ALTER COLUMN {column} TYPE {type};"
 # PostgreSQL cannot change the type of a column that it partitions by.
-_MOVE = "move the rows of {table} to a new table, where {column} is bigint"
+_MOVE = "move the rows of {table} to a new table, where {column} is {type}"
 # What a type of whole numbers ends at.
 _LARGEST = 2**63 - 1
 
@@ -83,8 +83,8 @@ def _unread_key(key: Mapping[str, Any], role: str) -> Unread | None:
     return Unread(_column(key), None) if key["locked"] else None
 
 
-def _widened(table: str, column: str, *, partitioning: bool) -> str:
-    return (_MOVE if partitioning else _WIDEN).format(table=table, column=column)
+def _widened(table: str, column: str, *, partitioning: bool, type_: str = "bigint") -> str:
+    return (_MOVE if partitioning else _WIDEN).format(table=table, column=column, type=type_)
 
 
 def _of_sequence(row: Mapping[str, Any]) -> Use:
@@ -101,12 +101,20 @@ def _of_sequence(row: Mapping[str, Any]) -> Use:
 
 def _remedy(row: Mapping[str, Any]) -> str:
     """Return what makes the range larger: of the column, of its sequence, or of both."""
-    widened = _widened(row["table"], row["column"], partitioning=row["partitioning"])
+    # A domain keeps what it asks of its values: it is made anew over bigint.
+    widened = _widened(
+        row["table"],
+        row["column"],
+        partitioning=row["partitioning"],
+        type_=row["wide_type"] or "bigint",
+    )
+    if row["domain"] is not None:
+        widened = f"{row['domain']} {widened}"
     if row["narrow"] or (row["partitioning"] and row["sequence_type"] != "bigint"):
         return widened
     if row["sequence_type"] != "bigint":
         sequence = f"ALTER SEQUENCE {row['sequence']} AS bigint;"
-        return f"{sequence} {widened}" if row["type"] in {"smallint", "integer"} else sequence
+        return f"{sequence} {widened}" if row["base_type"] in {"smallint", "integer"} else sequence
     if abs(row["bound"]) < _LARGEST:
         end = "MAXVALUE" if row["ascending"] else "MINVALUE"
         return f"ALTER SEQUENCE {row['sequence']} NO {end};"

@@ -10,7 +10,8 @@ import pytest
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.migrate.catalogue.describe import describe
-from dbctl.migrate.catalogue.effects import Effect, Lock
+from dbctl.migrate.catalogue.effects import Effect
+from dbctl.migrate.catalogue.reached import Lock
 from dbctl.migrate.statements import Assessment, Work, assess
 from tests.support.databases import TestServer, execute, holding
 from tests.support.planning import plan_of

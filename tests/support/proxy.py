@@ -32,9 +32,25 @@ class Mode(StrEnum):
     REFUSE = "refuse"  # do not even listen
 
 
+class Moment(StrEnum):
+    """When a fault begins on a connection whose client has sent what triggers it."""
+
+    SENT = "sent"  # at once
+    DONE = "done"  # when the server answers, whose answer is lost
+    ANSWERED = "answered"  # when the answer has reached the client
+
+
+@dataclass(frozen=True)
+class Nth:
+    """The `number`th time that a client sends something, whoever it is."""
+
+    number: int
+
+
 # When a fault begins: at once, when the client has sent this text (which still reaches the
-# server), or when the server has sent this many bytes on a connection (the rest is held back).
-type Trigger = bytes | int | None
+# server), or the nth time, or when the server has sent this many bytes on a connection (the rest is
+# held back).
+type Trigger = bytes | Nth | int | None
 
 
 @dataclass(eq=False)
@@ -44,6 +60,7 @@ class _Link:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     faulty: bool = False
+    triggered: bool = False  # the fault begins with the server's next answer
     sent: bytes = b""
     received: int = 0
     ready: bool = False
@@ -81,8 +98,9 @@ class FaultProxy:
         self._every_link: list[_Link] = []
         self._mode = Mode.FORWARD
         self._after: Trigger = None
+        self._moment = Moment.SENT
         self._links: set[_Link] = set()
-        self._accepted = 0
+        self._accepted = self._requested = 0
         self._faults = 0
         self._news = threading.Condition()
         self._server: asyncio.Server | None = None
@@ -110,12 +128,13 @@ class FaultProxy:
         target = dsn.parse(url, environ={})
         return replace(target, addresses=(address,), sslmode=SslMode.DISABLE).url()
 
-    def behave(self, mode: Mode, *, after: Trigger = None) -> None:
+    def behave(self, mode: Mode, *, after: Trigger = None, moment: Moment = Moment.SENT) -> None:
         """Do this from now on, on every connection, or once `after` is met on one.
 
-        A connection that hung goes on where it was when the mode is FORWARD again.
+        A connection that hung goes on where it was when the mode is FORWARD again. With `after`, a
+        connection that is ended is the only one: the next is forwarded.
         """
-        switched = asyncio.run_coroutine_threadsafe(self._behave(mode, after), self._loop)
+        switched = asyncio.run_coroutine_threadsafe(self._behave(mode, after, moment), self._loop)
         switched.result(_PATIENCE)
 
     @property
@@ -132,6 +151,12 @@ class FaultProxy:
         """
         with self._news:
             return [link.round_trips for link in self._every_link if link.ready]
+
+    @property
+    def faults(self) -> int:
+        """How often the trigger of a mode was met since the start."""
+        with self._news:
+            return self._faults
 
     def wait_for_connection(self, number: int = 1) -> None:
         """Return when that many connections were accepted since the start."""
@@ -164,10 +189,10 @@ class FaultProxy:
             self._server.close()
             self._server = None
 
-    async def _behave(self, mode: Mode, after: Trigger) -> None:
-        self._mode, self._after = mode, after
+    async def _behave(self, mode: Mode, after: Trigger, moment: Moment) -> None:
+        self._mode, self._after, self._moment, self._requested = mode, after, moment, 0
         for link in self._links:
-            link.faulty = after is None
+            link.faulty, link.triggered = after is None, False
             link.sent, link.received = b"", 0
             link.changed.set()
             link.changed = asyncio.Event()
@@ -216,20 +241,27 @@ class FaultProxy:
                 link.round_trips += 1
                 link.answered = False
             await asyncio.sleep(self._delay)
+            link.sent += data
+            self._requested += 1
+            is_met = self._is_met(link)
+            link.triggered |= is_met and self._moment is not Moment.SENT
             link.server.write(data)
             await link.server.drain()
-            link.sent += data
-            if isinstance(self._after, bytes) and self._after in link.sent:
+            if is_met and self._moment is Moment.SENT:
                 self._trip(link)
 
     async def _answers(self, link: _Link, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(65536):
+            if link.triggered and self._moment is Moment.DONE:
+                self._trip(link)
             while data:
                 await self._obey(link)
                 part = self._part_of(link, data)
                 link.client.write(part)
                 await link.client.drain()
                 data = data[len(part) :]
+                if link.triggered and not data:
+                    self._trip(link)
                 link.received += len(part)
                 link.ready = link.ready or _READY in part
                 link.answered = link.ready
@@ -238,6 +270,14 @@ class FaultProxy:
                 if link.faulty and self._mode is Mode.TRICKLE:
                     await asyncio.sleep(self._pace)
         await self._obey(link)  # that the server has hung up is an answer as well
+
+    def _is_met(self, link: _Link) -> bool:
+        match self._after:
+            case bytes() as text:
+                return text in link.sent
+            case Nth(number):
+                return self._requested == number
+        return False
 
     def _part_of(self, link: _Link, data: bytes) -> bytes:
         """Return what of the server's answer may pass now."""
@@ -258,8 +298,10 @@ class FaultProxy:
         if not link.faulty:
             link.faulty = True
             self._tell(faults=1)
-            if self._mode in (Mode.CLOSE, Mode.RESET):
-                link.end(reset=self._mode is Mode.RESET)
+            if self._mode in (Mode.CLOSE, Mode.RESET, Mode.REFUSE):
+                link.end(reset=self._mode is not Mode.CLOSE)
+                if self._mode is not Mode.REFUSE:
+                    self._mode, self._after = Mode.FORWARD, None
 
     def _tell(self, *, accepted: int = 0, faults: int = 0) -> None:
         with self._news:

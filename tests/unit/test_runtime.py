@@ -182,6 +182,40 @@ def test_the_passwords_of_the_settings_are_scrubbed_wherever_they_stand(
     assert contextvars.copy_context().run(learn) == "*** *** *** sesames *** postgres"
 
 
+@pytest.mark.parametrize(
+    ("url", "environ", "text", "scrubbed"),
+    [
+        ("postgresql://app:app@h/d", {}, 'role "app" of app', 'role "app" of app'),
+        ("postgresql://a%70p:app@h/d", {}, 'role "app"', 'role "app"'),
+        ("postgresql://me:shop@h/shop", {}, "database shop", "database shop"),
+        ("postgresql://me:dbhost@dbhost:5432/d", {}, "at dbhost", "at dbhost"),
+        ("postgresql://me:x@h/d", {}, "column x of x", "column x of x"),
+        ("postgresql://me:password@h/d", {}, "passwords expired", "passwords expired"),
+        ("postgresql://me:postgres@h/d", {}, "postgresql on postgres", "postgresql on ***"),
+        ("postgresql://me:s3cret99@h/d", {}, "has_s3cret99_in", "has_***_in"),
+        ("postgresql://me:x@h/d", {}, "postgresql://me:x@h/d", "postgresql://***@h/d"),
+        (None, {"PGUSER": "app", "PGPASSWORD": "app"}, "role app", "role app"),
+        (None, {"PGUSER": "app", "PGPASSWORD": "hunter2"}, "app hunter2", "app ***"),
+    ],
+)
+def test_scrub_password_that_is_a_name_or_a_letter_keeps_other_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str | None,
+    environ: dict[str, str],
+    text: str,
+    scrubbed: str,
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    def learn() -> str:
+        load_settings({"database_url": url}, start=tmp_path)
+        return redaction.scrub(text)
+
+    assert contextvars.copy_context().run(learn) == scrubbed
+
+
 def test_code_of_the_project_can_neither_print_a_result_nor_end_the_process(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -59,6 +59,8 @@ def _judge(use: Use, thresholds: Thresholds) -> Status:
 
 
 def _told(use: Use) -> str:
+    if use.percent > 100:
+        return f"{use.name} ({use.type}) has come past the end of its range"
     return f"{use.name} ({use.type}) has used {use.percent:.0f} % of its range"
 
 

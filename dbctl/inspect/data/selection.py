@@ -122,7 +122,7 @@ async def fields_of(
     if any(column.inherited for column in columns):
         rows = await fetch(connection, "inspect.data", "ancestors", relation=relation.oid)
         names += [(row["schema"], row["name"]) for row in rows]
-    if _is_derived(relation) or any(column.generated for column in columns):
+    if _is_derived(relation) or any(map(_has_parts, columns)):
         from dbctl.inspect.data.derived import masked_origins
 
         origins = await masked_origins(connection, relation, masks)
@@ -132,6 +132,11 @@ async def fields_of(
         return next(filter(None, told), None) or origins.get(column.name)
 
     return tuple(Field.of(column, reason=reason(column)) for column in columns)
+
+
+def _has_parts(column: Column) -> bool:
+    """Return whether a column is made of others, or its type may have fields."""
+    return bool(column.generated) or not (column.leaf or column.labels or column.subtype)
 
 
 def _is_derived(relation: Relation) -> bool:

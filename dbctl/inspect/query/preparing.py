@@ -29,6 +29,7 @@ _NUMBER = re.compile(r"(?<=parameter )\$(\d+)")
 class Type:
     """A type; the attributes are those of the query types.sql."""
 
+    oid: int
     type: str
     sql: str
     leaf: str
