@@ -41,10 +41,16 @@ async def read_status(
     """
     store = store or checkout.store
     reader = await reader_on(connection)
-    version = asyncio.create_task(store.read_version(reader))
-    recorded = asyncio.create_task(store.read_fingerprints(reader))
-    await asyncio.wait({version, recorded})  # both, so that nothing is read any more
-    (current, populated), fingerprints = await asyncio.gather(version, recorded)
+    version, fingerprints = await asyncio.gather(
+        store.read_version(reader),
+        store.read_fingerprints(reader),
+        return_exceptions=True,  # once both have ended, so that nothing is read any more
+    )
+    if isinstance(version, BaseException):
+        raise version
+    if isinstance(fingerprints, BaseException):
+        raise fingerprints
+    current, populated = version
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
     pending = checkout.pending(current) if known else []
