@@ -172,6 +172,17 @@ def test_a_silent_server_is_still_called_so_however_far_it_is(
     assert statuses_of(done.json)["connection"] == "fail"
 
 
+def test_inspect_on_a_far_server_takes_the_time_that_it_takes(
+    server: TestServer, database_url: str, example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # For one statement; all of them together take longer.
+    monkeypatch.setattr("dbctl.inspect.connected.patience", lambda *_: 1.5)
+    with FaultProxy(server.dsn, delay=0.1) as proxy:
+        done = run(example, proxy.url_of(database_url), "inspect", "table", "users")
+        assert sum(proxy.round_trips) > 10
+    assert done.exit_code == 0, done.stderr
+
+
 # One that cannot be read among those that are read together
 
 
