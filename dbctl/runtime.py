@@ -298,8 +298,9 @@ def _explain(error: DbctlError) -> None:
 
     from dbctl.redaction import scrub
 
-    cause = error.__cause__
-    while cause is not None:
+    cause, seen = error.__cause__, {id(error)}
+    while cause is not None and id(cause) not in seen:  # code of the project can close a circle
+        seen.add(id(cause))
         logging.getLogger("dbctl").info(
             "caused by %s: %s", type(cause).__qualname__, scrub(str(cause))
         )

@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     alembic_x: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), validation_alias="DBCTL_ALEMBIC_X"
     )
+    app: str | None = Field(default=None, validation_alias="FLASK_APP")
     actor: str | None = Field(default=None, validation_alias="DBCTL_ACTOR")
     # `schema` in [tool.dbctl]; the name is pydantic's in a class.
     own_schema: str = Field(default="dbctl", validation_alias="DBCTL_SCHEMA")

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dbctl.db.engine_events import thread_listeners
+from dbctl.migrate.run.flask_app import application_context
 from dbctl.migrate.run.logging_guard import logging_untouched
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ async def run_env(
                 _variables_set(variables or {}),
                 _aside() if aside else in_folder(checkout.folder),
                 thread_listeners(listeners or {}),
+                application_context(checkout),
                 environment,
             ):
                 try:
