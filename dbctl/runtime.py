@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from dbctl.errors import (
+    ConnectionFailed,
     DbctlError,
     ErrorCode,
     ExitCode,
@@ -61,9 +62,10 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `operation()` in an event loop that SIGINT and SIGTERM cancel cleanly.
 
     The first signal cancels the task, so that statements are cancelled on the server and
-    transactions rolled back before the process ends. Raises Interrupted after that, unless the
-    operation returns a result of its own. A further one only tells what is awaited; where code that
-    blocks the loop keeps the first from being heard, it cancels that code.
+    transactions rolled back before the process ends. Raises Interrupted after that, also where the
+    operation lost its connection meanwhile, unless it returns a result of its own. A further one
+    only tells what is awaited; where code that blocks the loop keeps the first from being heard, it
+    cancels that code.
     """
     import asyncio
 
@@ -106,6 +108,11 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
             if state.signal is None:
                 raise
             raise interrupted(state.signal, _ROLLED_BACK) from None
+        except ConnectionFailed as error:
+            # What did not end in time was cut off from the server.
+            if state.signal is None:
+                raise
+            raise interrupted(state.signal, error.message, hint=error.hint) from error
 
 
 def _is_at_rest(frame: FrameType | None) -> bool:

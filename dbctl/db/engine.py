@@ -16,10 +16,11 @@ from sqlalchemy import AsyncAdaptedQueuePool, NullPool, PoolProxiedConnection, Q
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dbctl.db.connect import CLOSE_TIMEOUT, Connector, ServerInfo
+from dbctl.db.dialect import create_engine
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import Endpoint, resolve
 from dbctl.db.failures import DRIVER_ERRORS, connection_loss, statement_failed
@@ -46,6 +47,7 @@ _CONNECTION_ERRORS = (
     asyncpg.InterfaceError,
     ConnectionError,
     TimeoutError,
+    UnicodeDecodeError,
 )
 
 
@@ -100,9 +102,8 @@ class DatabaseSessionManager:
         self._closes = 0
         self._idle: WeakSet[asyncpg.Connection[Any]] = WeakSet()
         if pooling:
-            self.engine = create_async_engine(
-                "postgresql+asyncpg://",
-                async_creator=self._connector,
+            self.engine = create_engine(
+                self._connector,
                 poolclass=_pool_class(self._no_connection),
                 pool_size=pool_size,
                 max_overflow=max_overflow,
@@ -112,9 +113,7 @@ class DatabaseSessionManager:
             event.listen(self.engine.sync_engine, "checkin", self._on_checkin)
             event.listen(self.engine.sync_engine, "checkout", self._on_checkout)
         else:
-            self.engine = create_async_engine(
-                "postgresql+asyncpg://", async_creator=self._connector, poolclass=NullPool
-            )
+            self.engine = create_engine(self._connector, poolclass=NullPool)
 
     @classmethod
     def from_settings(

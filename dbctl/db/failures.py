@@ -13,6 +13,7 @@ import asyncpg
 from dbctl.db.dsn import Dsn
 from dbctl.db.retry import is_tls_refusal
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
+from dbctl.redaction import hide
 
 # What a try to connect may end with; a host name that IDNA cannot encode is a UnicodeError.
 CONNECT_ERRORS = (
@@ -25,12 +26,13 @@ CONNECT_ERRORS = (
 
 
 # What the driver raises on a connection; the second where the server's last word, that it ends the
-# session, has come and the end of the connection has not.
+# session, has come and the end of the connection has not; the last for an error that is not UTF-8.
 DRIVER_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InternalClientError,
     asyncpg.InterfaceError,
     OSError,
+    UnicodeDecodeError,
 )
 
 
@@ -354,12 +356,16 @@ def _server_hint(error: BaseException) -> str | None:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the name of its type where there is none."""
     text = str(error)
-    if error.args and isinstance(error.args[0], dict):  # pg8000
+    if isinstance(error, UnicodeDecodeError):  # the driver's, of a message that is not UTF-8
+        text = error.object.decode(errors="backslashreplace")
+    elif error.args and isinstance(error.args[0], dict):  # pg8000
         text = str(error.args[0].get("M", text))
     lines = text.strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def without_password(text: str, dsn: Dsn) -> str:
-    """Remove the password of `dsn` from a text that a server wrote."""
-    return text.replace(dsn.password, "***") if dsn.password else text
+    """Remove the password of `dsn` from a text that a server wrote, unless it is a name as well."""
+    if not dsn.password or dsn.password in {dsn.user, dsn.database}:
+        return text
+    return hide(text, dsn.password)

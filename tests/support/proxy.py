@@ -16,6 +16,9 @@ from dbctl.db.dsn import Address, Dsn, SslMode
 _LOCALHOST = "127.0.0.1"
 _PATIENCE = 30.0  # seconds after which a test that waits for the proxy fails
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+# Messages of the protocol: the server is ready for the first statement, the client takes its leave.
+_READY = b"Z\x00\x00\x00\x05"
+_TERMINATE = b"X\x00\x00\x00\x04"
 
 
 class Mode(StrEnum):
@@ -60,6 +63,9 @@ class _Link:
     triggered: bool = False  # the fault begins with the server's next answer
     sent: bytes = b""
     received: int = 0
+    ready: bool = False
+    answered: bool = False
+    round_trips: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
 
@@ -81,12 +87,15 @@ class FaultProxy:
     """Forward TCP connections to the server of `upstream` until told otherwise.
 
     It runs in a thread of its own, so that tests of either kind can use it, and `behave` changes
-    what it does to the connections there are and to those to come.
+    what it does to the connections there are and to those to come. Every request reaches the server
+    `delay` seconds late, as if it were far away.
     """
 
-    def __init__(self, upstream: Dsn, *, pace: float = 0.05) -> None:
+    def __init__(self, upstream: Dsn, *, pace: float = 0.05, delay: float = 0.0) -> None:
         self._upstream = upstream.addresses[0]
         self._pace = pace
+        self._delay = delay
+        self._every_link: list[_Link] = []
         self._mode = Mode.FORWARD
         self._after: Trigger = None
         self._moment = Moment.SENT
@@ -133,6 +142,15 @@ class FaultProxy:
         """The number of connections since the start."""
         with self._news:
             return self._accepted
+
+    @property
+    def round_trips(self) -> list[int]:
+        """The requests that the client sent on each connection, once it was logged in.
+
+        What it sends without having heard of the server since is one request.
+        """
+        with self._news:
+            return [link.round_trips for link in self._every_link if link.ready]
 
     @property
     def faults(self) -> int:
@@ -193,6 +211,7 @@ class FaultProxy:
         server_reader, server = await self._connect()
         link = _Link(client, server, faulty=self._after is None)
         self._links.add(link)
+        self._every_link.append(link)
         self._tell(accepted=1)
         pumps = [
             asyncio.create_task(self._requests(link, reader)),
@@ -218,6 +237,10 @@ class FaultProxy:
     async def _requests(self, link: _Link, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(65536):
             await self._obey(link)
+            if link.answered and data != _TERMINATE:
+                link.round_trips += 1
+                link.answered = False
+            await asyncio.sleep(self._delay)
             link.sent += data
             self._requested += 1
             is_met = self._is_met(link)
@@ -240,6 +263,8 @@ class FaultProxy:
                 if link.triggered and not data:
                     self._trip(link)
                 link.received += len(part)
+                link.ready = link.ready or _READY in part
+                link.answered = link.ready
                 if isinstance(self._after, int) and link.received >= self._after:
                     self._trip(link)
                 if link.faulty and self._mode is Mode.TRICKLE:

@@ -33,7 +33,7 @@ _BEGIN = "set transaction isolation level read committed, read write, not deferr
 # For this transaction only: behind a pooler the session is somebody else's next. The names are
 # looked up, as not every version has each of them.
 _LIMITS = """
-    select pg_catalog.set_config('application_name', $1, true),
+    select /* dbctl */ pg_catalog.set_config('application_name', $1, true),
            pg_catalog.set_config('lock_timeout', $2, true),
            (
                select count(pg_catalog.set_config(s.name, '0', true))

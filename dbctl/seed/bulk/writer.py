@@ -144,6 +144,10 @@ class Writer:
         await self._send(feed, table, "pg_temp", stage.name, [*columns, ROW])
         return stage
 
+    async def check_deferred(self, table: Table) -> None:
+        """Have deferred constraints checked now and for the rest; raises CopyRefused."""
+        await self._execute("set constraints all immediate", table)
+
     async def finish(self, tables: Sequence[Table]) -> Finished:
         """Have deferred constraints checked, analyze `tables` and move their sequences on.
 
@@ -154,7 +158,7 @@ class Writer:
         analyzed: list[str] = []
         notices: list[str] = []
         for table in tables:
-            await self._execute("set constraints all immediate", table)
+            await self.check_deferred(table)
             warnings = await self._analyze(table)
             notices += [f"{table.label}: {warning}" for warning in warnings]
             if not warnings:
