@@ -44,7 +44,7 @@ async def check(
     if not status.is_at_head:
         raise FindingError(
             f"{manager.label} {status.state.sentence}: the revisions would all be told as drift",
-            hint=f"First: {status.state.remedy}.",
+            hint=f"First: {status.hint}.",
         )
     source = models.source if models else checkout.env_label
     return Drift(

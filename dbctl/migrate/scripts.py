@@ -13,14 +13,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import MultipleHeads
+from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import URL
 
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import PROJECT_ORIGINS
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located, make_importable
-from dbctl.db.names import listed
+from dbctl.db.names import listed, literal
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.config_files import bundled_config, config_files
 from dbctl.migrate.results import Direction, Revision, State
@@ -125,6 +125,24 @@ class Checkout:
         except CommandError:
             return False
         return found is not None and found.revision == revision
+
+    def standing(self, current: Sequence[str]) -> tuple[str, ...]:
+        """Return a version, all of which the checkout knows, without its stale rows.
+
+        Those are of a revision that another one of it comes after, and what it has twice.
+        """
+        once = tuple(dict.fromkeys(current))
+        try:
+            self.path((), once)
+        except RevisionError:  # Alembic refuses such a version, and says so of it alone
+            below = {
+                script.revision
+                for revision in once
+                for script in self.path((), (revision,))
+                if script.revision != revision
+            }
+            return tuple(revision for revision in once if revision not in below)
+        return once
 
     def pending(self, current: Sequence[str]) -> list[Script]:
         """Return the revisions that a database at `current` lacks, as they are applied.
@@ -268,6 +286,12 @@ def steps(
                 f"the database is at revision {revision}, which this checkout does not have",
                 hint="Check out the code that was deployed there, or `dbctl migrate stamp REV`.",
             )
+    if current and (stale := stale_rows(checkout, current)):
+        raise FindingError(
+            f"the version table has {named(current)}: {named(stale)} should not be there, as "
+            f"{named(checkout.standing(current))} comes after it or is there already",
+            hint=f"First: {correction(checkout, current)}.",
+        )
     with refusals(checkout, target), _functions_required():
         if direction == "up":
             return list(checkout.scripts._upgrade_revs(target, current))  # type: ignore[arg-type]
@@ -280,6 +304,28 @@ def steps(
             hint="Name the revision to go back to, or a branch (`BRANCH@-1`).",
         )
     return found
+
+
+def stale_rows(checkout: Checkout, current: Sequence[str]) -> tuple[str, ...]:
+    """Return the rows of a version, all known, that the version table should not have."""
+    left = list(checkout.standing(current))
+    stale = []
+    for revision in current:
+        if revision in left:
+            left.remove(revision)
+        else:
+            stale.append(revision)
+    return tuple(stale)
+
+
+def correction(checkout: Checkout, current: Sequence[str]) -> str:
+    """Return what leaves a version that has stale rows without them."""
+    standing = checkout.standing(current)
+    if len(standing) == 1:
+        return f"dbctl migrate stamp {standing[0]}"
+    rows = ", ".join(literal(revision) for revision in stale_rows(checkout, current))
+    table = checkout.store.version_name
+    return f"DELETE FROM {table} WHERE version_num IN ({rows})"  # noqa: S608 - for people
 
 
 @contextmanager
