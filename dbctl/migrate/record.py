@@ -16,6 +16,7 @@ from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.ledger_results import Repaired
 from dbctl.migrate.lock import deployer
+from dbctl.migrate.preflight import refuse_long_ids
 from dbctl.migrate.results import Stamped
 from dbctl.migrate.run.databases import Database, databases_to_change, deployers
 from dbctl.migrate.run.execution import Execution, Job, run_guarded
@@ -41,6 +42,8 @@ async def stamp(
     loss: Loss | None = None
     lost: BaseException | None = None
     async with databases_to_change(checkout, manager, terms, report) as every:
+        for each in every:
+            await refuse_long_ids(each, checkout, found)
         before = await _versions(every)
         if any(_differs(each, wanted) for each in before):
             async with deployers(every, terms, report) as locks:
