@@ -27,7 +27,8 @@ async def read_history(connection: AsyncConnection, checkout: Checkout, database
     """Return every revision of the checkout, the newest first, and which the database has."""
     current, _ = await checkout.store.read_version(connection)
     known = tuple(filter(checkout.knows, current))
-    applied = {script.revision for script in checkout.path((), known)} if known else set()
+    standing = checkout.standing(known)
+    applied = {script.revision for script in checkout.path((), standing)} if known else set()
     heads = checkout.heads
     return History(
         database=database,

@@ -117,7 +117,7 @@ async def _run(
     ):
         if status is not None and not status.is_at_head:
             raise FindingError(
-                f"the schema of {manager.label} {status.state.sentence}", hint=status.state.remedy
+                f"the schema of {manager.label} {status.state.sentence}", hint=status.hint
             )
         await _take_turn(connection, name)
         await connection.execute(_STYLES)
