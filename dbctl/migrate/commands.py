@@ -307,14 +307,13 @@ def _read[R: "Result"](
     view: Callable[[R], "RenderableType"],
 ) -> ExitCode:
     """Print what an operation reads from a connection and compares with the checkout."""
-    from dbctl.migrate.run.learn import learn
+    from dbctl.migrate.run.learn import learning
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
 
     async def read(database: "DatabaseSessionManager") -> R:
-        await learn(checkout, database)
-        async with database.connect() as connection:
+        async with learning(checkout, database) as connection:
             return await operation(connection, checkout, database.label)
 
     return emit(on_database(settings, read, migrations=True), view)
@@ -325,10 +324,9 @@ async def _with[T](
     operation: "Callable[[AsyncConnection, Checkout], Awaitable[T]]",
     checkout: "Checkout",
 ) -> T:
-    from dbctl.migrate.run.learn import learn
+    from dbctl.migrate.run.learn import learning
 
-    await learn(checkout, manager)
-    async with manager.connect() as connection:
+    async with learning(checkout, manager) as connection:
         return await operation(connection, checkout)
 
 
