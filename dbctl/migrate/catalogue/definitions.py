@@ -153,6 +153,10 @@ def maintained(found: Reached, lookup: Maintained) -> None:
     table = found.catalogue.find(lookup.table)
     if table is None:
         return
+    if lookup.only:
+        if lookup.analyzes:
+            found.lock_below(table.oid, LockLevel.ACCESS_SHARE)
+        return
     found.lock_below(table.oid, lookup.level, partitions=True)
     if found.catalogue.version >= _GOES_FURTHER:
         found.lock_below(table.oid, lookup.level, inheriting=True)

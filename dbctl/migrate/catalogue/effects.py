@@ -23,6 +23,7 @@ from dbctl.migrate.statements.lookups import (
     Dropped,
     ExpressionSet,
     IndexAdded,
+    IndexBuilt,
     KeyAdded,
     Lookup,
     Maintained,
@@ -138,8 +139,8 @@ def _follow(found: Reached, lookup: Lookup) -> None:
         case Refreshed():
             rows.refreshed(found, lookup)
         case (
-            TypeChanged() | ColumnAdded() | NotNullSet() | ExpressionSet() | PropertySet()
-            | Renamed() | PathSet()
+            TypeChanged() | ColumnAdded() | IndexBuilt() | NotNullSet() | ExpressionSet()
+            | PropertySet() | Renamed() | PathSet()
         ):  # fmt: skip
             pass
         case _:
