@@ -106,7 +106,7 @@ def detached(found: Reached, lookup: Detached) -> None:
         found.lock_default(parent.oid, partition.oid)
     root = found.catalogue.root(parent.oid)
     if root != parent.oid:
-        found.add(root, LockLevel.ACCESS_SHARE, f"is above {found.label(parent.oid)}")
+        found.add(root, LockLevel.ACCESS_SHARE, f"above {found.label(parent.oid)}")
     for key in found.catalogue.keys:
         if key.table_oid == partition.oid and not _is_below(found, key.other_oid, parent.oid):
             found.add(key.other_oid, LockLevel.SHARE_ROW_EXCLUSIVE, found.refers(key))
@@ -117,7 +117,7 @@ def detached(found: Reached, lookup: Detached) -> None:
 def domain_checked(found: Reached, lookup: DomainChecked) -> None:
     """Add the tables that have a column of a domain."""
     for oid in users(found, lookup.domain):
-        reason = f"has a column of the domain {lookup.domain}"
+        reason = f"column of the domain {lookup.domain}"
         found.add(oid, LockLevel.SHARE, reason)
 
 
@@ -137,7 +137,7 @@ def composite_altered(found: Reached, lookup: CompositeAltered) -> None:
     type_ = found.catalogue.find_type(schemas[-1] if schemas else None, name)
     for table in [*found.catalogue.relations.values()]:
         if type_ and table.of_type == type_.oid:
-            found.add(table.oid, _AE, f"is made of the type {lookup.type}")
+            found.add(table.oid, _AE, f"created of the type {lookup.type}")
             found.lock_below(table.oid, _AE)
 
 
@@ -145,7 +145,7 @@ def table_of_index(found: Reached, lookup: TableOfIndex) -> None:
     """Add the table of an index."""
     index = found.catalogue.find(lookup.index)
     if index and index.table_oid:
-        found.add(index.table_oid, lookup.level, f"has the index {lookup.index}")
+        found.add(index.table_oid, lookup.level, f"table of the index {lookup.index}")
 
 
 def maintained(found: Reached, lookup: Maintained) -> None:

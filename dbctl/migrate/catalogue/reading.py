@@ -72,7 +72,7 @@ async def read_catalogue(
         default_path=tuple(path),
         relations=relations,
         names=Names({(each.schema, each.name): each.oid for each in relations.values()}, path),
-        children=dict(links["parent"]),
+        children={parent: sorted(oids) for parent, oids in links["parent"].items()},
         parents=dict(links["child"]),
         sources=dict(links["view"]),
         rules=dict(links["rule"]),
