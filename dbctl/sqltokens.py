@@ -53,6 +53,7 @@ _TOKEN = re.compile(
 )
 _PLAIN_NAME = re.compile(r"[a-z_\x80-\U0010ffff][a-z0-9_$\x80-\U0010ffff]*")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+_NOT_STANDARD = re.compile(r"[~!@#%^&|`?]")
 _UPPER = re.compile("[A-Z]+")
 _UNICODE_ESCAPE = re.compile(r"\\(?:(\\)|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))")
 _CLOSING = {"(": ")", "[": "]"}
@@ -80,7 +81,10 @@ def pieces(sql: str) -> Iterator[Piece]:
                 yield Piece(Token(Kind.WORD, _fold(match[0])), start, position)
             case "QUOTED":
                 yield Piece(Token(Kind.QUOTED, _unquote(match[0])), start, position)
-            case "STRING" | "NUMBER" | "SYMBOL" as kind:
+            case "SYMBOL":
+                position = start + _operator_length(match[0])
+                yield Piece(Token(Kind.SYMBOL, sql[start:position]), start, position)
+            case "STRING" | "NUMBER" as kind:
                 yield Piece(Token(Kind[kind], match[0]), start, position)
 
 
@@ -118,6 +122,17 @@ def _end_of_comment(sql: str, position: int) -> int:
         depth += 1 if edge[0] == "/*" else -1
         position = edge.end()
     return len(sql) if depth else position
+
+
+def _operator_length(symbol: str) -> int:
+    """Return how much of a symbol is one operator: `*-` is two, and `@-` is one.
+
+    Only one that has a character which no operator of standard SQL has may end in a sign.
+    """
+    length = len(symbol)
+    while length > 1 and symbol[length - 1] in "+-" and not _NOT_STANDARD.search(symbol, 0, length):
+        length -= 1
+    return length
 
 
 def _fold(word: str) -> str:

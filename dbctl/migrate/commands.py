@@ -338,7 +338,7 @@ def _guard_example(settings: "Settings", database: Target, checkout: "Checkout")
 
     refuse_bundled(checkout, settings)
     if checkout.bundled:
-        database.run(lambda manager: refuse_foreign_database(manager, checkout))
+        database.run(lambda manager: refuse_foreign_database(manager, checkout), only_read=True)
 
 
 def _lint_pending(
@@ -349,7 +349,9 @@ def _lint_pending(
     from dbctl.migrate import plan_views
     from dbctl.migrate.plan import describe_pending
 
-    pending = database.run(lambda manager: describe_pending(manager, checkout, target))
+    pending = database.run(
+        lambda manager: describe_pending(manager, checkout, target), only_read=True
+    )
     report = linter.lint(
         [rendered for rendered, _ in pending],
         project=settings.project,
@@ -373,7 +375,7 @@ def _confirmed_downgrade(
     async def read(manager: "DatabaseSessionManager") -> "Downgrade":
         return await review.read_downgrade(manager, checkout, target=target)
 
-    found = database.run(read)
+    found = database.run(read, only_read=True)
     if found.plan.revisions:
         console(stderr=True).print(plan_views.downgrade(found))
         confirm_by_name(

@@ -12,6 +12,7 @@ from alembic.runtime.migration import RevisionStep
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
+from dbctl.installation import install_command
 from dbctl.migrate.catalogue.effects import Effect
 from dbctl.migrate.lint_ignores import Ignore, read_ignores
 from dbctl.migrate.lint_rules import NAMES, breaches, facts_of
@@ -171,7 +172,7 @@ class _Squawk:
         except OSError as error:
             raise OperationFailed(
                 f"squawk cannot be run: {error}",
-                hint="Install it again: pip install 'dbctl[lint]'.",
+                hint=f"Install it again: {install_command('lint')}.",
             ) from error
 
     def _failure(
@@ -197,7 +198,7 @@ def _program() -> str:
     if found is None:
         raise ConfigurationError(
             "squawk, which lints the revisions, is not installed",
-            hint="Install it beside dbctl: pip install 'dbctl[lint]'.",
+            hint=f"Install it beside dbctl: {install_command('lint')}.",
             code=ErrorCode.CONFIGURATION,
         )
     return found

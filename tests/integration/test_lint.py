@@ -270,7 +270,7 @@ def test_without_squawk_it_is_said_how_to_install_it(
         report_of(project)
     assert raised.value.exit_code is ExitCode.USAGE
     assert raised.value.hint is not None
-    assert "pip install 'dbctl[lint]'" in raised.value.hint
+    assert "'dbctl-pg[lint]'" in raised.value.hint
 
 
 def test_a_squawk_that_breaks_down_is_told_with_its_status(
