@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbctl.migrate.catalogue.reached import Reached
+from dbctl.migrate.catalogue.relations import parts_of
 from dbctl.migrate.statements.levels import LockLevel
 from dbctl.migrate.statements.lookups import (
     Alone,
@@ -19,7 +20,6 @@ from dbctl.migrate.statements.lookups import (
     TableOfIndex,
     Validated,
 )
-from dbctl.sqltokens import TokenReader, tokenize
 
 _AE = LockLevel.ACCESS_EXCLUSIVE
 # The first version that locks all below a table for a constraint that it adds, and goes on to
@@ -123,7 +123,7 @@ def domain_checked(found: Reached, lookup: DomainChecked) -> None:
 
 def users(found: Reached, domain: str) -> Sequence[int]:
     """Return the tables that have a column of a domain; none of one that is not known."""
-    *schemas, name = TokenReader(list(tokenize(domain))).name_parts() or [""]
+    *schemas, name = parts_of(domain) or [""]
     type_ = found.catalogue.find_type(schemas[-1] if schemas else None, name)
     if type_ is None:
         found.known = False
@@ -133,7 +133,7 @@ def users(found: Reached, domain: str) -> Sequence[int]:
 
 def composite_altered(found: Reached, lookup: CompositeAltered) -> None:
     """Add the tables that were created OF a type."""
-    *schemas, name = TokenReader(list(tokenize(lookup.type))).name_parts() or [""]
+    *schemas, name = parts_of(lookup.type) or [""]
     type_ = found.catalogue.find_type(schemas[-1] if schemas else None, name)
     for table in [*found.catalogue.relations.values()]:
         if type_ and table.of_type == type_.oid:

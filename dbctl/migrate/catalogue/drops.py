@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from dbctl.migrate.catalogue.reached import Reached
-from dbctl.migrate.catalogue.relations import Gone
+from dbctl.migrate.catalogue.relations import ForeignKey, Gone
 from dbctl.migrate.statements.assessment import Loss
 from dbctl.migrate.statements.levels import LockLevel
 from dbctl.migrate.statements.lookups import OF_RELATIONS, Dropped, Truncated
@@ -62,11 +64,13 @@ def truncated(found: Reached, lookup: Truncated) -> None:
     if not lookup.cascade:
         return
     found.drop_described()
+    referring: dict[int, list[ForeignKey]] = defaultdict(list)
+    for key in found.catalogue.keys:
+        referring[key.other_oid].append(key)
     seen = set(emptied)
-    while emptied:
-        oid = emptied.pop(0)
-        for key in found.catalogue.keys:
-            if key.other_oid == oid and key.table_oid not in seen:
+    for oid in emptied:  # which grows
+        for key in referring[oid]:
+            if key.table_oid not in seen:
                 seen.add(key.table_oid)
                 emptied.append(key.table_oid)
                 found.add(key.table_oid, _AE, found.refers(key))

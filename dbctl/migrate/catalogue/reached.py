@@ -40,7 +40,7 @@ class Reached:
         self.catalogue = catalogue
         self._locks: dict[str, Lock] = {}
         self._possible: dict[str, Lock] = {}
-        self.losses = list(assessment.losses)
+        self.losses = dict.fromkeys(assessment.losses)
         self.notes: list[str] = []
         self.transactional = assessment.transactional
         self.known = assessment.known or assessment.answerable
@@ -136,10 +136,9 @@ class Reached:
 
     def lose(self, loss: Loss) -> None:
         """Add data that is gone, unless the whole table is anyway."""
-        whole = {each.table for each in self.losses if each.column is None}
-        if loss not in self.losses and loss.table not in whole:
-            self.losses.append(loss)
+        if not {loss, Loss(loss.table)} & self.losses.keys():
+            self.losses[loss] = None
 
     def drop_described(self) -> None:
         """Remove what the text says of tables that it does not name."""
-        self.losses = [loss for loss in self.losses if not loss.described]
+        self.losses = {loss: None for loss in self.losses if not loss.described}
