@@ -345,14 +345,16 @@ def _lint_pending(
     """Lint what an upgrade would run; print the report and return its code where it fails."""
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
-    from dbctl.migrate.offline import Rendered
-    from dbctl.migrate.plan import render_pending
+    from dbctl.migrate.plan import describe_pending
 
-    async def read(manager: "DatabaseSessionManager") -> list[Rendered]:
-        return await render_pending(manager, checkout, target)
-
+    pending = database.run(
+        lambda manager: describe_pending(manager, checkout, target), only_read=True
+    )
     report = linter.lint(
-        database.run(read, only_read=True), project=settings.project, fail_on=Severity.WARNING
+        [rendered for rendered, _ in pending],
+        project=settings.project,
+        fail_on=Severity.WARNING,
+        effects=[effects for _, effects in pending],
     )
     if not report.passed:
         return emit(report, plan_views.lint)
