@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dbctl import draft
 from dbctl.errors import DbctlError, ExitCode, OperationFailed, UsageError
 from dbctl.streams import data_file, data_stream, is_unicode
 
@@ -129,10 +130,7 @@ def delivered() -> Iterator[None]:
 def cannot_write(error: OSError) -> OperationFailed:
     """Describe why the result cannot be written where it goes."""
     if file := data_file():
-        return OperationFailed(
-            f"cannot write {file}: {error.strerror}",
-            hint="Nothing is left of it; --output may name a file in another place.",
-        )
+        return draft.cannot_write(file, error)
     return OperationFailed(
         f"cannot write to stdout: {error.strerror}",
         hint="Whatever the command had to do is done; what it had to say is lost.",

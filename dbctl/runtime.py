@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from dbctl.draft import drafted
 from dbctl.errors import (
     DbctlError,
     ErrorCode,
@@ -298,29 +299,32 @@ def _bug(error: Exception) -> DbctlError:
 
     details = scrub("".join(traceback.format_exception(error)))
     where = _keep(details)
+    kept = f"The details are in {where}" if where else "No file could be written for the details"
     report = DbctlError(
         f"unexpected {type(error).__name__}: this is a bug in dbctl",
-        hint=f"The details are in {where}; please report them.",
+        hint=f"{kept}; please report it.",
         code=ErrorCode.BUG,
     )
     report.exit_code = ExitCode.BUG
     return report
 
 
-def _keep(details: str) -> Path:
-    """Write the details of a bug to a file of the user's and return its path."""
+def _keep(details: str) -> Path | None:
+    """Write the details of a bug to a file of the user's and return its path, None without one."""
     import tempfile
     from datetime import UTC, datetime
 
     from platformdirs import user_log_path
 
     name = f"bug-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    try:
-        path = user_log_path("dbctl", ensure_exists=True) / name
-        path.write_text(details, encoding="utf-8")
-    except OSError:
-        handle, temporary = tempfile.mkstemp(prefix="dbctl-", suffix=f"-{name}")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(details)
-        path = Path(temporary)
-    return path
+    for place in (
+        lambda: user_log_path("dbctl", ensure_exists=True) / name,
+        lambda: Path(tempfile.gettempdir()) / f"dbctl-{name}",
+    ):
+        with suppress(OSError, DbctlError):
+            path = place()
+            with drafted(path, mode=0o600) as draft:
+                draft.write(details)
+                draft.keep()
+            return path
+    return None
