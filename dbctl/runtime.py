@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -264,15 +263,6 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
     raise _Signalled(signal.Signals(number))
 
 
-def log_causes() -> None:
-    """Show on stderr, for `-v`, the SQL, the connections and the causes of errors."""
-    import logging
-
-    logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
-    for name in ("dbctl", "alembic.runtime.migration", "sqlalchemy.engine"):
-        logging.getLogger(name).setLevel(logging.INFO)
-
-
 def _usage_error(error: Exception) -> UsageError:
     hint = f"`{command_path(error)} --help` shows what it takes."
     return UsageError(error_message(error), hint=hint)
@@ -317,10 +307,11 @@ def _keep(details: str) -> Path | None:
     from platformdirs import user_log_path
 
     name = f"bug-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    for place in (
+    places: tuple[Callable[[], Path], ...] = (
         lambda: user_log_path("dbctl", ensure_exists=True) / name,
         lambda: Path(tempfile.gettempdir()) / f"dbctl-{name}",
-    ):
+    )
+    for place in places:
         with suppress(OSError, DbctlError):
             path = place()
             with drafted(path, mode=0o600) as draft:

@@ -35,6 +35,8 @@ from dbctl.project import find_project
 _NAME_BYTES = 63
 # Keys of [tool.dbctl] that are neither a field nor a variable.
 _KEYS = {"schema": "own_schema"}
+# Where a clone of a project can set what its author wanted.
+PROJECT_FILES = (".env", "pyproject.toml")
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
 # Read from pyproject.toml alone: it belongs to a project, not to a shell or a machine.
 _PROJECT_ONLY = frozenset({"example"})
@@ -265,7 +267,7 @@ def _layers(
     """Yield the sources from the strongest to the weakest, each with its values by field."""
     yield "flag", flags
     yield "environment", _by_field(EnvSettingsSource(Settings)())
-    for name, read in ((".env", _read_dotenv), ("pyproject.toml", _read_pyproject)):
+    for name, read in zip(PROJECT_FILES, (_read_dotenv, _read_pyproject), strict=True):
         path = project / name
         try:
             yield name, read(path)
