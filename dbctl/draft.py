@@ -18,6 +18,7 @@ from dbctl.errors import OperationFailed, UsageError
 
 _MARK = ".dbctl-"
 _DRAFTS = f".*{_MARK}{'[0-9a-f]' * 8}"
+_SCRATCH = "dbctl-scratch-"
 # Bytes of a file's name that its draft keeps: a name has 255 at most.
 _KEPT = 200
 
@@ -62,7 +63,8 @@ def drafted(file: Path, *, mode: int | None = None, errors: str = "strict") -> I
     """
     try:
         target = file.resolve()
-        _sweep(target.parent)
+        for left in _left_behind(target.parent, _DRAFTS):
+            left.unlink()
         path, descriptor = _created(target, 0o666 if mode is None else mode)
     except OSError as error:
         raise UsageError(
@@ -79,6 +81,34 @@ def drafted(file: Path, *, mode: int | None = None, errors: str = "strict") -> I
             draft.stream.close()
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder for temporary files, which is gone at the end, and those of killed runs too.
+
+    Raises OperationFailed where there can be none.
+    """
+    import shutil  # only what runs a foreign env.py needs them
+    import tempfile
+
+    try:
+        place = Path(tempfile.gettempdir())
+        for left in _left_behind(place, _SCRATCH + "????????"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=place))
+    except OSError as error:
+        raise OperationFailed(
+            f"cannot make a temporary folder: {error.strerror or error}",
+            hint="Name a folder that may be written to with TMPDIR.",
+        ) from error
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _locked(descriptor)
+        yield folder
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -110,14 +140,14 @@ def _created(target: Path, mode: int) -> tuple[Path, int]:
         os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove the drafts of runs that were killed."""
-    for path in folder.glob(_DRAFTS):
+def _left_behind(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what runs of this user that were killed have left; each is locked meanwhile."""
+    for path in folder.glob(pattern):
         with suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
-                if _locked(descriptor):
-                    path.unlink()
+                if os.fstat(descriptor).st_uid == os.geteuid() and _locked(descriptor):
+                    yield path
             finally:
                 os.close(descriptor)
 

@@ -216,6 +216,9 @@ def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
     except _Signalled as error:
         show_error(interrupted(error.number, _ROLLED_BACK))
         return EXIT_CODES[error.number]
+    except OSError as error:
+        show_error(_refused_by_system(error))
+        return ExitCode.FAILED
     except Exception as error:
         show_error(_bug(error))
         return ExitCode.BUG
@@ -280,6 +283,17 @@ def _explain(error: DbctlError) -> None:
             "caused by %s: %s", type(cause).__qualname__, scrub(str(cause))
         )
         cause = cause.__cause__
+
+
+def _refused_by_system(error: OSError) -> OperationFailed:
+    """Describe what the operating system refused where nobody foresaw it."""
+    from dbctl.redaction import scrub
+
+    what = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    return OperationFailed(
+        scrub(f"the operating system refused: {error.strerror or error}{what}"),
+        hint="Check the disk, the permissions and the limits of this process (`ulimit -a`).",
+    )
 
 
 def _bug(error: Exception) -> DbctlError:

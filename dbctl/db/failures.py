@@ -209,8 +209,8 @@ def _lost_connection(error: BaseException) -> bool:
             return True
         case asyncpg.InterfaceError():  # else a mistake in the call
             return "connection is closed" in str(error)
-        case _:
-            return isinstance(error, OSError)
+        case _:  # what names a file was said of that
+            return isinstance(error, OSError) and error.filename is None
 
 
 _STATEMENT_HINTS = {
@@ -270,6 +270,8 @@ def first_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, UnicodeDecodeError):  # the driver's, of a message that is not UTF-8
         text = error.object.decode(errors="backslashreplace")
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.strerror}: {error.filename}"
     elif error.args and isinstance(error.args[0], dict):  # pg8000
         text = str(error.args[0].get("M", text))
     lines = text.strip().splitlines()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from dbctl.draft import scratch_folder
+from dbctl.errors import OperationFailed
 from tests.support.cli import ROOT, environment, run_dbctl
 from tests.support.databases import execute
-from tests.support.project import use_example
+from tests.support.project import Project
 
 TEXT = "Näme 名前 🎉"
 
@@ -32,7 +34,7 @@ def in_folder(line: str, folder: Path, **variables: str) -> subprocess.Completed
 
 @pytest.mark.parametrize(
     "arguments",
-    ["inspect tables", "inspect tables --output a.csv", "migrate status", "health", "server status"],
+    ["inspect tables", "inspect tables --output a.csv", "migrate status"],
 )
 def test_working_folder_that_is_gone_exits_2(
     tmp_path: Path, empty_url: str, arguments: str
@@ -45,8 +47,16 @@ def test_working_folder_that_is_gone_exits_2(
     assert b"hint: " in done.stderr
 
 
-@pytest.mark.parametrize("module", ["typer", "dbctl.settings", "asyncpg", "rich.console", "encodings.idna"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("module", "number"),
+    [
+        ("typer", signal.SIGINT),
+        ("dbctl.runtime", signal.SIGTERM),
+        ("dbctl.settings", signal.SIGINT),
+        ("asyncpg", signal.SIGTERM),
+        ("rich.console", signal.SIGINT),
+    ],
+)
 def test_interrupt_while_modules_are_imported_is_one_message(
     tmp_path: Path, empty_url: str, module: str, number: signal.Signals
 ) -> None:
@@ -62,31 +72,30 @@ def test_interrupt_while_modules_are_imported_is_one_message(
     path = f"{tmp_path}{os.pathsep}{ROOT}"
     env = {"DATABASE_URL": empty_url, "PYTHONPATH": path}
     done = run_dbctl("inspect", "tables", env=env, stdin="")
-    if module == "encodings.idna":  # not imported for a socket: nothing happens
-        assert done.exit_code == 0
-        return
     assert done.exit_code == 128 + number, done
     assert re.fullmatch(rf"error: interrupted by {number.name}[^\n]*\n", done.stderr), done
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["50%", "a%40b", "%(here)s", "%%"])
+@pytest.mark.parametrize("name", ["50%", "a%40b", "%(here)s"])
 def test_percent_sign_in_the_path_of_the_project_works(
     tmp_path: Path, empty_url: str, name: str
 ) -> None:
-    folder = tmp_path / name
-    folder.mkdir()
-    use_example(folder)
-    env = {"DATABASE_URL": empty_url}
-    for arguments in (("up",), ("status",), ("history",), ("check",), ("down", "base", "--yes")):
-        done = run_dbctl("migrate", *arguments, env=env, cwd=folder)
+    project = Project.create(tmp_path / name, empty_url, "create table made (id int)")
+    for arguments in (("up",), ("status",), ("history",), ("new", "x"), ("down", "base", "--yes")):
+        done = project.run("migrate", *arguments)
         assert done.exit_code == 0, (arguments, done)
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-@pytest.mark.parametrize("output", ["csv", "markdown", "vertical"])
 @pytest.mark.parametrize(
-    "arguments", [("inspect", "rows", "t"), ("inspect", "tables"), ("inspect", "table", "t")]
+    ("arguments", "output", "encoding"),
+    [
+        (("inspect", "rows", "t"), "csv", "latin-1"),
+        (("inspect", "rows", "t"), "markdown", "ascii"),
+        (("inspect", "tables"), "csv", "ascii"),
+        (("inspect", "tables"), "markdown", "latin-1"),
+        (("inspect", "tables"), "vertical", "latin-1"),
+    ],
 )
 def test_values_on_a_stdout_in_another_encoding_are_utf8(
     empty_url: str, tmp_path: Path, arguments: tuple[str, ...], output: str, encoding: str
@@ -118,15 +127,35 @@ def test_stderr_that_cannot_be_written_fails_nothing(empty_url: str, tmp_path: P
     "arguments",
     [
         "inspect query 'select 1' --format csv",
-        "inspect query 'select 1' --json",
         "inspect query 'select 1' --format parquet",
         "inspect tables",
-        "health --format prometheus",
     ],
 )
-def test_result_on_a_closed_stdout_exits_4(
-    empty_url: str, tmp_path: Path, arguments: str
-) -> None:
+def test_result_on_a_closed_stdout_exits_4(empty_url: str, tmp_path: Path, arguments: str) -> None:
     done = in_folder(f"dbctl {arguments} >&-", tmp_path, DATABASE_URL=empty_url)
     assert done.returncode == 4, done
     assert b"cannot write to stdout: Bad file descriptor" in done.stderr
+
+
+def test_temporary_folder_that_cannot_be_made_is_one_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    with pytest.raises(OperationFailed, match="temporary folder"), scratch_folder():
+        pass
+
+
+def test_temporary_folder_of_a_killed_run_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    killed = os.fork()
+    if killed == 0:
+        with scratch_folder() as folder:
+            (folder / "a.sql").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(killed, 0)
+    assert len(list(tmp_path.iterdir())) == 1
+    with scratch_folder() as first, scratch_folder() as second:
+        assert set(tmp_path.iterdir()) == {first, second}
+    assert list(tmp_path.iterdir()) == []
