@@ -295,10 +295,7 @@ def _layers(
     """Yield the sources from the strongest to the weakest, each with its values by field."""
     yield "flag", flags
     yield "environment", _by_field(EnvSettingsSource(Settings)())
-    for path, read in (
-        (dotenv, _read_dotenv),
-        (project / "pyproject.toml", _read_pyproject),
-    ):
+    for path, read in ((dotenv, _read_dotenv), (project / "pyproject.toml", _read_pyproject)):
         try:
             yield path.name, read(path)
         except (OSError, ValueError) as error:  # TOML and encoding faults are ValueErrors

@@ -217,6 +217,9 @@ def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
     try:
         # Relative folders of the ini count from where `alembic` would be started.
         with in_folder(settings.project):
+            defaults = config.file_config["DEFAULT"]
+            # Alembic takes a % in the folder's name for an interpolation.
+            defaults["here"] = config.config_args["here"].replace("%", "%%")
             scripts = ScriptDirectory.from_config(config)
             make_path_absolute()
             scripts.dir = str(Path(scripts.dir).absolute())
