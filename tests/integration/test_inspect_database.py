@@ -709,6 +709,25 @@ async def test_statements_are_summed_up_and_sorted(own_server: TestServer) -> No
     assert "slow_one" in shown(total, slow_views.slow, 160)
 
 
+async def test_statements_that_are_summed_up_show_no_constants(own_server: TestServer) -> None:
+    kept = (
+        "CREATE ROLE passing PASSWORD 'hunter1'",
+        "ALTER ROLE passing PASSWORD 'hunter2'",
+        "ALTER ROLE passing SET app.token = hunter3",
+        "COMMENT ON ROLE passing IS 'hunter4'",
+        "DROP ROLE passing",
+    )
+    async with connected(own_server.url) as connection:
+        for statement in kept:
+            await connection.execute(statement)
+        masked = await list_statements(connection, limit=1000)
+        revealed = await list_statements(connection, limit=1000, reveal=True)
+    texts = [one.query for one in masked.statements if one.query and "passing" in one.query]
+    assert len(texts) >= len(kept)
+    assert not [text for text in texts if "hunter" in text]
+    assert any("hunter" in (one.query or "") for one in revealed.statements)
+
+
 async def test_a_prepared_transaction_that_blocks_is_named_with_what_ends_it(
     own_server: TestServer,
 ) -> None:

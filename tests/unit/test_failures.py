@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
-from dbctl.db.failures import driver_error, sqlstate, statement_failed
+from dbctl.db.dsn import parse
+from dbctl.db.failures import driver_error, sqlstate, statement_failed, without_password
 
 
 class Psycopg(Exception):
@@ -123,3 +124,19 @@ def test_failure_has_the_detail_of_each_driver_but_no_values_of_rows(driver: str
     assert found.message == "refused: view v depends on it; so does w (SQLSTATE 2BP01)"
     found = statement_failed(with_detail(driver, "23505", "Key (id)=(4711) already exists."))
     assert found.message == "refused (SQLSTATE 23505)"
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("app", 'password authentication failed for user "app"'),
+        ("e", 'password authentication failed for user "app"'),
+        ("password", '*** authentication failed for user "app"'),
+        ("user", 'password authentication failed for *** "app"'),
+    ],
+)
+def test_refusal_password_that_is_a_name_or_a_letter_keeps_other_words(
+    password: str, said: str
+) -> None:
+    dsn = parse(f"postgresql://app:{password}@h/shop", environ={})
+    assert without_password('password authentication failed for user "app"', dsn) == said

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.db.catalog import fetch
 from dbctl.db.connections import ServerConnections, count_connections
@@ -13,22 +14,22 @@ from dbctl.health.results import Finding, Status
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 # So many applications are told, those with the most connections.
 _APPLICATIONS = 5
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Compare the server's connections with what it has room for, and say whose they are.
 
     What is reserved for superusers and maintenance is no room. Every role sees the number and the
     applications; those whose state it may not see are counted as hidden.
     """
-    server = await count_connections(connection)
-    rows = await fetch(connection, "health", "sessions")
+    server, rows = await asyncio.gather(
+        count_connections(reader), fetch(reader, "health", "sessions")
+    )
     usable = max(server.maximum - server.reserved, 1)
     percent, summary = occupancy(server)
     states: Counter[str] = Counter()

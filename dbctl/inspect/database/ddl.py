@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -11,22 +11,28 @@ import asyncpg
 from dbctl.db.catalog import Relation, fetch, resolve
 from dbctl.db.names import literal
 from dbctl.inspect.database import ddl_sql as sql
+from dbctl.inspect.database.constants import constants_of, option_shown
 from dbctl.inspect.database.results.table import DdlResult
 from dbctl.inspect.database.settled import settled
+from dbctl.inspect.masking import Masks
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+from dbctl.sqlliterals import HIDDEN
 
 type Row = Mapping[str, Any]
 
 
 async def write_ddl(
-    connection: asyncpg.Connection[Any], *names: str, statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any],
+    *names: str,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
+    statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> DdlResult:
     """Write the SQL that makes the relations `names` anew, in that order, with their partitions.
 
     Foreign keys come last, as tables may refer to each other. All names have their schema. Owners
-    and privileges are not part of it; what must be there before stands in comments. Raises
-    UsageError where a name means none, or several, OperationFailed where a relation is dropped
-    meanwhile.
+    and privileges are not part of it; what must be there before stands in comments. The constants
+    of columns that `masks` hide are left out, which the head says. Raises UsageError where a name
+    means none, or several, OperationFailed where a relation is dropped meanwhile.
     """
     async with reading(connection, statement_timeout):
         relations = list(dict.fromkeys([await resolve(connection, name) for name in names]))
@@ -34,18 +40,23 @@ async def write_ddl(
         await connection.fetch("SELECT pg_catalog.set_config('search_path', '', true)")
         needs = await _needs(connection, relations)
         script = Script()
+        columns: list[Row] = []
         for relation in relations:
-            script += await _script(connection, relation.oid, relation.label)
-    before = [row for row in needs if not row["by_keys"]]
-    before_keys = [row for row in needs if row["by_keys"]]
-    text = "\n\n".join(
-        [
-            *sql.needs("This needs", before),
-            *script.statements,
-            *sql.needs("The foreign keys need", before_keys),
-            *script.keys,
-        ]
-    )
+            script += await _script(connection, relation.oid, relation.label, masks)
+            columns += await fetch(
+                connection, "inspect.database", "ddl_columns", relation=relation.oid
+            )
+        constants = await constants_of(connection, [each.name for each in relations], (), masks)
+    needs = [constants.row(row, "definition", about=_user_of(row, columns)) for row in needs]
+    parts = [
+        *sql.needs("This needs", [row for row in needs if not row["by_keys"]]),
+        *script.statements,
+        *sql.needs("The foreign keys need", [row for row in needs if row["by_keys"]]),
+        *script.keys,
+    ]
+    if constants.masked and any(HIDDEN in one for one in parts):
+        parts.insert(0, sql.INCOMPLETE)
+    text = "\n\n".join(parts)
     first, *others = relations
     return DdlResult(
         schema_name=first.schema,
@@ -97,7 +108,9 @@ class Parts:
     children: list[Row]
 
 
-async def _script(connection: asyncpg.Connection[Any], oid: int, label: str) -> Script:
+async def _script(
+    connection: asyncpg.Connection[Any], oid: int, label: str, masks: Masks
+) -> Script:
     """Return what makes a relation, then its partitions.
 
     A foreign key of a partitioned table takes over those of the same columns that its partitions
@@ -105,10 +118,11 @@ async def _script(connection: asyncpg.Connection[Any], oid: int, label: str) -> 
     """
     async with settled(connection, oid, label):
         parts = await _read(connection, oid)
+        parts = await _masked(connection, parts, masks)
     script = Script(tuple(_of_relation(parts)))
     for child in parts.children:
         if child["is_partition"]:
-            script += await _script(connection, child["oid"], child["name"])
+            script += await _script(connection, child["oid"], child["name"], masks)
     # A partition that is made later would take it over.
     changed = [row for row in parts.triggers if row["enabled"] != "origin"]
     return script + Script(
@@ -146,6 +160,39 @@ async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
         statistics=await of("ddl_statistics"),
         children=await of("children"),
     )
+
+
+async def _masked(connection: asyncpg.Connection[Any], parts: Parts, masks: Masks) -> Parts:
+    """Return the parts without the constants of masked columns."""
+    relation = parts.relation
+    defined = (parts.constraints, parts.indexes, parts.triggers, parts.rules, parts.statistics)
+    definitions = [
+        *(relation[key] for key in ("view_definition", "partition_key", "parent_key")),
+        *(row["expression"] for row in parts.columns),
+        *(row["definition"] for rows in defined for row in rows),
+        *(row[key] for row in parts.policies for key in ("using", "check")),
+    ]
+    constants = await constants_of(connection, [relation["name"]], definitions, masks)
+    options = [option_shown(option, masks) for option in relation["foreign_options"]]
+    relation = constants.row(relation, "view_definition", "partition_key")
+    bounds = constants.shown(relation["bounds"], relation["parent_key"])
+    return replace(
+        parts,
+        relation=relation | {"bounds": bounds, "foreign_options": options},
+        columns=[constants.row(row, "expression", about=row["name"]) for row in parts.columns],
+        constraints=[constants.row(row, "definition") for row in parts.constraints],
+        indexes=[constants.row(row, "definition") for row in parts.indexes],
+        triggers=[constants.row(row, "definition") for row in parts.triggers],
+        rules=[constants.row(row, "definition") for row in parts.rules],
+        statistics=[constants.row(row, "definition") for row in parts.statistics],
+        policies=[constants.row(row, "using", "check") for row in parts.policies],
+    )
+
+
+def _user_of(need: Row, columns: Sequence[Row]) -> str | None:
+    """Return the columns that have the type which is needed."""
+    names = [row["name"] for row in columns if row["type"].removesuffix("[]") == need["identity"]]
+    return ", ".join(names)
 
 
 def _of_relation(parts: Parts) -> list[str]:

@@ -16,6 +16,7 @@ KINDS = {
     "m": "MATERIALIZED VIEW",
     "f": "FOREIGN TABLE",
 }
+INCOMPLETE = "-- … stands for constants of masked columns; --reveal writes them, to run this."
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _ENABLED = {
     "origin": "ENABLE",

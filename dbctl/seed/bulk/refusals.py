@@ -56,14 +56,6 @@ class CopyRefused(OperationFailed):
         self.detail = detail
 
 
-def ends_session(error: BaseException) -> bool:
-    """Tell whether there is no session any more after this error of the driver's."""
-    # The driver's own has no severity; a foreign server that cannot be reached is an ERROR.
-    if isinstance(error, asyncpg.PostgresConnectionError) and error.severity is None:
-        return True
-    return getattr(error, "severity_en", None) in {"FATAL", "PANIC"}
-
-
 def refused(
     error: asyncpg.PostgresError,
     table: Table,
