@@ -28,7 +28,7 @@ from dbctl.errors import (
     RefusedError,
     UsageError,
 )
-from dbctl.interruption import EXIT_CODES, current, interrupted, interruptible
+from dbctl.interruption import EXIT_CODES, current, deadline, interrupted, interruptible
 from dbctl.output import Output, chosen_output, delivered, notice, show_error
 from dbctl.streams import command_began
 from dbctl.typer_versions import CommandLineError, command_path, error_message, has_printed_help
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # Seconds in which the server may cancel what an interrupted command runs there.
 _PATIENCE = 5.0
+# And after a deadline, which is when the command should have ended.
+_BRIEFLY = 1.0
 # Seconds without a turn of the event loop after which code that blocks it is cut short. A shell and
 # a wrapper may both send a signal, one right after the other.
 _STUCK = 0.5
@@ -65,7 +67,7 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     transactions rolled back before the process ends. Raises Interrupted after that, also where the
     operation lost its connection meanwhile, unless it returns a result of its own. A further one
     only tells what is awaited; where code that blocks the loop keeps the first from being heard, it
-    cancels that code.
+    cancels that code. The end of the command's deadline is such a signal.
     """
     import asyncio
 
@@ -90,12 +92,13 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
                 state.signal, state.since = signal.Signals(number), loop.time()
                 loop.call_soon_threadsafe(hear, state.signal)
             elif heard:
-                loop.call_soon_threadsafe(notice, f"still waiting for {state.awaited}")
+                if number != signal.SIGALRM:
+                    loop.call_soon_threadsafe(notice, f"still waiting for {state.awaited}")
             elif loop.time() - state.since > _STUCK and not _is_at_rest(frame):
                 heard.append(state.signal)
                 raise asyncio.CancelledError
 
-        with _signals_handled(cancel):
+        with _signals_handled(cancel), _deadline_heard(cancel):
             return await operation()
 
     # What is imported stays: a collector that went through it would cost as much as a small query.
@@ -173,8 +176,13 @@ class Target:
 def _cut_off_when_interrupted(terminate: Callable[[], None]) -> None:
     import asyncio
 
-    loop = asyncio.get_running_loop()
-    current().reactions.append(lambda: loop.call_later(_PATIENCE, terminate))
+    loop, state = asyncio.get_running_loop(), current()
+
+    def react() -> None:
+        late = state.signal is signal.SIGALRM
+        loop.call_later(_BRIEFLY if late else _PATIENCE, terminate)
+
+    state.reactions.append(react)
 
 
 def on_database[T](
@@ -209,6 +217,25 @@ def _signals_handled(handler: Callable[[int, FrameType | None], object]) -> Iter
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+@contextmanager
+def _deadline_heard(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let `handler` have SIGALRM when the command's deadline is over, as if somebody had sent it.
+
+    It comes again, as a signal may have to where code blocks the event loop.
+    """
+    limit = deadline()
+    if limit is None:
+        yield
+        return
+    previous = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, limit.left, 2 * _STUCK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:

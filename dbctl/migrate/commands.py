@@ -117,7 +117,7 @@ def lint(
     return emit(report, plan_views.lint)
 
 
-@command(app, context_settings=RELATIVE)
+@command(app, deadline=True, context_settings=RELATIVE)
 def up(
     settings: "Settings",
     target: options.UpTarget = "head",
@@ -156,7 +156,7 @@ def up(
     )
 
 
-@command(app, context_settings=RELATIVE)
+@command(app, deadline=True, context_settings=RELATIVE)
 def down(
     settings: "Settings",
     target: options.DownTarget = "-1",
@@ -244,7 +244,7 @@ def new(settings: "Settings", message: MessageArgument) -> ExitCode:
     return emit(new_revision(open_checkout(settings), message), views.new)
 
 
-@command(app)
+@command(app, deadline=True)
 def stamp(
     settings: "Settings",
     target: options.StampTarget,

@@ -1,5 +1,6 @@
 """The driver's error behind what SQLAlchemy raises, on every version of it."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -95,6 +96,35 @@ def test_driver_error_without_a_driver_is_the_error_itself() -> None:
     error.__cause__ = KeyError("x")
     assert driver_error(error) is error
     assert driver_error(bare := DBAPIError("select 1", {}, None)) is bare  # type: ignore[arg-type]
+
+
+class PsycopgWithDetail(Psycopg2):
+    """An error as psycopg raises it, with the fields of the server's answer."""
+
+    def __init__(self, state: str, detail: str) -> None:
+        super().__init__(state)
+        self.diag = SimpleNamespace(message_detail=detail, message_hint=None)
+
+
+def with_detail(driver: str, state: str, detail: str) -> Exception:
+    fields = {"S": "ERROR", "C": state, "M": "refused", "D": detail}
+    match driver:
+        case "asyncpg":
+            error: Exception = asyncpg.PostgresError.new(fields)
+        case "pg8000":
+            error = Pg8000(state)
+            error.args = (fields,)
+        case _:
+            error = PsycopgWithDetail(state, detail)
+    return error
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "pg8000"])
+def test_failure_has_the_detail_of_each_driver_but_no_values_of_rows(driver: str) -> None:
+    found = statement_failed(with_detail(driver, "2BP01", "view v depends on it.\nso does w"))
+    assert found.message == "refused: view v depends on it; so does w (SQLSTATE 2BP01)"
+    found = statement_failed(with_detail(driver, "23505", "Key (id)=(4711) already exists."))
+    assert found.message == "refused (SQLSTATE 23505)"
 
 
 @pytest.mark.parametrize(

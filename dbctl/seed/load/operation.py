@@ -293,8 +293,8 @@ class _Run:
 def _refused(error: DBAPIError, table: str) -> Exception:
     failure = statement_failed(error)
     if isinstance(failure, OperationFailed):
-        detail = getattr(driver_error(error), "detail", None)
-        more = f" ({detail})" if detail else ""
+        detail = getattr(driver_error(error), "detail", None) or ""
+        more = f" ({detail})" if detail and detail.rstrip(".") not in failure.message else ""
         return OperationFailed(
             f"{table}: {failure.message}{more}",
             hint=f"Nothing was written. {failure.hint or ''}".strip(),
