@@ -163,5 +163,7 @@ REFUSED = {
     "SELECT nextval('users_id_seq')": "changes a sequence",
     "SELECT pg_advisory_lock(1)": "advisory lock",
 }
+# What is newer than the oldest server, and since which version it is there.
+SINCE = {"pg_stat_io": 16, "pg_input_is_valid": 16, "array_sample": 16}
 # What a server that is built or configured in another way does not have.
 LACKING = ("unsupported XML feature", "must be loaded via")
