@@ -151,6 +151,15 @@ def _unescape(escape: re.Match[str]) -> str:
     return chr(code) if code <= 0x10FFFF else escape[0]
 
 
+def string_value(written: str) -> str:
+    """Return what a string token stands for; the escapes of E'…' are left as they are written."""
+    if written.startswith("$"):
+        tag = written[: written.index("$", 1) + 1]
+        return written.removeprefix(tag).removesuffix(tag)
+    _, _, rest = written.partition("'")
+    return rest.removesuffix("'").replace("''", "'")
+
+
 class TokenReader:
     """A position in a statement, moved forward by what is asked for and found."""
 
@@ -223,11 +232,15 @@ class TokenReader:
 
     def names(self) -> list[str]:
         """Return the names that come next, with commas between; ONLY, `*` and columns left out."""
-        found: list[str] = []
+        return [name for name, _ in self.tables()]
+
+    def tables(self) -> list[tuple[str, bool]]:
+        """Return the names that come next, with commas between, and whether ONLY is before each."""
+        found: list[tuple[str, bool]] = []
         while True:
-            self.accept("only")
+            only = self.accept("only")
             if name := self.name():
-                found.append(name)
+                found.append((name, only))
             self.accept("*")
             self.skip_group()
             if not self.accept(","):

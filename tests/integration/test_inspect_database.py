@@ -882,3 +882,28 @@ def test_csv_has_the_columns_that_json_has(furnished_url: str, arguments: tuple[
     header = done.stdout.splitlines()[0].split(",")
     assert done.exit_code == ExitCode.OK
     assert len(header) == len(set(header)) > 1
+
+
+def test_slow_leaves_out_what_dbctl_asks_the_catalogue(own_server: TestServer) -> None:
+    env = {"DATABASE_URL": own_server.url}
+    own_server.execute(
+        "CREATE TABLE summed (id int PRIMARY KEY)", 'SELECT "Sums".pg_stat_statements_reset()'
+    )
+    own_server.execute("SELECT count(*) AS an_application FROM summed")
+    for command in (
+        ("inspect", "tables"),
+        ("inspect", "table", "summed", "--ddl"),
+        ("inspect", "size"),
+        ("inspect", "rows", "summed"),
+        ("health",),
+        ("migrate", "status"),
+        ("seed", "generate", "summed=3"),
+        ("inspect", "slow"),
+    ):
+        invoke(*command, env=env)
+    found = invoke("inspect", "slow", "--limit", "1000", "--json", env=env).json
+    queries = [statement["query"] for statement in found["statements"]]
+    assert any("an_application" in query for query in queries)
+    assert [query for query in queries if "from pg_catalog.pg_" in query.casefold()] == []
+    assert found["own_count"] > 10
+    assert "of dbctl's own left out" in invoke("inspect", "slow", env=env).stdout

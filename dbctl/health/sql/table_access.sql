@@ -13,7 +13,7 @@ left join pg_catalog.regexp_split_to_table(
 ) with ordinality p (name, position) on n.nspname = case
     when p.name in ('$user', '"$user"') then current_user
     when p.name like '"%' then pg_catalog.btrim(p.name, '"')
-    else pg_catalog.lower(p.name)
+    else pg_catalog.lower(p.name collate pg_catalog."C")
 end
 join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p', 'f', 'm', 'v')
     and wanted.name in (n.nspname || '.' || c.relname, case when p.name is not null then c.relname end)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from dbctl.inspect.options import (
     AllowProductionOption,
     LiteralsOption,
     RevealOption,
-    TableArgument,
+    TablesArgument,
     TimeoutOption,
 )
 from dbctl.options import WatchOption
@@ -86,9 +87,9 @@ def tables(
 
 def table(
     settings: "Settings",
-    name: TableArgument,
+    names: TablesArgument,
     ddl: Annotated[
-        bool, typer.Option("--ddl", help="Print the SQL that makes it anew, in place of it all.")
+        bool, typer.Option("--ddl", help="Print the SQL that makes it anew; takes several tables.")
     ] = False,
     reveal: RevealOption = False,
     allow_production: AllowProductionOption = False,
@@ -103,11 +104,16 @@ def table(
     if not ddl:
         from dbctl.inspect.database.table import describe_table
 
+        if len(names) > 1:
+            raise UsageError(
+                f"one table is described at a time, not {len(names)}",
+                hint="Name one, or give --ddl for the SQL that makes them all.",
+            )
         return look(
             settings,
-            lambda connection: describe_table(connection, name, masks=masks),
+            lambda connection: describe_table(connection, names[0], masks=masks),
             views.table,
-            title=f"table {name}",
+            title=f"table {names[0]}",
             every=watch,
         )
     if watch is not None:
@@ -119,7 +125,7 @@ def table(
     from dbctl.inspect.database.ddl import write_ddl
 
     return emit(
-        read(settings, lambda connection: write_ddl(connection, name, masks=masks)), views.ddl
+        read(settings, lambda connection: write_ddl(connection, *names, masks=masks)), views.ddl
     )
 
 
@@ -175,13 +181,14 @@ def activity(
     """Show who runs what and since when, each session below the one that blocks it."""
     from dbctl.inspect.database.activity import list_activity
     from dbctl.inspect.database.views import activity as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     if reveal:
         _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        lambda connection: list_activity(connection, every=every, reveal=reveal),
+        partial(with_foreign_text, read=partial(list_activity, every=every, reveal=reveal)),
         views.activity,
         title="activity",
         every=watch,
@@ -197,13 +204,14 @@ def locks(
     """Show the locks that are held or waited for, the strongest first."""
     from dbctl.inspect.database.locks import list_locks
     from dbctl.inspect.database.views import locks as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     if reveal:
         _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        lambda connection: list_locks(connection, reveal=reveal),
+        partial(with_foreign_text, read=partial(list_locks, reveal=reveal)),
         views.locks,
         title="locks",
         every=watch,
@@ -224,11 +232,12 @@ def size(
     """Show what takes the room: schemas, tables, indexes and the other databases, as bars."""
     from dbctl.inspect.database.size import measure
     from dbctl.inspect.database.views import size as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     return look(
         settings,
-        lambda connection: measure(connection, limit=limit),
+        partial(with_foreign_text, read=partial(measure, limit=limit)),
         views.sizes,
         title="size",
         every=watch,
@@ -246,13 +255,17 @@ def slow(
     """Show the statements that take the most, where pg_stat_statements sums them up."""
     from dbctl.inspect.database.slow import list_statements
     from dbctl.inspect.database.views import slow as views
+    from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     if reveal:
         _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        lambda connection: list_statements(connection, sort=sort, limit=limit, reveal=reveal),
+        partial(
+            with_foreign_text,
+            read=partial(list_statements, sort=sort, limit=limit, reveal=reveal),
+        ),
         views.slow,
         title="slow",
         every=watch,
