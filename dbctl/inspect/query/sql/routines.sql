@@ -2,7 +2,7 @@
 -- whether it stands behind a dot, where only a function of one value is called; through operators,
 -- also those that the planner puts in their place; as parts of an aggregate. With them those that
 -- need no word: casts, how values of a type are compared, how ranges are measured, where values of
--- the `types` occur. What they do themselves is in definition.
+-- the `types` occur. What they do themselves is in definitions.
 --
 -- An operator for types of which no value is there is not the one that is meant, where another of
 -- its name takes untyped literals: of two, those of text, else those of the type at the other side.
@@ -135,12 +135,14 @@ select
         ) t where t >= 16384
     ) as types,
     coalesce(pg_catalog.array_to_string(p.proconfig, E'\n'), '') as settings,
-    pg_catalog.concat_ws(
-        E'\n;\n',
-        p.prosrc,
-        pg_catalog.pg_get_function_sqlbody(p.oid),
-        pg_catalog.pg_get_expr(p.proargdefaults, 0)
-    ) as definition
+    -- Apart: a quote or comment that one leaves open would hide the next.
+    pg_catalog.array_remove(
+        array[
+            p.prosrc,
+            pg_catalog.pg_get_function_sqlbody(p.oid),
+            pg_catalog.pg_get_expr(p.proargdefaults, 0)
+        ], null
+    ) as definitions
 from parts
 join pg_catalog.pg_proc p on p.oid = parts.oid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
