@@ -273,6 +273,33 @@ async def test_a_column_whose_type_has_a_masked_field_is_masked(empty_url: str) 
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
+        ("SELECT attname, n_distinct, most_common_vals FROM pg_stats", ["most_common_vals"]),
+        ("SELECT s.attname AS a, s.histogram_bounds::text AS b FROM pg_stats s", ["b"]),
+        ("SELECT x.a, x.b FROM (SELECT attname AS a, most_common_vals AS b FROM pg_stats) x",
+         ["b"]),
+        ("SELECT s.a, s.b FROM pg_stats AS s (b, c, a)", []),
+        ("SELECT b.name, b.password FROM barred b", ["password"]),
+        ("SELECT a.name, b.name AS n FROM barred a JOIN barred b ON f(a.id) = b.id", []),
+        ("SELECT b.name, b.id FROM barred b (id, password, name)", ["name", "id"]),
+    ],
+)  # fmt: skip
+async def test_columns_of_a_view_that_stays_apart_are_told_apart(
+    empty_url: str, sql: str, expected: list[str]
+) -> None:
+    await make(
+        empty_url,
+        *TABLES[:2],
+        "ANALYZE users",
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END'",
+        "CREATE VIEW barred WITH (security_barrier) AS SELECT id, name, password FROM users"
+        " WHERE f(id) > 0",
+    )
+    assert await masked(empty_url, sql) == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
         ("SELECT pid, state, query FROM pg_stat_activity", ["query"]),
         ("SELECT pid, upper(query) AS q FROM pg_stat_activity JOIN pg_locks USING (pid)", ["q"]),
         ("SELECT a FROM pg_stat_activity a", ["a"]),
