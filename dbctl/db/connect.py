@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakSet
 
@@ -25,6 +25,7 @@ from dbctl.db.failures import (
 )
 from dbctl.db.lookup import known_places
 from dbctl.db.retry import attempts
+from dbctl.db.search_path import SearchPath, qualified_introspection
 
 logger = logging.getLogger("dbctl.db")
 
@@ -57,7 +58,37 @@ class ServerInfo:
     pooled: bool
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
+class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection whose transactions run under an empty search_path while it is dbctl's `own`.
+
+    `path` is the one that its session has otherwise. What asyncpg itself asks of the catalogue is
+    qualified on any path.
+    """
+
+    own = True
+    path = SearchPath()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._intro_query = qualified_introspection(self._intro_query)
+
+    async def execute(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's
+    ) -> str:
+        """Run a statement; with a BEGIN goes what empties the path, in the same round trip."""
+        if self.own and not args and query[:5].lower() == "begin":
+            query = f"{query};{self._current_path.emptied}"
+        return str(await super().execute(query, *args, timeout=timeout))
+
+    @property
+    def _current_path(self) -> SearchPath:
+        """The path of the session, which servers report from PostgreSQL 18 on."""
+        setting = getattr(self.get_settings(), "search_path", None)
+        return self.path if setting is None else replace(self.path, setting=setting)
+
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the driver's
         """Close it, and cut it off where the server does not take its leave in time."""
         with suppress(TimeoutError):
@@ -85,6 +116,7 @@ class Connector:
         self.deadline = deadline
         self.on_wait = on_wait or logger.warning
         self.server: ServerInfo | None = None
+        self._path = SearchPath()
         self._pooled = dsn.pooled
         self._keywords: dict[str, Any] | None = None
         self._opened: WeakSet[asyncpg.Connection[Any]] = WeakSet()
@@ -97,7 +129,7 @@ class Connector:
         """Why a connection that is being opened has not come about yet; None where nothing is."""
         return self._trouble if self._pending else None
 
-    async def __call__(self) -> asyncpg.Connection[Any]:
+    async def __call__(self) -> OwnConnection:
         """Open a connection.
 
         Raises ConnectionFailed: at once for what waiting cannot mend (wrong password, unknown
@@ -146,7 +178,7 @@ class Connector:
                 f"waiting for {self.dsn.label}: {cause.reason} (up to {self.deadline:.3g} s)"
             )
 
-    async def _attempt(self) -> asyncpg.Connection[Any]:
+    async def _attempt(self) -> OwnConnection:
         """Make one attempt, and tell when the server is silent meanwhile."""
         silence = asyncio.get_running_loop().call_later(_SILENCE, self._tell, NO_ANSWER_YET)
         try:
@@ -154,7 +186,7 @@ class Connector:
         finally:
             silence.cancel()
 
-    async def _open(self) -> asyncpg.Connection[Any]:
+    async def _open(self) -> OwnConnection:
         """Open a connection; the first one also finds out what stands at the other end.
 
         Several first ones may run at once: each goes by what the quickest of them found.
@@ -168,6 +200,7 @@ class Connector:
             if self._pooled and not pooled:
                 await connection.close(timeout=self.timeout)
                 connection, _ = await self._login()
+            connection.path = self._path
         except BaseException:
             connection.terminate()
             raise
@@ -185,7 +218,7 @@ class Connector:
             "pooled" if server.pooled else "direct",
         )
 
-    async def _login(self) -> tuple[asyncpg.Connection[Any], bool]:
+    async def _login(self) -> tuple[OwnConnection, bool]:
         """Open a connection, and tell whether it is fit for a pooler."""
         if self._keywords is None:  # certificates are read from files; once is enough
             self._keywords = self.dsn.connect_kwargs()
@@ -200,7 +233,7 @@ class Connector:
         try:
             connection = await asyncpg.connect(
                 **keywords,
-                connection_class=_Connection,
+                connection_class=OwnConnection,
                 timeout=self.timeout,
                 # Statements prepared by name live on a server connection that the next
                 # transaction may not get from a pooler; without a cache none are made.
@@ -218,13 +251,16 @@ class Connector:
     async def _identify(self, connection: asyncpg.Connection[Any], *, pooled: bool) -> ServerInfo:
         # The unnamed statement: should a pooler have let us in, nothing of ours stays behind it.
         statement = await connection.prepare(
-            "select current_database(), current_user, current_setting($1, true),"
-            " current_setting('server_version')",
+            "select pg_catalog.current_database(), current_user,"
+            " pg_catalog.current_setting($1, true),"
+            " pg_catalog.current_setting('server_version'),"
+            " pg_catalog.current_setting('search_path')",
             name="",
         )
         row = await statement.fetchrow(_MARK)
         assert row is not None  # noqa: S101 - a select without FROM has one row
-        database, user, mark, version = row
+        database, user, mark, version, path = row
+        self._path = SearchPath(path, user)
         return ServerInfo(
             host=self.dsn.servers,
             database=database,

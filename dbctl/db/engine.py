@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dbctl.db.connect import CLOSE_TIMEOUT, Connector, ServerInfo
+from dbctl.db.connect import CLOSE_TIMEOUT, Connector, OwnConnection, ServerInfo
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import Endpoint, resolve
 from dbctl.db.failures import DRIVER_ERRORS, statement_failed
@@ -100,7 +100,7 @@ class DatabaseSessionManager:
         if pooling:
             self.engine = create_async_engine(
                 "postgresql+asyncpg://",
-                async_creator=self._connector,
+                async_creator=self._open,
                 poolclass=_pool_class(self._no_connection),
                 pool_size=pool_size,
                 max_overflow=max_overflow,
@@ -111,7 +111,7 @@ class DatabaseSessionManager:
             event.listen(self.engine.sync_engine, "checkout", self._on_checkout)
         else:
             self.engine = create_async_engine(
-                "postgresql+asyncpg://", async_creator=self._connector, poolclass=NullPool
+                "postgresql+asyncpg://", async_creator=self._open, poolclass=NullPool
             )
 
     @classmethod
@@ -157,13 +157,23 @@ class DatabaseSessionManager:
         trouble = self._connector.trouble
         return trouble.reason if trouble else None
 
+    async def _open(self) -> OwnConnection:
+        """Open a connection for whoever uses the engine, under the path of the session."""
+        connection = await self._connector()
+        connection.own = False
+        return connection
+
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection that is in no transaction; what is not committed is rolled back.
+        """Yield a connection for SQL of dbctl's own, whose transactions have an empty search_path.
 
-        Raises ConnectionFailed where none comes about.
+        It is in no transaction; what is not committed is rolled back. Raises ConnectionFailed where
+        none comes about.
         """
         async with self.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, OwnConnection)  # noqa: S101 - `_open` has made it
+            driver.own = True
             yield connection
 
     @asynccontextmanager
@@ -207,6 +217,7 @@ class DatabaseSessionManager:
         """Let the pool replace what it holds where the connection it would hand out is dead."""
         record.info[_CLOSES] = self._closes
         driver = connection.driver_connection
+        driver.own = False
         if driver not in self._idle:  # it has just been opened
             return
         self._idle.discard(driver)

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.search_path import EMPTY_PATH, ON_SESSION_PATH
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.migrate.apply import Review
 from dbctl.migrate.plan import plan_of, read_plan
@@ -19,14 +20,16 @@ from dbctl.migrate.scripts import Checkout
 # A table that was never analysed is counted so far.
 _MOST_COUNTED = 1_000_000
 # As the planner estimates it: by the rows to a page at the last ANALYZE; -1 where there was none.
-_ESTIMATE = text("""
-    select oid::regclass::text,
-           case when pg_relation_size(oid) = 0 then 0
-                when reltuples > 0 and relpages > 0
-                then (reltuples / relpages * pg_relation_size(oid)
-                      / current_setting('block_size')::int)::bigint
+_ESTIMATE = text(f"""
+    select pg_catalog.format('%I.%I', n.nspname, c.relname),
+           case when pg_catalog.pg_relation_size(c.oid) = 0 then 0
+                when c.reltuples > 0 and c.relpages > 0
+                then (c.reltuples / c.relpages * pg_catalog.pg_relation_size(c.oid)
+                      / pg_catalog.current_setting('block_size')::int)::bigint
                 else -1 end
-    from pg_class where oid = to_regclass(:table)
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where {ON_SESSION_PATH} and c.oid = pg_catalog.to_regclass(:table)
 """)
 
 
@@ -75,6 +78,7 @@ async def _rows(connection: AsyncConnection, table: str) -> int | None:
         name, estimate = found
         if estimate >= 0:
             return int(estimate)
+        await connection.exec_driver_sql(EMPTY_PATH)
         # The server has quoted the name.
         counted = f"select count(*) from (select from {name} limit {_MOST_COUNTED}) as counted"  # noqa: S608
         return int((await connection.exec_driver_sql(counted)).scalar_one())

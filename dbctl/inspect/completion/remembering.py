@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import fetch
+from dbctl.db.queries import query
 from dbctl.inspect.completion.seen import Seen, is_fresh, keep
 from dbctl.inspect.reading import reading
 
@@ -27,6 +28,6 @@ async def remember(connection: asyncpg.Connection[Any], project: Path, database:
     with suppress(asyncpg.PostgresError):
         async with reading(connection, _TIMEOUT):
             rows = await fetch(connection, "inspect.completion", "names")
-            default = await connection.fetchval("SELECT pg_catalog.current_schema()::text")
+            default = await connection.fetchval(query("db", "current_schema"))
         relations = {(row["schema"], row["name"]): tuple(row["columns"]) for row in rows}
         keep(project, database, Seen(str(default or ""), relations))
