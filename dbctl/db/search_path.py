@@ -77,7 +77,9 @@ async def restore_path(connection: AsyncConnection | asyncpg.Connection[Any]) ->
 
 
 @asynccontextmanager
-async def session_path(connection: AsyncConnection | asyncpg.Connection[Any]) -> AsyncIterator[None]:
+async def session_path(
+    connection: AsyncConnection | asyncpg.Connection[Any],
+) -> AsyncIterator[None]:
     """Run the body under the path that the session has otherwise, then empty it again.
 
     For what calls functions of the database that were written for that path. The statements in the
@@ -93,6 +95,15 @@ async def session_path(connection: AsyncConnection | asyncpg.Connection[Any]) ->
             await driver.execute(EMPTY_PATH)
         raise
     await driver.execute(EMPTY_PATH)
+
+
+@asynccontextmanager
+async def own_path(connection: AsyncConnection | asyncpg.Connection[Any]) -> AsyncIterator[None]:
+    """Run the body, SQL of dbctl's own in a transaction that has the session's path, without it."""
+    driver = await _driver_of(connection)
+    await driver.execute(EMPTY_PATH)
+    yield
+    await driver.execute(RESTORE_PATH)
 
 
 async def _driver_of(

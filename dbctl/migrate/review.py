@@ -30,7 +30,7 @@ _ESTIMATE = text(f"""
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where {ON_SESSION_PATH} and c.oid = pg_catalog.to_regclass(:table)
-""")
+""")  # noqa: S608 - a constant
 
 
 async def read_downgrade(

@@ -65,7 +65,11 @@ class Selection:
 
     def source(self, parameters: Parameters, *conditions: str, sampled: str = "") -> str:
         """Return FROM and WHERE: the filters, and further conditions in SQL."""
-        parts = [*(one.sql(parameters.bind) for one in self.filters), *conditions]
+        parts = [
+            *self.relation.conditions,
+            *(one.sql(parameters.bind) for one in self.filters),
+            *conditions,
+        ]
         where = f" WHERE {' AND '.join(parts)}" if parts else ""
         return f"FROM {self.relation.sql}{sampled}{where}"
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import DRIVER_ERRORS, driver_error, first_line, sqlstate
+from dbctl.db.search_path import RESTORE_PATH
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
 from dbctl.interruption import awaiting
 from dbctl.seed import guard
@@ -106,7 +107,8 @@ async def _commit(
     """Commit, also where the task is cancelled meanwhile: what has been asked for may be done."""
     try:
         # The COMMIT of a transaction that has failed rolls it back, and says so to nobody.
-        await connection.exec_driver_sql("select")
+        # What is deferred to it (triggers of the application) runs under the path of the session.
+        await connection.exec_driver_sql(RESTORE_PATH)
         commit = asyncio.ensure_future(connection.commit())
         with awaiting("the COMMIT"):
             await _undisturbed(commit)

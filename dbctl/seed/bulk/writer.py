@@ -15,6 +15,7 @@ from dbctl.db.catalog import Column
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.names import listed
 from dbctl.db.queries import query
+from dbctl.db.search_path import session_path
 from dbctl.db.tables import Table
 from dbctl.seed.bulk import encoding
 from dbctl.seed.bulk.feed import Batches, Feed
@@ -116,7 +117,8 @@ class Writer:
         """
         if any(encoding.takes_text(table.column(name)) for name in columns):
             stage = await self.stage(table, columns, batches, on_rows)
-            written = await self._execute(unload(stage, table), table)
+            async with session_path(self._driver):  # for triggers
+                written = await self._execute(unload(stage, table), table)
             await self._execute(f"drop table {stage.sql}", table)
             return _count(written)
         encoders = await self._encoders(table, columns)
@@ -152,12 +154,13 @@ class Writer:
         sequences: list[Resynced] = []
         analyzed: list[str] = []
         notices: list[str] = []
-        for table in tables:
-            await self._execute("set constraints all immediate", table)
-            warnings = await self._analyze(table)
-            notices += [f"{table.label}: {warning}" for warning in warnings]
-            if not warnings:
-                analyzed.append(table.label)
+        async with session_path(self._driver):  # for triggers, and for indexes on expressions
+            for table in tables:
+                await self._execute("set constraints all immediate", table)
+                warnings = await self._analyze(table)
+                notices += [f"{table.label}: {warning}" for warning in warnings]
+                if not warnings:
+                    analyzed.append(table.label)
         for table in tables:
             moved, kept = await resync(self._driver, table)
             sequences += moved
@@ -212,7 +215,8 @@ class Writer:
             format="binary",
         )
         try:
-            return _count(await _until_lost(self._driver, copy))
+            async with session_path(self._driver):  # for triggers, defaults and checks
+                return _count(await _until_lost(self._driver, copy))
         except asyncpg.PostgresError as error:
             if error is feed.fault or ends_session(error):
                 raise

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column
 from dbctl.db.names import quote
+from dbctl.db.search_path import EMPTY_PATH, ON_SESSION_PATH
 from dbctl.db.tables import Table, Unique
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.bulk.stage import ROW, Stage
@@ -46,10 +47,11 @@ class Staging:
         """Move the rows into the table and count what became of them."""
         match on_conflict:
             case OnConflict.FAIL:
-                return Counts(inserted=await run(connection, self._insert()))
+                return Counts(inserted=await write(connection, self._insert()))
             case OnConflict.SKIP:
                 total = await self._count(connection)
-                inserted = await run(connection, f"{self._insert()} on conflict {self._arbiter()}")
+                statement = f"{self._insert()} on conflict {self._arbiter()}"
+                inserted = await write(connection, statement)
                 return Counts(inserted=inserted, skipped=total - inserted)
             case OnConflict.UPDATE:
                 return await self._merge(connection)
@@ -73,7 +75,11 @@ class Staging:
     def matches(self) -> str:
         """Return the condition that a row of the table has the key of one of the stage."""
         pairs = zip(self.key_parts("t"), self.key_parts("s"), strict=True)
-        return " and ".join(f"{mine} = {theirs}" for mine, theirs in pairs)
+        assert self.key is not None  # noqa: S101 - asked for where there is one
+        signs = [operator_of(self.table, name) for name in self.key.columns]
+        return " and ".join(
+            f"{mine} {sign} {theirs}" for (mine, theirs), sign in zip(pairs, signs, strict=True)
+        )
 
     def key_parts(self, alias: str) -> list[str]:
         """Return the parts of the key as they are of the row `alias`."""
@@ -110,8 +116,8 @@ class Staging:
     async def _merge(self, connection: AsyncConnection) -> Counts:
         """Update the rows that are there and differ, then insert those that are not."""
         total = await self._count(connection)
-        updated = await run(connection, update) if (update := self._update()) else 0
-        inserted = await run(
+        updated = await write(connection, update) if (update := self._update()) else 0
+        inserted = await write(
             connection,
             self._insert(f"not exists (select from {self.table.sql} t where {self.matches()})"),
         )
@@ -134,11 +140,12 @@ class Staging:
             if self.layout.lacking(name):
                 value = f"case when {self.marked(name)} then t.{quote(name)} else {value} end"
             changes.append(f"{quote(name)} = {value}")
-            compared = "" if column.comparable else "::pg_catalog.text"
+            is_builtin = column.comparable and column.operator_schema == "pg_catalog"
+            compared = "" if is_builtin else "::pg_catalog.text"
             differences.append(f"t.{quote(name)}{compared} is distinct from ({value}){compared}")
         return (
             f"update {self.table.sql} t set {', '.join(changes)} from {self.stage.sql} s "  # noqa: S608
-            f"where {self.matches()} and ({' or '.join(differences)})"
+            f"where {ON_SESSION_PATH} and {self.matches()} and ({' or '.join(differences)})"
         )
 
     @property
@@ -157,7 +164,8 @@ class Staging:
         )
         return (
             f"insert into {self.table.sql} ({targets}) {overriding}"  # noqa: S608 - quoted
-            f"select {values} from {self.stage.sql} s where {condition} order by s.{quote(ROW)}"
+            f"select {values} from {self.stage.sql} s where {ON_SESSION_PATH} and {condition} "
+            f"order by s.{quote(ROW)}"
         )
 
     def _arbiter(self) -> str:
@@ -172,6 +180,18 @@ class Staging:
             text(f"select count(*) from {self.stage.sql}")  # noqa: S608 - quoted
         )
         return int(found or 0)
+
+
+async def write(connection: AsyncConnection, statement: str) -> int:
+    """Do what `run` does with a statement that goes `ON_SESSION_PATH`."""
+    count = await run(connection, statement)
+    await connection.exec_driver_sql(EMPTY_PATH)
+    return count
+
+
+def operator_of(table: Table, name: str | None) -> str:
+    """Return the operator that a column is compared by; an expression's is as the server finds."""
+    return "=" if name is None else table.column(name).operator("=")
 
 
 async def run(connection: AsyncConnection, statement: str) -> int:

@@ -35,6 +35,7 @@ select
     o.relname::text as relname,
     o.relkind::text as relkind,
     o.relispartition as is_partition,
+    o.relrowsecurity as calls_functions,
     exists (select from pg_catalog.pg_inherits i where i.inhrelid = o.oid) as has_parents,
     array(
         select a.attname::text from pg_catalog.unnest(s.other_key) with ordinality k (attnum, at)

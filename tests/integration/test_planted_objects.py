@@ -1,0 +1,136 @@
+"""No command calls an operator or a function that another role has put on its search_path.
+
+On that of a superuser, whoever may create objects in the schema public would become one.
+"""
+
+import shlex
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import typer
+
+from dbctl.cli import GROUPS
+from dbctl.db import dsn
+from tests.conftest import MIGRATED
+from tests.support.cli import invoke
+from tests.support.databases import TestServer, execute
+from tests.support.planted import called_by_superuser, plant
+
+PLANTER = "planter"
+# Of every command, what reaches each kind of statement that it sends. `{file}` is a CSV file.
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "migrate status": ("", "--drift"),
+    "migrate plan": ("",),
+    "migrate lint": ("",),
+    "migrate up": ("",),
+    "migrate down": ("head --yes",),
+    "migrate history": ("",),
+    "migrate log": ("",),
+    "migrate verify": ("",),
+    "migrate check": ("",),
+    "migrate stamp": ("head",),
+    "migrate repair": ("--yes",),
+    "seed": ("", "--dev", "--dev --plan", "--dev --reset --plan", "--dev --reset"),
+    "seed generate": ("users=3 tasks=3 --plan", "users=3 tasks=5"),
+    "seed load": (
+        "{file} --into users --plan",
+        "{file} --into users",
+        "{file} --into users --on-conflict skip",
+        "{file} --into users --on-conflict update --conflict-key email",
+        "{file} --into users --reject {reject}",
+    ),
+    "seed allow": ("--name {database}", "--revoke"),
+    "seed forbid": ("--name {database}", "--revoke --name {database}"),
+    "health": ("",),
+    "inspect tables": ("", "--count"),
+    "inspect table": ("tasks", "tasks --ddl", "readable"),
+    "inspect rows": (
+        "users",
+        "users email~a name!=b --order name:desc --format csv",
+        "users --limit 1",
+        "users --count",
+        "users --sample 2",
+        "tasks status=todo --limit 2 --json",
+        "readable",
+    ),
+    "inspect row": ("users {user}", "users {user} --follow"),
+    "inspect query": (
+        "'select 1'",
+        "'select * from users' --format csv",
+        "'select u.id from users u where u.email like :m' -p m=a%",
+        "'explain select 1'",
+    ),
+    "inspect indexes": ("",),
+    "inspect size": ("",),
+    "inspect activity": ("", "--all"),
+    "inspect locks": ("",),
+    "inspect slow": ("",),
+    "inspect pool": ("",),
+    "inspect diagram": ("", "--models"),
+}
+# Those that send no statement, and the one that does not end, which has a test of its own.
+OTHERS = {
+    "config",
+    "health serve",
+    "migrate new",
+    "server destroy",
+    "server start",
+    "server status",
+    "server stop",
+    "server url",
+}
+USER = "16194304-04d3-548b-9807-7b9509d3302b"
+
+
+@pytest.fixture(scope="module")
+def planted(server: TestServer) -> Iterator[str]:
+    """A database at the head with rows, in whose schema public another role has planted things."""
+    server.execute(f"create role {PLANTER}")
+    try:
+        with server.database(MIGRATED) as url:
+            assert invoke("seed", "--dev", env={"DATABASE_URL": url}).exit_code == 0
+            execute(url, "create view readable as select id, name from users")
+            plant(url, PLANTER)
+            yield url
+    finally:
+        server.execute(f"drop role {PLANTER}")
+
+
+def commands() -> Iterator[str]:
+    """Yield every command that dbctl has, a group that is one itself included."""
+
+    def below(command: object, path: tuple[str, ...]) -> Iterator[str]:
+        inner = getattr(command, "commands", None)
+        if inner is None or getattr(command, "invoke_without_command", False):
+            yield " ".join(path)
+        for name, each in (inner or {}).items():
+            yield from below(each, (*path, name))
+
+    for group in GROUPS:
+        app = import_module(f"dbctl.{group}.commands").app
+        yield from below(typer.main.get_command(app), (group,))
+
+
+def test_every_command_is_run_against_planted_objects() -> None:
+    assert set(commands()) == COMMANDS.keys() | OTHERS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_of_a_superuser_planted_objects_are_not_called(
+    planted: str, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "users.csv").write_text("email,name\nada@example.com,Ada\n")
+    values = {
+        "file": str(tmp_path / "users.csv"),
+        "reject": str(tmp_path / "rejected.csv"),
+        "database": dsn.parse(planted, environ={}).database,
+        "user": USER,
+    }
+    before = called_by_superuser(planted)
+    for arguments in COMMANDS[command]:
+        words = [*command.split(), *shlex.split(arguments.format(**values))]
+        done = invoke(*words, env={"DATABASE_URL": planted})
+        assert done.exit_code in {0, 1, 4} or "guard" in done.stderr, done.stderr
+        assert called_by_superuser(planted) == before, words
