@@ -24,8 +24,9 @@ from dbctl.db.failures import (
     explain_connect,
 )
 from dbctl.db.lookup import known_places
+from dbctl.db.qualified import qualified
 from dbctl.db.retry import attempts
-from dbctl.db.search_path import SearchPath, qualified_introspection
+from dbctl.db.search_path import SearchPath
 
 logger = logging.getLogger("dbctl.db")
 
@@ -70,7 +71,7 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._intro_query = qualified_introspection(self._intro_query)
+        self._intro_query = qualified(self._intro_query)
 
     async def execute(
         self,

@@ -9,11 +9,9 @@ what is to run as it would in the application (a trigger, a view, a query) gets 
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -37,8 +35,6 @@ RESTORE_PATH = f"select {_RESTORED}"
 ON_SESSION_PATH = f"(select {_RESTORED}) is not null"
 # Not a query: no name in it is resolved, whatever the path.
 EMPTY_PATH = "set local search_path = ''"
-_OPERATOR = re.compile(r"(?<=\s)(!=|[=>+])(?=\s)")
-_UNQUALIFIED = re.compile(r"(?<=\s)(?=pg_(?:type|attribute|class|range)\s|array_agg\()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +110,3 @@ async def _driver_of(
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - the engine has no other
     return driver
-
-
-@cache
-def qualified_introspection(sql: str) -> str:
-    """Return asyncpg's question about types with its operators, tables and aggregate qualified.
-
-    It is asked on whatever path a statement needs. Checked on asyncpg 0.30 to 0.32.
-    """
-
-    def qualified(match: re.Match[str]) -> str:
-        return f"operator(pg_catalog.{match[1].replace('!=', '<>')})"
-
-    return _OPERATOR.sub(qualified, _UNQUALIFIED.sub("pg_catalog.", sql))

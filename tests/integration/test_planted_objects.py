@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import typer
@@ -32,19 +33,19 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "migrate check": ("",),
     "migrate stamp": ("head",),
     "migrate repair": ("--yes",),
-    "seed": ("", "--dev", "--dev --plan", "--dev --reset --plan", "--dev --reset"),
+    "seed": ("", "--dev", "--dev --plan", "--dev --reset --plan", "--dev --reset --yes"),
     "seed generate": ("users=3 tasks=3 --plan", "users=3 tasks=5"),
     "seed load": (
         "{file} --into users --plan",
         "{file} --into users",
         "{file} --into users --on-conflict skip",
-        "{file} --into users --on-conflict update --conflict-key email",
+        "{file} --into users --on-conflict update --conflict-key id",
         "{file} --into users --reject {reject}",
     ),
     "seed allow": ("--name {database}", "--revoke"),
     "seed forbid": ("--name {database}", "--revoke --name {database}"),
     "health": ("",),
-    "inspect tables": ("", "--count"),
+    "inspect tables": ("",),
     "inspect table": ("tasks", "tasks --ddl", "readable"),
     "inspect rows": (
         "users",
@@ -121,7 +122,7 @@ def test_every_command_is_run_against_planted_objects() -> None:
 def test_command_of_a_superuser_planted_objects_are_not_called(
     planted: str, tmp_path: Path, command: str
 ) -> None:
-    (tmp_path / "users.csv").write_text("email,name\nada@example.com,Ada\n")
+    (tmp_path / "users.csv").write_text(f"id,email,name\n{uuid4()},{uuid4()}@example.com,Ada\n")
     values = {
         "file": str(tmp_path / "users.csv"),
         "reject": str(tmp_path / "rejected.csv"),

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import fetch
+from dbctl.db.search_path import session_path
 from dbctl.errors import RefusedError
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query.guard import Inside, guard
@@ -52,7 +53,9 @@ async def trace(
     if masks == NOTHING_MASKED:
         return [None] * len(prepared.columns)
     explain = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {prepared.text}"
-    plan: Node = json.loads(await connection.fetchval(explain, *parameters))[0]["Plan"]
+    async with session_path(connection):
+        explained = await connection.fetchval(explain, *parameters)
+    plan: Node = json.loads(explained)[0]["Plan"]
     steps = list(flatten(plan))
     read = {(schema, name) for node in steps for schema, name, _ in relations_of(node)}
     inner = await masked_inside(connection, inside, masks)

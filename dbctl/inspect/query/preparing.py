@@ -11,6 +11,7 @@ import asyncpg
 
 from dbctl.db.catalog import fetch
 from dbctl.db.failures import first_line
+from dbctl.db.search_path import session_path
 from dbctl.errors import UsageError
 from dbctl.inspect.data.literals import array_literal
 from dbctl.inspect.query.statement import Statement, positional, shown_at
@@ -58,7 +59,8 @@ async def prepare(connection: asyncpg.Connection[Any], statement: Statement) -> 
     nothing tells.
     """
     try:
-        prepared = await connection.prepare(statement.with_parameters(positional), name="")
+        async with session_path(connection):
+            prepared = await connection.prepare(statement.with_parameters(positional), name="")
     except asyncpg.PostgresError as error:
         if not (error.sqlstate or "").startswith(_WRITTEN):
             raise

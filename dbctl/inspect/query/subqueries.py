@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.names import quote
+from dbctl.db.search_path import session_path
 from dbctl.sqltokens import RESERVED, Kind, Piece, Token, TokenReader, pieces, words
 
 _QUERY = words("select values table with (")
@@ -31,7 +32,8 @@ async def columns_of(
             continue
         try:
             async with connection.transaction():
-                prepared = await connection.prepare(query, name="")
+                async with session_path(connection):
+                    prepared = await connection.prepare(query, name="")
         except asyncpg.PostgresError:
             continue
         names = [attribute.name for attribute in prepared.get_attributes()]

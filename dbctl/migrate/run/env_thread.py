@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dbctl.db.engine_events import thread_listeners
+from dbctl.migrate.run.alembic_statements import with_qualified_operators
 from dbctl.migrate.run.logging_guard import logging_untouched
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ async def run_env(
                 logging_untouched(),
                 _variables_set(variables or {}),
                 _aside() if aside else in_folder(checkout.folder),
-                thread_listeners(listeners or {}),
+                thread_listeners(
+                    {"before_cursor_execute": with_qualified_operators, **(listeners or {})}
+                ),
                 environment,
             ):
                 try:
