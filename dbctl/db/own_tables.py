@@ -44,6 +44,7 @@ from sqlalchemy.sql import quoted_name
 from dbctl.db.failures import driver_error, sqlstate, statement_failed
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import LEDGER_TABLE, MARKER_TABLE, SEEDS_TABLE, VERSION_TABLE
+from dbctl.db.qualified import qualified
 from dbctl.db.queries import query
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
 
@@ -191,7 +192,7 @@ def find(connection: Connection, table: Table) -> tuple[Found, ...]:
     """
     rows = execute(
         connection,
-        text(query("db", "own_tables")),
+        text(qualified(query("db", "own_tables"))),
         name=table.name,
         schema=str(table.schema),
         usual_version_table=VERSION_TABLE,
@@ -287,7 +288,7 @@ class _Site:
         row: RowMapping = (
             execute(
                 connection,
-                text(query("db", "own_schema")),
+                text(qualified(query("db", "own_schema"))),
                 schema=str(table.schema),
                 usual_version_table=VERSION_TABLE,
             )

@@ -8,7 +8,28 @@ from dbctl.sqltokens import Kind, Piece, pieces, words
 
 # Those that SQLAlchemy and asyncpg use where PostgreSQL may have no exact match for the types.
 # Arithmetic is on integers, for which it has; with the rest, which bind alike, it keeps its order.
-_OPERATORS = frozenset("= <> != < <= > >= ~ !~ ~* !~* ~~ !~~ ~~* !~~* @> <@ &&".split())
+_OPERATORS = frozenset(
+    [
+        "=",
+        "<>",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "~",
+        "!~",
+        "~*",
+        "!~*",
+        "~~",
+        "!~~",
+        "~~*",
+        "!~~*",
+        "@>",
+        "<@",
+        "&&",
+    ]
+)
 _FUNCTIONS = words(
     """
     array_agg bool_and bool_or count current_schema current_setting generate_subscripts max min

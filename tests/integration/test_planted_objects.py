@@ -4,6 +4,7 @@ On that of a superuser, whoever may create objects in the schema public would be
 """
 
 import shlex
+import urllib.request
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -14,10 +15,12 @@ import typer
 
 from dbctl.cli import GROUPS
 from dbctl.db import dsn
-from tests.conftest import MIGRATED
 from tests.support.cli import invoke
-from tests.support.databases import TestServer, execute
-from tests.support.planted import called_by_superuser, plant
+from tests.support.databases import TestServer, execute, fetch
+from tests.support.foreign import Driver
+from tests.support.planted import called_by_superuser, count_calls, plant
+from tests.support.project import Project
+from tests.support.serving import serving
 
 PLANTER = "planter"
 # Of every command, what reaches each kind of statement that it sends. `{file}` is a CSV file.
@@ -86,17 +89,29 @@ USER = "16194304-04d3-548b-9807-7b9509d3302b"
 
 
 @pytest.fixture(scope="module")
-def planted(server: TestServer) -> Iterator[str]:
-    """A database at the head with rows, in whose schema public another role has planted things."""
+def template(server: TestServer) -> Iterator[str]:
+    """The name of a database in whose schema public another role has planted things."""
     server.execute(f"create role {PLANTER}")
     try:
-        with server.database(MIGRATED) as url:
-            assert invoke("seed", "--dev", env={"DATABASE_URL": url}).exit_code == 0
-            execute(url, "create view readable as select id, name from users")
+        with server.database() as url:
             plant(url, PLANTER)
-            yield url
+            name = dsn.parse(url, environ={}).database
+            assert name is not None
+            yield name
     finally:
         server.execute(f"drop role {PLANTER}")
+
+
+@pytest.fixture(scope="module")
+def planted(server: TestServer, template: str) -> Iterator[str]:
+    """Such a database at the head, with rows."""
+    with server.database(template) as url:
+        count_calls(url)
+        for command in (["migrate", "up"], ["seed", "--dev"]):
+            assert invoke(*command, env={"DATABASE_URL": url}).exit_code == 0
+        assert called_by_superuser(url) == {}
+        execute(url, "create view readable as select id, name from users")
+        yield url
 
 
 def commands() -> Iterator[str]:
@@ -135,3 +150,55 @@ def test_command_of_a_superuser_planted_objects_are_not_called(
         done = invoke(*words, env={"DATABASE_URL": planted})
         assert done.exit_code in {0, 1, 4} or "guard" in done.stderr, done.stderr
         assert called_by_superuser(planted) == before, words
+
+
+@pytest.mark.parametrize("driver", [Driver.ASYNCPG, Driver.PSYCOPG, Driver.PSYCOPG2])
+def test_env_py_of_a_superuser_planted_objects_are_not_called(
+    server: TestServer, template: str, tmp_path: Path, driver: Driver
+) -> None:
+    """Not by Alembic's own statements either, on the connection that the project opens."""
+    with server.database(template) as url:
+        count_calls(url)
+        team = "create table team (id int primary key, name varchar not null)"
+        project = Project.create(
+            tmp_path, url, team, "create index on team (name)", "select 1", driver=driver
+        )
+        for arguments in (
+            "up r1",
+            "up",
+            "check",
+            "status --drift",
+            "verify",
+            "down -1 --yes",
+            "stamp r1",
+            "log",
+            "plan",
+        ):
+            done = project.run("migrate", *arguments.split())
+            assert done.exit_code in {0, 1}, done.stderr
+            assert called_by_superuser(url) == {}, arguments
+
+
+def test_health_serve_of_a_superuser_planted_objects_are_not_called(planted: str) -> None:
+    before = called_by_superuser(planted)
+    with serving(planted, DBCTL_HEALTH_TOKEN="secret") as served:
+        with urllib.request.urlopen(f"{served.url}/api/v1/health/ready") as answer:  # noqa: S310
+            assert answer.status == 200
+        served.stop()
+    assert called_by_superuser(planted) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select 1 where 5::oid = 'pg_class'::regclass",
+        "select 1 where 1::oid = any (array['pg_class'::regclass])",
+        "select array_agg(1::oid)",
+        "select lower('A'::name)",
+    ],
+)
+def test_planted_object_without_care_is_called(planted: str, statement: str) -> None:
+    """What the other tests would see."""
+    before = called_by_superuser(planted)
+    fetch(planted, statement)
+    assert called_by_superuser(planted) != before

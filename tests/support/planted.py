@@ -125,13 +125,21 @@ def plant(url: str, role: str) -> None:
     execute(
         url,
         f"grant create, usage on schema public to {role}",
-        "do $$ begin execute format('alter database %I set track_functions = %L',"
-        " current_database(), 'all'); end $$",
         "set search_path = ''",
         f"set role {role}",
         _RECORDERS,
         "reset role",
         f"begin; {plant} commit",
+    )
+
+
+def count_calls(url: str) -> None:
+    """Have the server count the calls of functions in a database."""
+    execute(
+        url,
+        "set search_path = ''",
+        "do $$ begin execute pg_catalog.format('alter database %I set track_functions = %L',"
+        " pg_catalog.current_database(), 'all'); end $$",
     )
 
 

@@ -31,9 +31,8 @@ async def columns_of(
         if query is None or name not in wanted:
             continue
         try:
-            async with connection.transaction():
-                async with session_path(connection):
-                    prepared = await connection.prepare(query, name="")
+            async with connection.transaction(), session_path(connection):
+                prepared = await connection.prepare(query, name="")
         except asyncpg.PostgresError:
             continue
         names = [attribute.name for attribute in prepared.get_attributes()]

@@ -1,10 +1,10 @@
-"""What Alembic itself asks and writes on env.py's connection, whose search_path is the project's."""
+"""What Alembic itself runs on the connection of env.py, whose search_path is the project's."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BinaryExpression, ColumnClause, Executable, Select, TableClause
+from sqlalchemy import BinaryExpression, ColumnClause, Executable, Select, TableClause, UpdateBase
 from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.sql import operators, visitors
 
@@ -31,9 +31,8 @@ def with_qualified_operators(
 
 
 def _is_alembics(statement: Executable | None) -> bool:
-    if statement is None or not getattr(statement, "is_dml", False):
-        if not isinstance(statement, Select):
-            return False
+    if not isinstance(statement, Select | UpdateBase):
+        return False
     tables = [each for each in visitors.iterate(statement) if isinstance(each, TableClause)]
     if not tables:
         return _compares_defaults(statement)

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from dbctl.db import drivers
 from dbctl.db.engine_events import thread_listeners
 from dbctl.migrate.run.alembic_statements import with_qualified_operators
 from dbctl.migrate.run.logging_guard import logging_untouched
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 # Alembic's proxies (`alembic.context`, `alembic.op`) are one for the process: so is a run.
 _one_at_a_time = threading.Lock()
+# What lets no statement of Alembic's, or of a driver's, call what another role has made.
+_QUALIFIED = {
+    "before_cursor_execute": with_qualified_operators,
+    "connect": drivers.qualify_asyncpg,
+    "do_connect": drivers.qualify_psycopg,
+}
 # Seconds between two requests to end a run that was cancelled.
 _STOP_INTERVAL = 0.2
 
@@ -66,9 +73,8 @@ async def run_env(
                 logging_untouched(),
                 _variables_set(variables or {}),
                 _aside() if aside else in_folder(checkout.folder),
-                thread_listeners(
-                    {"before_cursor_execute": with_qualified_operators, **(listeners or {})}
-                ),
+                thread_listeners(_QUALIFIED),
+                thread_listeners(listeners or {}),
                 environment,
             ):
                 try:

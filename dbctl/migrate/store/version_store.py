@@ -35,6 +35,7 @@ from dbctl.db.names import literal as as_literal
 from dbctl.db.names import quote, typed
 from dbctl.db.own_names import LEDGER_TABLE, OWN_SCHEMA, OWN_TABLES, VERSION_TABLE
 from dbctl.db.own_tables import Found, encodable, equal, execute
+from dbctl.db.qualified import qualified
 from dbctl.db.queries import query
 from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.ledger_results import Log, LogEntry
@@ -294,5 +295,7 @@ class VersionStore:
 def _schema_of(version_table: str, version_schema: str | None) -> ColumnElement[str]:
     if version_schema is not None:
         return literal(version_schema, String)
-    sql = query("migrate", "version_schema").replace(":version_table", as_literal(version_table))
+    sql = qualified(query("migrate", "version_schema")).replace(
+        ":version_table", as_literal(version_table)
+    )
     return literal_column(f"({sql})", String)
