@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from dbctl.db import drivers
 from dbctl.db.names import literal
 from dbctl.migrate.lock import WORK_KEY
+from dbctl.migrate.run.session_settings import SessionSettings
 
 _PREPARE = (
     "select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),"
@@ -75,6 +76,8 @@ class RevisionSession:
         self._durability: str | None = None
         self._limited = False
         self._busy = False
+        self._settings: SessionSettings | None = None
+        self._kept_by_default = False
 
     @property
     def commits(self) -> int:
@@ -87,6 +90,7 @@ class RevisionSession:
         """Look after `connection` until it is closed; it is not given back to a pool then."""
         self._by_default = self._limited = self._busy = False
         self._durability = None
+        self._settings = None
         self._own_commits, self._counted_on = self.commits, None
         self.connection = connection
         self.failure = None
@@ -164,7 +168,22 @@ class RevisionSession:
             durability = literal(self._durability)
             drivers.execute(self._attached, f"set synchronous_commit = {durability}")
             drivers.settle(self._attached, commit=True)
-            self._durability = None
+            self._durability = self._settings = None
+
+    def keep_settings(self, *, again: bool) -> None:
+        """Remember the settings of the session, unless that was done before and not to be `again`.
+
+        For `restore_settings`, before a revision changes them.
+        """
+        if self._settings is None or again:
+            self._settings = SessionSettings.read(self._attached)
+            self._kept_by_default = self._by_default
+
+    def restore_settings(self) -> None:
+        """Set again what a revision has left otherwise: its search_path, its role, its limits."""
+        if self._settings is not None:
+            self._settings.restore(self._attached)
+            self._by_default = self._kept_by_default
 
     def finish(self) -> None:
         """Close the connection, should env.py have left it open."""
