@@ -71,7 +71,7 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._intro_query = qualified(self._intro_query)
+        self._intro_query: str = qualified(self._intro_query)
 
     async def execute(
         self,

@@ -47,7 +47,7 @@ def qualified(sql: str) -> str:
     """
     found = list(pieces(sql))
     written: list[str] = []
-    closing: dict[int, str] = {}
+    instead: dict[int, str] = {}
     end = 0
     # What UPDATE assigns is no comparison.
     assigns = bool(found) and found[0].token.text == "update"
@@ -58,24 +58,29 @@ def qualified(sql: str) -> str:
         before = found[at - 1].token.text if at else ""
         follows = found[at + 1].token.text if at + 1 < len(found) else ""
         match piece.token:
+            case _ if at in instead:
+                text = instead[at]
             case (Kind.WORD, "where"):
                 assigns = False
             case (Kind.SYMBOL, sign) if sign in _OPERATORS and before != "." and not assigns:
                 text = _operator(sign.replace("!=", "<>"))
-            case (Kind.SYMBOL, _) if at in closing:
-                text = closing[at]
             case (Kind.WORD, word) if word in _FUNCTIONS and follows == "(" and before != ".":
                 text = f"pg_catalog.{text}"
             case (Kind.WORD, "not") if follows in _LIKE or follows == "in":
                 text = ""
             case (Kind.WORD, word) if word in _LIKE:
                 text = _operator("!" * (before == "not") + _LIKE[word])
+                if (escape := _escape(found, at)) is not None:
+                    text += "pg_catalog.like_escape("
+                    instead[escape] = ","
+                    mark = found[escape + 1]
+                    instead[escape + 1] = f"{sql[mark.start : mark.end]})"
             case (Kind.WORD, "in") if follows == "(":
                 sign, every = ("<>", "all") if before == "not" else ("=", "any")
                 text = f"{_operator(sign)} {every}"
                 if found[at + 2].token.text not in {"select", "with"}:
-                    closing[at + 1] = "(array["
-                    closing[_closing(found, at + 1)] = "])"
+                    instead[at + 1] = "(array["
+                    instead[_closing(found, at + 1)] = "])"
         written.append(text)
     return "".join(written) + sql[end:]
 
@@ -93,3 +98,14 @@ def _closing(found: list[Piece], opening: int) -> int:
         if depth == 0:
             return at
     return opening
+
+
+def _escape(found: list[Piece], like: int) -> int | None:
+    """Return where the ESCAPE of a LIKE is; None where it has none."""
+    for at in range(like + 1, len(found)):
+        match found[at].token:
+            case (Kind.WORD, "escape"):
+                return at
+            case (Kind.WORD, "and" | "or") | (Kind.SYMBOL, ")"):
+                return None
+    return None

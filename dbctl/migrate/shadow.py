@@ -30,6 +30,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 
 from dbctl.db.failures import first_line
 from dbctl.db.names import quote
+from dbctl.db.qualified import qualified
 from dbctl.db.queries import query
 from dbctl.errors import OperationFailed
 from dbctl.migrate import enums
@@ -329,4 +330,4 @@ def _by_table(rows: Iterable[RowMapping]) -> defaultdict[int, list[RowMapping]]:
 
 
 async def _fetch(connection: AsyncConnection, name: str, **values: object) -> Sequence[RowMapping]:
-    return (await connection.execute(text(query("migrate", name)), values)).mappings().all()
+    return (await connection.execute(text(qualified(query("migrate", name))), values)).mappings().all()

@@ -19,7 +19,7 @@ LEFT = {
     "session_replication_role": "set session_replication_role = replica",
     "check_function_bodies": "set check_function_bodies = off",
     "timezone": "set timezone to 'Asia/Tokyo'",
-    "statement_timeout": "do $$ begin perform set_config('statement_timeout', '19s', false); end $$",
+    "statement_timeout": "do $$ begin perform set_config('statement_timeout', '9s', false); end $$",
 }
 
 
@@ -50,8 +50,8 @@ def test_revision_settings_of_the_one_before_are_gone(
     last = 2
     for statement in LEFT.values():
         project.add_revision(f"r{last + 1}", f"op.execute({statement!r})", after=[f"r{last}"])
-        after = f"create table after{last} as select {found}"
-        project.add_revision(f"r{last + 2}", f"op.execute({after!r})", after=[f"r{last + 1}"])
+        create = f"create table after{last} as select {found}"
+        project.add_revision(f"r{last + 2}", f"op.execute({create!r})", after=[f"r{last + 1}"])
         last += 2
     done = project.run("migrate", "up", "--json")
     assert (done.exit_code, done.json["after"]) == (0, [f"r{last}"]), done.stderr

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Alembic's proxies (`alembic.context`, `alembic.op`) are one for the process: so is a run.
 _one_at_a_time = threading.Lock()
 # What lets no statement of Alembic's, or of a driver's, call what another role has made.
-_QUALIFIED = {
+_QUALIFIED: Listeners = {
     "before_cursor_execute": with_qualified_operators,
     "connect": drivers.qualify_asyncpg,
     "do_connect": drivers.qualify_psycopg,
