@@ -43,7 +43,7 @@ class Relation:
     """A table, or what can be read like one.
 
     It `calls_functions` where reading it may run such as were written for the path of the session:
-    those of a view, or of policies.
+    those of a view, or of policies; or such as write names as they are on it (regclass).
     """
 
     oid: int
@@ -72,7 +72,7 @@ class Relation:
 class Column:
     """A column and what its type comes down to.
 
-    `type` is PostgreSQL's name for it. `base_schema` and `base_name` name the type below every
+    `type` is PostgreSQL's name for it, `sql_type` the same with its schema. `base_schema` and `base_name` name the type below every
     domain, `leaf` the built-in type below the first array as well; it is empty for types that are
     not built in. `comparable` tells whether the type has an equality. `length` counts characters or
     bits, `precision` and `scale` decimal digits; None is no limit. `subtype` is what a range is one
@@ -105,6 +105,7 @@ class Column:
     inherited: bool = False
     deterministic: bool = True
     operator_schema: str = "pg_catalog"
+    sql_type: str = ""
 
     @property
     def sql(self) -> str:

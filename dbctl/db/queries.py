@@ -18,15 +18,44 @@ _SESSION_SCHEMAS = """array(
     order by p.at
 )"""
 
+# A type as it is written on that path: without its schema where it would be found.
+_SHOWN_TYPE = r"""(
+    select pg_catalog.substr(
+        pg_catalog.format_type(\1, \2),
+        case when y.nspname operator(pg_catalog.=) (
+            select z.nspname
+            from pg_catalog.pg_type u
+            join pg_catalog.pg_namespace z on z.oid operator(pg_catalog.=) u.typnamespace
+            where u.typname operator(pg_catalog.=) coalesce(w.typname, v.typname)
+                and z.nspname operator(pg_catalog.=) any (
+                    'pg_catalog'::pg_catalog.name operator(pg_catalog.||) {session_schemas}
+                )
+            order by z.nspname operator(pg_catalog.=) 'pg_catalog' desc,
+                pg_catalog.array_position({session_schemas}, z.nspname)
+            limit 1
+        ) and y.nspname operator(pg_catalog.<>) 'pg_catalog'
+        then pg_catalog.length(pg_catalog.quote_ident(y.nspname)) operator(pg_catalog.+) 2
+        else 1 end
+    )
+    from pg_catalog.pg_type v
+    left join pg_catalog.pg_type w
+        on w.oid operator(pg_catalog.=) v.typelem and w.typarray operator(pg_catalog.=) v.oid
+    join pg_catalog.pg_namespace y on y.oid operator(pg_catalog.=) v.typnamespace
+    where v.oid operator(pg_catalog.=) \1
+)"""
+_SHOWN = re.compile(r"\{shown_type ([^,}]+), ([^}]+)\}")
+
 
 @cache
 def query(room: str, name: str) -> str:
     """Return the text of `dbctl/<room>/sql/<name>.sql`.
 
-    `{session_schemas}` in it stands for the schemas on the path of the session.
+    `{session_schemas}` in it stands for the schemas on the path of the session, and `{shown_type
+    OID, MODIFIER}` for the name of a type as it is written there.
     """
     file = resources.files(f"dbctl.{room}") / "sql" / f"{name}.sql"
-    return file.read_text(encoding="utf-8").replace("{session_schemas}", _SESSION_SCHEMAS)
+    text = _SHOWN.sub(_SHOWN_TYPE, file.read_text(encoding="utf-8"))
+    return text.replace("{session_schemas}", _SESSION_SCHEMAS)
 
 
 @cache

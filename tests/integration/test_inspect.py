@@ -710,7 +710,7 @@ async def test_the_schema_is_shown_only_if_there_are_several(connection: Connect
 async def test_tables_does_not_wait_for_one_that_is_locked(
     connection: Connection, database: DatabaseSessionManager
 ) -> None:
-    async with database.connect() as other:
+    async with database.engine.connect() as other:
         await other.exec_driver_sql("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
         async with asyncio.timeout(2):
             result = await list_tables(connection)
@@ -845,7 +845,7 @@ async def test_a_read_that_takes_too_long_is_cancelled_by_the_server(
 async def test_a_read_does_not_wait_long_for_a_lock(
     connection: Connection, database: DatabaseSessionManager
 ) -> None:
-    async with database.connect() as other:
+    async with database.engine.connect() as other:
         await other.exec_driver_sql("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(asyncpg.PostgresError) as caught:
             async with asyncio.timeout(10):

@@ -30,7 +30,8 @@ leaf as (
 )
 select
     a.attname::text as name,
-    pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+    {shown_type a.atttypid, a.atttypmod} as type,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) as sql_type,
     bn.nspname::text as base_schema,
     bt.typname::text as base_name,
     case when ln.nspname = 'pg_catalog' then lt.typname::text else '' end as leaf,

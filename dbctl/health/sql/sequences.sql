@@ -61,7 +61,7 @@ columns as materialized (
         pg_catalog.quote_ident(a.attname) as column,
         h.refers,
         (pt.partrelid is not null) as partitioning,
-        pg_catalog.format_type(a.atttypid, null) as type,
+        {shown_type a.atttypid, null} as type,
         case coalesce(nullif(t.typbasetype, 0), t.oid)
             when 'pg_catalog.int2'::pg_catalog.regtype then 32767::int8
             when 'pg_catalog.int4'::pg_catalog.regtype then 2147483647::int8

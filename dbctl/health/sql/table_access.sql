@@ -9,7 +9,10 @@ select distinct on (wanted.name)
 from pg_catalog.string_to_table(:names, e'\n') wanted (name)
 cross join pg_catalog.pg_namespace n
 left join pg_catalog.unnest(
-    pg_catalog.current_setting('dbctl.schemas')::name[]
+    coalesce(
+        nullif(pg_catalog.current_setting('dbctl.schemas', true), '')::name[],
+        pg_catalog.current_schemas(false)
+    )
 ) with ordinality p (name, position) on n.nspname = p.name
 join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p', 'f', 'm', 'v')
     and wanted.name in (n.nspname || '.' || c.relname, case when p.name is not null then c.relname end)

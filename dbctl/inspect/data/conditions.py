@@ -16,6 +16,7 @@ import asyncpg
 from dbctl.db.catalog import Column
 from dbctl.db.failures import first_line
 from dbctl.db.names import Name, listed, quote, take, typed
+from dbctl.db.search_path import session_path
 from dbctl.errors import UsageError
 from dbctl.inspect.data.literals import array_literal, element_literal, null_or_text, range_literal
 
@@ -134,11 +135,13 @@ async def check(connection: asyncpg.Connection[Any], wanted: Filter) -> None:
         return
     nothing = f"CAST(NULL AS {column.base_sql})" if _is_typed(wanted) else "CAST(NULL AS text)"
     try:
-        # Only whether it can be read: the driver could not hold every value itself.
-        await connection.fetch(
-            f"SELECT {_right(wanted, '$1')} IS NULL, ({_compared(wanted, nothing, '$1')}) IS NULL",
-            wanted.value,
-        )
+        async with session_path(connection):  # which the names of a regclass are looked up on
+            # Only whether it can be read: the driver could not hold every value itself.
+            await connection.fetch(
+                f"SELECT {_right(wanted, '$1')} IS NULL,"
+                f" ({_compared(wanted, nothing, '$1')}) IS NULL",
+                wanted.value,
+            )
     except asyncpg.UndefinedFunctionError as error:
         if wanted.operator in {Operator.EQUAL, Operator.DIFFERENT}:
             raise

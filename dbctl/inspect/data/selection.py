@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -95,6 +95,8 @@ async def select(
 
         await check_harmless(connection, relation)
     known = await columns_of(connection, relation)
+    if any(column.leaf.startswith("reg") for column in known):
+        relation = replace(relation, calls_functions=True)
     found = (find_column(relation, known, name) for name in wanted)
     shown = list(dict.fromkeys(found)) or known
     filters = [

@@ -6,7 +6,15 @@ select
     pg_catalog.set_config(
         'search_path',
         pg_catalog.concat_ws(
-            ', ', nullif(pg_catalog.current_setting('dbctl.search_path'), ''), 'pg_temp'
+            ', ',
+            nullif(
+                coalesce(
+                    pg_catalog.current_setting('dbctl.search_path', true),
+                    pg_catalog.current_setting('search_path')
+                ),
+                ''
+            ),
+            'pg_temp'
         ),
         true
     ) as search_path,

@@ -46,7 +46,7 @@ class TableKey:
         left = ", ".join(quote(column) for column in self.columns)
         numbers = range(len(self.columns))
         right = ", ".join(
-            f"cast(u.k{number} as {columns[name].type})" for number, name in enumerate(self.columns)
+            f"cast(u.k{number} as {columns[name].sql_type})" for number, name in enumerate(self.columns)
         )
         names = ", ".join(f"k{number}" for number in numbers)
         schemas = {columns[name].operator_schema for name in self.columns}
@@ -177,7 +177,7 @@ async def texts_here[T: str | None](
     """Return the values of the columns of `table` as this session writes them."""
     if {columns[name].base_name for name in table.columns} <= _STEADY:
         return texts
-    types = {name: columns[name].type for name in table.columns}
+    types = {name: columns[name].sql_type for name in table.columns}
     found = await connection.execute(table.rewritten(types), table.arrays(texts))
     return [tuple(row) for row in found]
 

@@ -43,7 +43,7 @@ select
         order by k.at
     ) as other_columns,
     array(
-        select pg_catalog.format_type(a.atttypid, a.atttypmod)
+        select {shown_type a.atttypid, a.atttypmod}
         from pg_catalog.unnest(s.other_key) with ordinality k (attnum, at)
         join pg_catalog.pg_attribute a on a.attrelid = s.other and a.attnum = k.attnum
         order by k.at

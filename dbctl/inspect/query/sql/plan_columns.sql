@@ -23,7 +23,7 @@ select
     read.name,
     a.attname::pg_catalog.text as column,
     origin.attname::pg_catalog.text as origin,
-    pg_catalog.format_type(origin.atttypid, null) as type,
+    {shown_type origin.atttypid, null} as type,
     n.nspname::pg_catalog.text as ancestor_schema,
     c.relname::pg_catalog.text as ancestor
 from read
