@@ -6,8 +6,8 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakSet
@@ -66,7 +66,7 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
     qualified on any path.
     """
 
-    own = True
+    own = False
     path = SearchPath()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -94,6 +94,19 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
         """Close it, and cut it off where the server does not take its leave in time."""
         with suppress(TimeoutError):
             await super().close(timeout=timeout or CLOSE_TIMEOUT)
+
+
+@contextmanager
+def as_own(connection: asyncpg.Connection[Any]) -> Iterator[None]:
+    """Let a transaction that is begun in the body be one of dbctl's own."""
+    if not isinstance(connection, OwnConnection):
+        yield
+        return
+    before, connection.own = connection.own, True
+    try:
+        yield
+    finally:
+        connection.own = before
 
 
 class Connector:

@@ -100,7 +100,7 @@ class DatabaseSessionManager:
         if pooling:
             self.engine = create_async_engine(
                 "postgresql+asyncpg://",
-                async_creator=self._open,
+                async_creator=self._connector,
                 poolclass=_pool_class(self._no_connection),
                 pool_size=pool_size,
                 max_overflow=max_overflow,
@@ -111,7 +111,7 @@ class DatabaseSessionManager:
             event.listen(self.engine.sync_engine, "checkout", self._on_checkout)
         else:
             self.engine = create_async_engine(
-                "postgresql+asyncpg://", async_creator=self._open, poolclass=NullPool
+                "postgresql+asyncpg://", async_creator=self._connector, poolclass=NullPool
             )
 
     @classmethod
@@ -157,12 +157,6 @@ class DatabaseSessionManager:
         trouble = self._connector.trouble
         return trouble.reason if trouble else None
 
-    async def _open(self) -> OwnConnection:
-        """Open a connection for whoever uses the engine, under the path of the session."""
-        connection = await self._connector()
-        connection.own = False
-        return connection
-
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection for SQL of dbctl's own, whose transactions have an empty search_path.
@@ -172,7 +166,7 @@ class DatabaseSessionManager:
         """
         async with self.engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(driver, OwnConnection)  # noqa: S101 - `_open` has made it
+            assert isinstance(driver, OwnConnection)  # noqa: S101 - the engine has no other
             driver.own = True
             yield connection
 

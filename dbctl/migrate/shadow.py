@@ -330,4 +330,6 @@ def _by_table(rows: Iterable[RowMapping]) -> defaultdict[int, list[RowMapping]]:
 
 
 async def _fetch(connection: AsyncConnection, name: str, **values: object) -> Sequence[RowMapping]:
-    return (await connection.execute(text(qualified(query("migrate", name))), values)).mappings().all()
+    return (
+        (await connection.execute(text(qualified(query("migrate", name))), values)).mappings().all()
+    )

@@ -454,7 +454,11 @@ async def killed_while_it_sleeps(
     """Run a statement that sleeps, as a command does, and terminate its backend meanwhile."""
     sleeping = "select nextval('runs'), pg_sleep(600)"
     runs = text("select state = 'active' from pg_stat_activity where pid = :pid")
-    async with closing(manager), manager.engine.connect() as connection, observer.engine.connect() as other:
+    async with (
+        closing(manager),
+        manager.engine.connect() as connection,
+        observer.engine.connect() as other,
+    ):
         pid = await pid_of(connection)
         driver: Any = (await connection.get_raw_connection()).driver_connection
         run: Callable[[Any], Awaitable[object]] = driver.execute if raw else connection.execute

@@ -16,6 +16,7 @@ from rich.console import RenderableType
 
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.search_path import session_path
 from dbctl.errors import DbctlError, ErrorCode, ExitCode, FindingError, UsageError
 from dbctl.inspect.data import views
 from dbctl.inspect.data.literals import array_literal, in_quotes
@@ -818,7 +819,7 @@ async def test_a_function_that_writes_is_refused_by_the_server(
         "CREATE VIEW trap AS SELECT sneak() AS n",
     )
     with pytest.raises(asyncpg.PostgresError) as caught:
-        async with reading(connection):
+        async with reading(connection), session_path(connection):
             await connection.fetch("SELECT * FROM trap")
     assert caught.value.sqlstate == "25006"
     assert await scalar(connection, "SELECT count(*) FROM trace") == 0

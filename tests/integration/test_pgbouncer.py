@@ -68,7 +68,9 @@ async def ask_twice_on_different_servers(manager: DatabaseSessionManager) -> Non
     async with manager.engine.connect() as session, AsyncExitStack() as stack:
         first = (await session.execute(ask)).scalar_one()
         await session.commit()
-        others = [await stack.enter_async_context(manager.engine.connect()) for _ in range(POOL_SIZE)]
+        others = [
+            await stack.enter_async_context(manager.engine.connect()) for _ in range(POOL_SIZE)
+        ]
         held = {(await other.execute(ask)).scalar_one(): other for other in others}
         assert first in held, "the others hold every server connection"
         _, free = next(each for each in held.items() if each[0] != first)

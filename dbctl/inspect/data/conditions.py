@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -135,7 +136,9 @@ async def check(connection: asyncpg.Connection[Any], wanted: Filter) -> None:
         return
     nothing = f"CAST(NULL AS {column.base_sql})" if _is_typed(wanted) else "CAST(NULL AS text)"
     try:
-        async with session_path(connection):  # which the names of a regclass are looked up on
+        is_name = column.leaf.startswith("reg")
+        # Which the names of a regclass are looked up on.
+        async with session_path(connection) if is_name else nullcontext():
             # Only whether it can be read: the driver could not hold every value itself.
             await connection.fetch(
                 f"SELECT {_right(wanted, '$1')} IS NULL,"

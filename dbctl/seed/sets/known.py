@@ -46,7 +46,8 @@ class TableKey:
         left = ", ".join(quote(column) for column in self.columns)
         numbers = range(len(self.columns))
         right = ", ".join(
-            f"cast(u.k{number} as {columns[name].sql_type})" for number, name in enumerate(self.columns)
+            f"cast(u.k{number} as {columns[name].sql_type})"
+            for number, name in enumerate(self.columns)
         )
         names = ", ".join(f"k{number}" for number in numbers)
         schemas = {columns[name].operator_schema for name in self.columns}
