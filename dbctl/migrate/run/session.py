@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -38,6 +39,8 @@ _LIMIT = (
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)"
 )
 _NO_LIMIT = "set lock_timeout = 0"
+# What may change any setting; UPDATE is among it, and costs a look at all of them.
+_SETS = re.compile(r"\b(?:set|reset|set_config|discard|do|call)\b", re.IGNORECASE)
 
 
 class RunStopped(BaseException):
@@ -78,6 +81,7 @@ class RevisionSession:
         self._busy = False
         self._settings: SessionSettings | None = None
         self._kept_by_default = False
+        self._has_set = False
 
     @property
     def commits(self) -> int:
@@ -175,6 +179,7 @@ class RevisionSession:
 
         For `restore_settings`, before a revision changes them.
         """
+        self._has_set = False
         if self._settings is None or again:
             self._settings = SessionSettings.read(self._attached)
             self._kept_by_default = self._by_default
@@ -182,7 +187,7 @@ class RevisionSession:
     def restore_settings(self) -> None:
         """Set again what a revision has left otherwise: its search_path, its role, its limits."""
         if self._settings is not None:
-            self._settings.restore(self._attached)
+            self._settings.restore(self._attached, usual=not self._has_set)
             self._by_default = self._kept_by_default
 
     def finish(self) -> None:
@@ -224,6 +229,7 @@ class RevisionSession:
         self._busy = True
         try:
             self._set_limit(connection)
+            self._has_set = self._has_set or _SETS.search(statement) is not None
             self._on_statement(connection, statement)
             if drivers.ends_transaction(statement):  # past SQLAlchemy, which thinks it open
                 self._own_commits += 1

@@ -14,10 +14,18 @@ _OWN = """
     s.context operator(pg_catalog.=) any ('{user,superuser}'::pg_catalog.text[])
     and s.name operator(pg_catalog.!~) '^transaction_(isolation|read_only|deferrable)$'
 """
+# What is looked at after every revision: all settings take a millisecond, these a tenth.
+_USUAL = (
+    "session_authorization", "role", "search_path", "lock_timeout", "statement_timeout",
+    "idle_in_transaction_session_timeout", "check_function_bodies", "client_encoding",
+    "client_min_messages", "datestyle", "default_table_access_method", "default_tablespace",
+    "default_transaction_isolation", "default_transaction_read_only", "intervalstyle",
+    "row_security", "session_replication_role", "standard_conforming_strings",
+    "synchronous_commit", "timezone", "xmloption",
+)  # fmt: skip
+_LOOK = "select " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in _USUAL)
 _READ = f"""
-select
-    pg_catalog.current_setting('session_authorization'),
-    pg_catalog.current_setting('role'),
+{_LOOK},
     (
         select pg_catalog.json_object_agg(s.name, s.setting)::pg_catalog.text
         from pg_catalog.pg_settings s
@@ -47,30 +55,35 @@ where (select pg_catalog.concat(
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """What has been set in a session: its user, its role, and by JSON the other settings.
+    """What has been set in a session: the `usual` settings, user and role first; the rest as JSON.
 
     A setting with a dot in its name, which belongs to no extension, is not among them: the server
     lists none.
     """
 
-    user: str
-    role: str
+    usual: tuple[str, ...]
     settings: str
 
     @classmethod
     def read(cls, connection: Connection) -> SessionSettings:
         """Read them on a connection, in its transaction where it has one."""
-        user, role, settings = drivers.query(connection, _READ)
-        return cls(user, role, settings or "{}")
+        *usual, settings = drivers.query(connection, _READ)
+        return cls(tuple(usual), settings or "{}")
 
-    def restore(self, connection: Connection) -> None:
-        """Set again what is not as it was, for the session and the rest of the transaction."""
+    def restore(self, connection: Connection, *, usual: bool) -> None:
+        """Set again what is not as it was, for the session and the rest of the transaction.
+
+        With `usual` nothing else can have been set but what usually is.
+        """
+        if usual and tuple(drivers.query(connection, _LOOK)) == self.usual:
+            return
+        user, role, *_ = self.usual
         drivers.query(
             connection,
             _WRITE.format(
                 own=_OWN,
-                user=literal(self.user),
-                role=literal(self.role),
+                user=literal(user),
+                role=literal(role),
                 settings=literal(self.settings),
             ),
         )
