@@ -1,11 +1,14 @@
 """Keep secrets out of text that was written elsewhere: tracebacks, causes, errors of a project."""
 
 import re
+from collections.abc import Iterable
 from contextvars import ContextVar
 from urllib.parse import unquote
 
 _HIDDEN = "***"
-# As long as nobody's word: a shorter one is replaced only where it stands alone.
+# Shorter ones are in every text by chance; where they are a password's value, its form hides them.
+_SHORTEST = 3
+# As long as nobody's word: a shorter one is replaced only where it stands alone, and so is a word.
 _LONG = 8
 
 _URL_USER = re.compile(r"(?<=://)[^\s/?#]*@")
@@ -23,9 +26,14 @@ _IN_QUERY = re.compile(r"[?&](?:ssl)?password=([^&#\s]+)", re.IGNORECASE)
 _secrets: ContextVar[set[str] | None] = ContextVar("secrets", default=None)
 
 
-def remember(*secrets: str | None) -> None:
-    """Have `scrub` replace each of `secrets`, as it is and decoded, for the rest of this run."""
-    written = {secret for secret in secrets if secret}
+def remember(*secrets: str | None, names: Iterable[str | None] = ()) -> None:
+    """Have `scrub` replace each of `secrets`, as it is and decoded, for the rest of this run.
+
+    Not one that is among `names` too, such as the user's or the database's: "postgres" hides
+    nothing, and would be missed in every message.
+    """
+    public = {unquote(name) for name in names if name}
+    written = {secret for secret in secrets if secret and unquote(secret) not in public}
     known = _secrets.get()
     if known is None:
         _secrets.set(known := set())
@@ -35,14 +43,22 @@ def remember(*secrets: str | None) -> None:
 def remember_url(text: str) -> None:
     """Have `scrub` replace the passwords of a connection URL, which need not be a correct one."""
     rest = text.partition("://")[2]
+    database = re.split("[?#]", rest.rpartition("@")[2].partition("/")[2])[0]
     # A "/" that nobody escaped is in a password as often as it begins the path.
     for authority in (rest, re.split("[/?#]", rest, maxsplit=1)[0]):
         userinfo, _, place = authority.rpartition("@")
         user, _, password = userinfo.partition(":")
-        # "postgres" and the like hide nothing, and would be missed in every message.
-        if password not in {user, re.split("[?#]", place.partition("/")[2])[0]}:
-            remember(password)
+        remember(password, names=(user, database, *re.split("[:,]", place.partition("/")[0])))
     remember(*_IN_QUERY.findall(text))
+
+
+def hide(text: str, secret: str) -> str:
+    """Return `text` without `secret`, where that is not a part of a word by chance."""
+    if len(secret) < _SHORTEST:
+        return text
+    literal = re.escape(secret)
+    is_unique = len(secret) >= _LONG and not secret.isalpha()
+    return re.sub(literal if is_unique else rf"(?<!\w){literal}(?!\w)", _HIDDEN, text)
 
 
 def scrub(text: str) -> str:
@@ -51,10 +67,7 @@ def scrub(text: str) -> str:
     That is the user information of every URL and the value of everything named password.
     """
     for secret in sorted(_secrets.get() or (), key=len, reverse=True):
-        literal = re.escape(secret)
-        text = re.sub(
-            literal if len(secret) >= _LONG else rf"(?<!\w){literal}(?!\w)", _HIDDEN, text
-        )
+        text = hide(text, secret)
     text = _DSN_USER.sub(rf"\1{_HIDDEN}@", text)
     text = _URL_USER.sub(f"{_HIDDEN}@", text)
     return _PASSWORD.sub(rf"\1{_HIDDEN}", text)

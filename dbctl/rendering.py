@@ -15,9 +15,10 @@ from rich.text import Text
 from rich.theme import Theme
 
 # C0 but for tab and newline, DEL, C1, and every character that changes the direction or the
-# visibility of what follows it: each can make a terminal show something that is not there.
+# visibility of what follows it: each can make a terminal show something that is not there. The two
+# joiners stay: they do neither, and Persian, Hindi and emoji are written with them.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 # Far wider than any row: what is piped must not be cut to the width of a screen that is not there.

@@ -14,6 +14,7 @@ from tests.support.cli import environment, invoke
 from tests.support.databases import TestServer
 from tests.support.folders import open_folder
 from tests.support.foreign import Driver, TcpServer, run_tcp_server
+from tests.support.locales import run_locale_server, translated_binaries
 from tests.support.pgbouncer import Pgbouncer, find_pgbouncer, run_pgbouncer
 from tests.support.tls import TlsServer, run_tls_server, tls_binaries
 
@@ -107,6 +108,16 @@ def tls_server() -> Iterator[TlsServer]:
     if binaries is None:
         pytest.skip("no PostgreSQL built with TLS is installed here (the wheel's has none)")
     with open_folder() as folder, run_tls_server(folder, binaries) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def locale_server() -> Iterator[TestServer]:
+    """A server whose messages are Latin-1, with the databases of tests.support.locales."""
+    binaries = translated_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL with translations and ICU, or no localedef, is installed here")
+    with open_folder() as folder, run_locale_server(folder, binaries) as running:
         yield running
 
 

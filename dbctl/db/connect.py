@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 import asyncpg
 
+from dbctl.db.decoding import LoginLoop
 from dbctl.db.dsn import Dsn
 from dbctl.db.failures import (
     CONNECT_ERRORS,
@@ -26,6 +27,7 @@ from dbctl.db.failures import (
 from dbctl.db.lookup import known_places
 from dbctl.db.qualified import qualified
 from dbctl.db.retry import attempts
+from dbctl.db.round_trip import read_together
 from dbctl.db.search_path import SearchPath
 
 logger = logging.getLogger("dbctl.db")
@@ -33,6 +35,14 @@ logger = logging.getLogger("dbctl.db")
 # PostgreSQL takes any parameter with a prefix at start-up; pgbouncer refuses those it does not
 # know with 08P01, and a proxy that drops them is found out when the value is not there.
 _MARK = "dbctl.session"
+_WHO = f"""
+select pg_catalog.current_database() as database, current_user as role,
+    pg_catalog.current_setting('{_MARK}', true) as mark,
+    pg_catalog.current_setting('server_version') as version,
+    pg_catalog.current_schema() as schema,
+    pg_catalog.current_setting('search_path') as path,
+    pg_catalog.current_setting('transaction_isolation') as isolation
+"""
 _STATEMENT_CACHE_SIZE = 100
 # Seconds to wait for the server to take its leave: it is told already, so nothing is lost.
 CLOSE_TIMEOUT = 0.3
@@ -49,6 +59,8 @@ class ServerInfo:
 
     `version` is the server's own text (`18.6`), `tls` the protocol version between here and the
     next hop, None in plaintext; `pooled` tells whether a transaction pooler may stand between.
+    `schema` is where a table without a schema would be made, None for nowhere, `isolation` the
+    level of a transaction for which none is asked.
     """
 
     host: str
@@ -57,6 +69,8 @@ class ServerInfo:
     version: str
     tls: str | None
     pooled: bool
+    schema: str | None
+    isolation: str
 
 
 class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
@@ -69,9 +83,19 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
     own = False
     path = SearchPath()
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, protocol: Any, transport: Any, loop: LoginLoop, *args: Any) -> None:
+        super().__init__(protocol, transport, loop.loop, *args)
         self._intro_query: str = qualified(self._intro_query)
+
+    @property
+    def path_emptied(self) -> str:
+        """The statements with which a transaction of dbctl's own begins; none where it is not."""
+        if not self.own:
+            return ""
+        # Servers report the path of the session from PostgreSQL 18 on.
+        setting = getattr(self.get_settings(), "search_path", None)
+        path = self.path if setting is None else replace(self.path, setting=setting)
+        return path.emptied
 
     async def execute(
         self,
@@ -80,15 +104,9 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ASYNC109 - the driver's
     ) -> str:
         """Run a statement; with a BEGIN goes what empties the path, in the same round trip."""
-        if self.own and not args and query[:5].lower() == "begin":
-            query = f"{query};{self._current_path.emptied}"
+        if not args and query[:5].lower() == "begin":
+            query = f"{query};{self.path_emptied}"
         return str(await super().execute(query, *args, timeout=timeout))
-
-    @property
-    def _current_path(self) -> SearchPath:
-        """The path of the session, which servers report from PostgreSQL 18 on."""
-        setting = getattr(self.get_settings(), "search_path", None)
-        return self.path if setting is None else replace(self.path, setting=setting)
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the driver's
         """Close it, and cut it off where the server does not take its leave in time."""
@@ -248,6 +266,7 @@ class Connector:
             connection = await asyncpg.connect(
                 **keywords,
                 connection_class=OwnConnection,
+                loop=LoginLoop(asyncio.get_running_loop()),
                 timeout=self.timeout,
                 # Statements prepared by name live on a server connection that the next
                 # transaction may not get from a pooler; without a cache none are made.
@@ -263,26 +282,18 @@ class Connector:
         return connection, pooled
 
     async def _identify(self, connection: asyncpg.Connection[Any], *, pooled: bool) -> ServerInfo:
-        # The unnamed statement: should a pooler have let us in, nothing of ours stays behind it.
-        statement = await connection.prepare(
-            "select pg_catalog.current_database(), current_user,"
-            " pg_catalog.current_setting($1, true),"
-            " pg_catalog.current_setting('server_version'),"
-            " pg_catalog.current_setting('search_path')",
-            name="",
-        )
-        row = await statement.fetchrow(_MARK)
-        assert row is not None  # noqa: S101 - a select without FROM has one row
-        database, user, mark, version, path = row
-        self._path = SearchPath(path, user)
+        ((found,),) = await read_together(connection, [_WHO])
+        self._path = SearchPath(found["path"], found["role"])
         return ServerInfo(
             host=self.dsn.servers,
-            database=database,
-            user=user,
-            version=version.split()[0],
+            database=found["database"],
+            user=found["role"],
+            version=found["version"].split()[0],
             tls=_tls_version(connection),
             # Neon's proxy drops the mark on direct endpoints too; its host names tell instead.
-            pooled=pooled or (mark is None and not self.dsn.is_neon),
+            pooled=pooled or (found["mark"] is None and not self.dsn.is_neon),
+            schema=found["schema"],
+            isolation=found["isolation"].upper(),
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from dbctl.db.connect import Connector, ServerInfo
+from dbctl.db.decoding import receive_raw
 from dbctl.db.endpoints import Endpoint
 from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.errors import ConnectionFailed
@@ -86,6 +87,7 @@ class Session:
             connection.own = True
             connection.add_query_logger(log_query)
             try:
+                await receive_raw(connection)
                 yield connection
             finally:
                 await connection.close()

@@ -9,6 +9,7 @@ import asyncpg
 
 from dbctl.db.session import Pulse, Session, bounded
 from dbctl.inspect.completion.remembering import remember
+from dbctl.inspect.data.row_text import choose_encoding
 from dbctl.inspect.reading import STATEMENT_TIMEOUT
 from dbctl.runtime import Target
 from dbctl.settings import Settings
@@ -23,16 +24,20 @@ def read[T](
     *,
     statement_timeout: float = STATEMENT_TIMEOUT,
     pulse: Pulse | None = None,
+    encoding: str | None = None,
 ) -> T:
     """Run `work` on a connection to the database that the settings name.
 
     Raises ConnectionFailed where the server takes longer than one statement may, in seconds, and a
     little more: it ends such a statement itself, unless it went silent. 0 is no limit. What reads
-    for longer tells by a `pulse` that it goes on.
+    for longer tells by a `pulse` that it goes on. `encoding` is that of the text of an SQL_ASCII
+    database; raises UsageError for an unknown one, and where the database is not in SQL_ASCII.
     """
 
     async def connected(session: Session) -> T:
         async with session.connect() as connection:
+            if encoding is not None:
+                choose_encoding(connection, encoding)
             result = await work(connection)
             user = session.server.user if session.server else ""
             await remember(connection, settings.project, f"{user}@{session.label}")

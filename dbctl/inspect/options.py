@@ -15,8 +15,21 @@ TableArgument = Annotated[
         autocompletion=candidates.tables,
     ),
 ]
+TablesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...",
+        help="table or schema.table. As in SQL, case counts in double quotes only.",
+        show_default=False,
+        autocompletion=candidates.tables,
+    ),
+]
 RevealOption = Annotated[
     bool, typer.Option("--reveal", help="Show what is masked; refused in production.")
+]
+LiteralsOption = Annotated[
+    bool,
+    typer.Option("--reveal", help="Show the constants in statements, too; refused in production."),
 ]
 AllowProductionOption = Annotated[
     bool, typer.Option("--allow-production", help="Reveal it in production, too.")
@@ -36,5 +49,15 @@ CsvSafeOption = Annotated[
     typer.Option(
         "--csv-safe",
         help="In CSV, an apostrophe before text that a spreadsheet would take for a formula.",
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="What text in an SQL_ASCII database is encoded in, such as LATIN1; escape shows bytes "
+        "that are not UTF-8 as \\xNN.",
+        show_default=False,
     ),
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
 from dbctl.db.connect import as_own
+from dbctl.db.decoding import receive_unconverted
 
 # Seconds that one statement may take, that it may wait for a lock, and that the transaction may
 # lie idle between two of them.
@@ -52,6 +53,21 @@ async def reading(
         # Cut off, there is nothing left to roll back.
         if not connection.is_closed():
             await transaction.rollback()
+
+
+async def with_foreign_text[T](
+    connection: asyncpg.Connection[Any],
+    read: Callable[[asyncpg.Connection[Any]], Awaitable[T]],
+) -> T:
+    """Return what `read` reads, which may be text of other databases that this one cannot hold.
+
+    Its statements must be in ASCII; they run a second time where the server cannot convert it.
+    """
+    try:
+        return await read(connection)
+    except (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError):
+        await receive_unconverted(connection)
+        return await read(connection)
 
 
 async def unbounded(connection: asyncpg.Connection[Any]) -> None:

@@ -210,6 +210,22 @@ def test_names_that_mermaid_has_no_place_for_are_told_beside(empty_url: str) -> 
     ]
 
 
+def test_columns_that_become_the_same_word_in_mermaid_are_numbered(empty_url: str) -> None:
+    execute(
+        empty_url,
+        'create table t ("名前" int, "住所" int, "größe" int, "grüße" int, "a b" int, "a-b" int,'
+        ' a_b int, "__" int)',
+        'create table u ("名前" int)',
+    )
+    lines = drawn(empty_url).stdout.splitlines()
+    inside = lines[lines.index('    "t" {') + 1 : lines.index("    }")]
+    names = [line.split()[1] for line in inside]
+    assert len(set(names)) == len(names) == 8
+    for name in ("名前", "住所", "größe", "grüße"):
+        assert [line for line in inside if f'"{name}"' in line]
+    assert '        integer __ "名前"' in lines[lines.index('    "u" {') :]
+
+
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
 

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
-from dbctl.db.failures import driver_error, sqlstate
+from dbctl.db.dsn import parse
+from dbctl.db.failures import driver_error, sqlstate, without_password
 
 
 class Psycopg(Exception):
@@ -93,3 +94,19 @@ def test_driver_error_without_a_driver_is_the_error_itself() -> None:
     error.__cause__ = KeyError("x")
     assert driver_error(error) is error
     assert driver_error(bare := DBAPIError("select 1", {}, None)) is bare  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("app", 'password authentication failed for user "app"'),
+        ("e", 'password authentication failed for user "app"'),
+        ("password", '*** authentication failed for user "app"'),
+        ("user", 'password authentication failed for *** "app"'),
+    ],
+)
+def test_refusal_password_that_is_a_name_or_a_letter_keeps_other_words(
+    password: str, said: str
+) -> None:
+    dsn = parse(f"postgresql://app:{password}@h/shop", environ={})
+    assert without_password('password authentication failed for user "app"', dsn) == said

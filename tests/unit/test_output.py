@@ -164,6 +164,10 @@ def test_visible_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
         ("a\nb\tc", "a\\nb\\tc"),
         ("[bold]x[/foo]", "[bold]x[/foo]"),
         ("Zürich ☕ 会議", "Zürich ☕ 会議"),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # noqa: RUF001
+        ("क्\u200dष", "क्\u200dष"),
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),
+        ("a\u200bb\u200ec\u200f", "a\\u200bb\\u200ec\\u200f"),
     ],
 )
 def test_safe_text_is_one_line_of_what_is_there(text: str, shown: str) -> None:

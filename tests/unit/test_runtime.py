@@ -14,7 +14,14 @@ import pytest
 import typer
 
 from dbctl import redaction, runtime
-from dbctl.errors import ErrorCode, ExitCode, Interrupted, OperationFailed, UsageError
+from dbctl.errors import (
+    ConnectionFailed,
+    ErrorCode,
+    ExitCode,
+    Interrupted,
+    OperationFailed,
+    UsageError,
+)
 from dbctl.options import command
 from dbctl.output import Output
 from dbctl.settings import load_settings
@@ -120,6 +127,21 @@ def test_a_signal_before_the_loop_ends_the_command_as_well(
     assert "SIGTERM" in capsys.readouterr().err
 
 
+def test_run_connection_cut_off_after_a_signal_raises_interrupted() -> None:
+    async def operation() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionFailed("the connection was lost", hint="Look at the state.")
+
+    with pytest.raises(Interrupted) as raised:
+        runtime.run(operation)
+    assert raised.value.exit_code == ExitCode.SIGTERM
+    assert raised.value.message == "interrupted by SIGTERM; the connection was lost"
+    assert raised.value.hint == "Look at the state."
+
+
 def test_an_operation_returns_its_result() -> None:
     async def operation() -> int:
         return 7
@@ -158,6 +180,40 @@ def test_the_passwords_of_the_settings_are_scrubbed_wherever_they_stand(
         return redaction.scrub("h%40rd2guess h@rd2guess sesame sesames direct postgres")
 
     assert contextvars.copy_context().run(learn) == "*** *** *** sesames *** postgres"
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "text", "scrubbed"),
+    [
+        ("postgresql://app:app@h/d", {}, 'role "app" of app', 'role "app" of app'),
+        ("postgresql://a%70p:app@h/d", {}, 'role "app"', 'role "app"'),
+        ("postgresql://me:shop@h/shop", {}, "database shop", "database shop"),
+        ("postgresql://me:dbhost@dbhost:5432/d", {}, "at dbhost", "at dbhost"),
+        ("postgresql://me:x@h/d", {}, "column x of x", "column x of x"),
+        ("postgresql://me:password@h/d", {}, "passwords expired", "passwords expired"),
+        ("postgresql://me:postgres@h/d", {}, "postgresql on postgres", "postgresql on ***"),
+        ("postgresql://me:s3cret99@h/d", {}, "has_s3cret99_in", "has_***_in"),
+        ("postgresql://me:x@h/d", {}, "postgresql://me:x@h/d", "postgresql://***@h/d"),
+        (None, {"PGUSER": "app", "PGPASSWORD": "app"}, "role app", "role app"),
+        (None, {"PGUSER": "app", "PGPASSWORD": "hunter2"}, "app hunter2", "app ***"),
+    ],
+)
+def test_scrub_password_that_is_a_name_or_a_letter_keeps_other_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str | None,
+    environ: dict[str, str],
+    text: str,
+    scrubbed: str,
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    def learn() -> str:
+        load_settings({"database_url": url}, start=tmp_path)
+        return redaction.scrub(text)
+
+    assert contextvars.copy_context().run(learn) == scrubbed
 
 
 def test_code_of_the_project_can_neither_print_a_result_nor_end_the_process(

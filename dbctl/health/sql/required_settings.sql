@@ -11,5 +11,5 @@ select
     pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE') as sees_all,
     pg_catalog.current_setting('neon.timeline_id', true) is not null as neon
 from pg_catalog.string_to_table(:names, e'\n') n (name)
--- The names of some have capitals.
-left join pg_catalog.pg_settings s on pg_catalog.lower(s.name) = n.name
+-- The names of some have capitals, of which a Turkish database would make other letters.
+left join pg_catalog.pg_settings s on pg_catalog.lower(s.name collate pg_catalog."C") = n.name

@@ -11,6 +11,7 @@ from dbctl.inspect.completion import candidates
 from dbctl.inspect.options import (
     AllowProductionOption,
     CsvSafeOption,
+    EncodingOption,
     FullOption,
     RevealOption,
     TableArgument,
@@ -93,6 +94,7 @@ def rows(
     timeout: TimeoutOption = 30,
     yes: YesOption = False,
     csv_safe: CsvSafeOption = False,
+    encoding: EncodingOption = None,
 ) -> ExitCode:
     """Show rows of a table or view, by primary key unless --order says otherwise.
 
@@ -129,7 +131,8 @@ def rows(
         raise UsageError("--seed makes a --sample repeatable", hint="Add --sample N.")
     filters = [*(conditions or ()), *(where or ())]
     if count:
-        return guarded(settings, partial(_count, settings, name, filters, timeout), yes=yes)
+        counted = partial(_count, settings, name, filters, timeout, encoding)
+        return guarded(settings, counted, yes=yes)
 
     def page(guard: "Guard") -> ExitCode:
         from dbctl.inspect.data.delivery import deliver
@@ -153,6 +156,7 @@ def rows(
             partial(_table, full=full),
             statement_timeout=timeout,
             csv_safe=csv_safe,
+            encoding=encoding,
         )
 
     return guarded(settings, page, yes=yes)
@@ -183,6 +187,7 @@ def row(
     timeout: TimeoutOption = 30,
     yes: YesOption = False,
     csv_safe: CsvSafeOption = False,
+    encoding: EncodingOption = None,
 ) -> ExitCode:
     """Show one row in full, with what it refers to and what refers to it.
 
@@ -199,7 +204,14 @@ def row(
     masks = masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice)
     if chosen_output.get() not in {Output.TABLE, Output.JSON}:  # they take rows alone
         find = partial(find_only_row, name=name, key=key, columns=columns or (), masks=masks)
-        return deliver(settings, find, _table, statement_timeout=timeout, csv_safe=csv_safe)
+        return deliver(
+            settings,
+            find,
+            _table,
+            statement_timeout=timeout,
+            csv_safe=csv_safe,
+            encoding=encoding,
+        )
     work = partial(
         find_row,
         name=name,
@@ -210,7 +222,7 @@ def row(
         guard=Guard(max_cost(settings), agreed=yes),
         statement_timeout=timeout,
     )
-    result = read(settings, work, statement_timeout=timeout)
+    result = read(settings, work, statement_timeout=timeout, encoding=encoding)
     return emit(result, partial(row_views.row, full=full))
 
 
@@ -222,14 +234,20 @@ def _table(result: "RowsResult", *, full: bool = False) -> "RenderableType":
 
 
 def _count(
-    settings: "Settings", name: str, where: list[str], timeout: float, guard: "Guard"
+    settings: "Settings",
+    name: str,
+    where: list[str],
+    timeout: float,
+    encoding: str | None,
+    guard: "Guard",
 ) -> ExitCode:
     from dbctl.inspect.connected import read
     from dbctl.inspect.data import views
     from dbctl.inspect.data.counting import count_rows
 
     work = partial(count_rows, name=name, where=where, guard=guard, statement_timeout=timeout)
-    return emit(read(settings, work, statement_timeout=timeout), views.count)
+    result = read(settings, work, statement_timeout=timeout, encoding=encoding)
+    return emit(result, views.count)
 
 
 def _check_together(option: str, given: object, others: dict[str, object]) -> None:

@@ -26,11 +26,12 @@ def deliver[R: RowSet](
     *,
     statement_timeout: float = STATEMENT_TIMEOUT,
     csv_safe: bool = False,
+    encoding: str | None = None,
 ) -> ExitCode:
     """Print the rows of what `find` finds in the chosen format, and return the exit code.
 
     `find` runs in the transaction that reads the rows. `view` renders a table. With `csv_safe` no
-    text in CSV begins like a formula.
+    text in CSV begins like a formula. `encoding` is of a database that does not know its own.
     """
     if chosen_output.get() is Output.TABLE:
         from dbctl.inspect.data.collecting import collect
@@ -39,8 +40,15 @@ def deliver[R: RowSet](
             async with reading(connection, statement_timeout):
                 return await collect(connection, await find(connection))
 
-        return emit(read(settings, collected, statement_timeout=statement_timeout), view)
+        result = read(settings, collected, statement_timeout=statement_timeout, encoding=encoding)
+        return emit(result, view)
 
     from dbctl.inspect.data.formats.streaming import stream
 
-    return stream(settings, find, statement_timeout=statement_timeout, csv_safe=csv_safe)
+    return stream(
+        settings,
+        find,
+        statement_timeout=statement_timeout,
+        csv_safe=csv_safe,
+        encoding=encoding,
+    )

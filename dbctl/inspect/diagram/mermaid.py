@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain, count
 
 from dbctl.inspect.diagram.results import (
     DiagramColumn,
@@ -43,8 +44,9 @@ def _lines(diagram: DiagramResult) -> Iterator[str]:
             yield f"    {_quoted(table.name)}"
             continue
         yield f"    {_quoted(table.name)} {{"
+        taken: set[str] = set()
         for column in table.columns:
-            yield f"        {_attribute(column)}"
+            yield f"        {_attribute(column, taken)}"
         yield "    }"
     for relationship in diagram.relationships:
         yield f"    {_relation(relationship)}"
@@ -58,8 +60,9 @@ def _relation(one: Relationship) -> str:
     return f"{_quoted(one.parent)} {parents}{line}{children} {_quoted(one.child)} : {label}"
 
 
-def _attribute(column: DiagramColumn) -> str:
-    type_, name = _type(column.type), _word(column.name)
+def _attribute(column: DiagramColumn, taken: set[str]) -> str:
+    """Return the line of a column, under a word that is not `taken` in its table yet."""
+    type_, name = _type(column.type), _untaken(_word(column.name), taken)
     keys = [("PK", column.primary_key), ("FK", column.foreign_key), ("UK", column.unique)]
     parts = [type_, name, ", ".join(key for key, holds in keys if holds)]
     # What the grammar has no place for is told beside it.
@@ -88,6 +91,14 @@ def _word(text: str) -> str:
     if not word or not (word[0].isalpha() or word[0] == "_") or _KEY.match(word):
         return f"_{word}"
     return word
+
+
+def _untaken(word: str, taken: set[str]) -> str:
+    """Return the word, with a number where another name has become the same one; add it."""
+    numbered = (f"{word}_{number}" for number in count(2))
+    found = next(one for one in chain([word], numbered) if one not in taken)
+    taken.add(found)
+    return found
 
 
 def _quoted(text: str) -> str:

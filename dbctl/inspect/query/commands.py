@@ -10,6 +10,7 @@ from dbctl.errors import ExitCode, UsageError
 from dbctl.inspect.options import (
     AllowProductionOption,
     CsvSafeOption,
+    EncodingOption,
     FullOption,
     RevealOption,
     TimeoutOption,
@@ -65,6 +66,7 @@ def query(
     timeout: TimeoutOption = 30,
     yes: YesOption = False,
     csv_safe: CsvSafeOption = False,
+    encoding: EncodingOption = None,
 ) -> ExitCode:
     """Run one statement that reads, in a transaction that cannot write.
 
@@ -100,6 +102,7 @@ def query(
             partial(views.query, full=full),
             statement_timeout=timeout,
             csv_safe=csv_safe,
+            encoding=encoding,
         )
 
     return guarded(settings, run, yes=yes)

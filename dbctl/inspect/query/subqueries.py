@@ -12,6 +12,7 @@ import asyncpg
 
 from dbctl.db.names import quote
 from dbctl.db.search_path import session_path
+from dbctl.inspect.query.preparing import parsed
 from dbctl.sqltokens import RESERVED, Kind, Piece, Token, TokenReader, pieces, words
 
 _QUERY = words("select values table with (")
@@ -32,7 +33,7 @@ async def columns_of(
             continue
         try:
             async with connection.transaction(), session_path(connection):
-                prepared = await connection.prepare(query, name="")
+                prepared = await parsed(connection, query)
         except asyncpg.PostgresError:
             continue
         names = [attribute.name for attribute in prepared.get_attributes()]

@@ -190,6 +190,11 @@ class RevisionSession:
             self._settings.restore(self._attached, usual=not self._has_set)
             self._by_default = self._kept_by_default
 
+    def prove_alive(self) -> None:
+        """Have the server answer; raises what the driver does where the connection is lost."""
+        with drivers.aside(self._attached):
+            drivers.query(self._attached, "select 1")
+
     def finish(self) -> None:
         """Close the connection, should env.py have left it open."""
         if self.connection is not None:

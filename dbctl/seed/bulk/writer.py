@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.failures import connection_loss
 from dbctl.db.names import listed
 from dbctl.db.queries import query
 from dbctl.db.search_path import session_path
 from dbctl.db.tables import Table
 from dbctl.seed.bulk import encoding
 from dbctl.seed.bulk.feed import Batches, Feed
-from dbctl.seed.bulk.refusals import ends_session, refused
+from dbctl.seed.bulk.refusals import refused
 from dbctl.seed.bulk.sequences import Resynced, resync
 from dbctl.seed.bulk.stage import ROW, Stage, definition, unload
 from dbctl.seed.bulk.transaction import transaction
@@ -98,7 +99,7 @@ class Writer:
             pids = await self._driver.fetchval(query("seed.bulk", "holders"), table.relation.oid)
             return [str(pid) for pid in pids]
         except asyncpg.PostgresError as error:
-            if ends_session(error):
+            if connection_loss(error):
                 raise
             raise refused(error, table, hints={"42501": _NO_LOCK}) from error
         return None
@@ -145,6 +146,11 @@ class Writer:
         await self._send(feed, table, "pg_temp", stage.name, [*columns, ROW])
         return stage
 
+    async def check_deferred(self, table: Table) -> None:
+        """Have deferred constraints checked now and for the rest; raises CopyRefused."""
+        async with session_path(self._driver):  # for triggers
+            await self._execute("set constraints all immediate", table)
+
     async def finish(self, tables: Sequence[Table]) -> Finished:
         """Have deferred constraints checked, analyze `tables` and move their sequences on.
 
@@ -154,13 +160,13 @@ class Writer:
         sequences: list[Resynced] = []
         analyzed: list[str] = []
         notices: list[str] = []
-        async with session_path(self._driver):  # for triggers, and for indexes on expressions
-            for table in tables:
-                await self._execute("set constraints all immediate", table)
+        for table in tables:
+            await self.check_deferred(table)
+            async with session_path(self._driver):  # for indexes on expressions
                 warnings = await self._analyze(table)
-                notices += [f"{table.label}: {warning}" for warning in warnings]
-                if not warnings:
-                    analyzed.append(table.label)
+            notices += [f"{table.label}: {warning}" for warning in warnings]
+            if not warnings:
+                analyzed.append(table.label)
         for table in tables:
             moved, kept = await resync(self._driver, table)
             sequences += moved
@@ -198,7 +204,7 @@ class Writer:
         try:
             status: str = await self._driver.execute(statement)
         except asyncpg.PostgresError as error:
-            if ends_session(error):
+            if connection_loss(error):
                 raise
             raise refused(error, table, hints=hints) from error
         return status
@@ -218,7 +224,7 @@ class Writer:
             async with session_path(self._driver):  # for triggers, defaults and checks
                 return _count(await _until_lost(self._driver, copy))
         except asyncpg.PostgresError as error:
-            if error is feed.fault or ends_session(error):
+            if error is feed.fault or connection_loss(error):
                 raise
             raise refused(error, table, relation=name) from error
 

@@ -10,9 +10,10 @@ import asyncpg
 from dbctl.db.session import Pulse
 from dbctl.errors import DbctlError, ExitCode
 from dbctl.inspect.connected import read
-from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson
+from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson, lines_of
 from dbctl.inspect.data.formats.transport import transport
 from dbctl.inspect.data.results import RowSet
+from dbctl.inspect.data.row_text import RowText, csv_rows
 from dbctl.inspect.data.source import Answer
 from dbctl.inspect.reading import reading
 from dbctl.output import Output, chosen_output, delivered, notice
@@ -31,10 +32,12 @@ def stream[R: RowSet](
     *,
     statement_timeout: float,
     csv_safe: bool,
+    encoding: str | None,
 ) -> ExitCode:
     """Write the rows of what `find` finds, and return the exit code.
 
-    A JSON document that breaks off says so itself. Raises DbctlError for everything else.
+    `encoding` is of a database that does not know its own. A JSON document that breaks off says so
+    itself. Raises DbctlError for everything else.
     """
     output = chosen_output.get()
     writer = Writer(data_stream(), _escape(output))
@@ -46,8 +49,18 @@ def stream[R: RowSet](
             answer = await find(connection)
             form = form_of(output, answer, csv_safe=csv_safe)
             forms.append(form)
+            is_csv = form.encoding.quote is None
+            text = RowText.of(
+                connection,
+                answer.source.fields,
+                is_csv=is_csv,
+                json_arrays=output is Output.PARQUET,
+            )
 
             async def take(lines: bytes) -> None:
+                if text is not None:
+                    rows = csv_rows(lines) if is_csv else list(lines_of(lines))
+                    lines = text.lines(lines, rows)
                 data = form.rows(lines)
                 with pulse.rests():
                     await writer.write(data if writer.begun else form.head() + data)
@@ -63,7 +76,13 @@ def stream[R: RowSet](
 
     try:
         with delivered():
-            result = read(settings, streamed, statement_timeout=statement_timeout, pulse=pulse)
+            result = read(
+                settings,
+                streamed,
+                statement_timeout=statement_timeout,
+                pulse=pulse,
+                encoding=encoding,
+            )
             if result.more and output is not Output.JSON:
                 from dbctl.inspect.data.views import footer
 

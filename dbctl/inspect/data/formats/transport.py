@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
 
+from dbctl.db.decoding import lossless
 from dbctl.inspect.data.discreet import discreet
 from dbctl.inspect.data.results import RowSet
+from dbctl.inspect.data.row_text import restored
 from dbctl.inspect.data.source import Answer, Source
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, unbounded
 
@@ -69,7 +71,9 @@ async def transport(
     # COPY takes no parameters, and does not tell where a row ends that is not to be shown.
     with discreet(answer.private):
         if answer.source.parameters or answer.limit is not None:
-            return await _fetched(connection, answer.source, answer.limit, encoding, take)
+            with lossless(connection):
+                end = await _fetched(connection, answer.source, answer.limit, encoding, take)
+            return replace(end, next=restored(connection, end.next))
         return await _copied(connection, answer.source, encoding, take, statement_timeout)
 
 
@@ -179,7 +183,8 @@ async def _fetched(
         wanted = records if limit is None else records[: limit - count]
         if wanted:
             count, last = count + len(wanted), wanted[-1][1]
-            data = _joined([record[0] for record in wanted], encoding.quote).encode()
+            text = _joined([record[0] for record in wanted], encoding.quote)
+            data = text.encode(errors="surrogateescape")  # as `lossless` has it
             await take(data)
             size = max(1, min(_MOST, size * _BATCH // len(data)))
         if len(wanted) < len(records):
