@@ -533,7 +533,7 @@ async def test_a_look_that_is_late_leaves_the_connections_of_the_application_alo
     manager = DatabaseSessionManager(dsn.parse(proxy.url_of(database_url), environ={}))
     app = FastAPI()
     app.include_router(health_router(manager=manager, deadline=DEADLINE))
-    async with manager.connect() as connection, asking(app) as client:
+    async with manager.engine.connect() as connection, asking(app) as client:
         await connection.exec_driver_sql("select 1")
         proxy.behave(Mode.HANG, after=b"alembic_version")
         assert (await client.get(HEALTH)).status_code == 503

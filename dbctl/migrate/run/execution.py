@@ -387,11 +387,15 @@ class Execution:
     ) -> Callable[..., None]:
         @functools.wraps(function)
         def guarded(**arguments: object) -> None:
+            assert context.connection is not None  # noqa: S101 - this is no offline run
             try:
+                # Behind a pooler each transaction may have another session.
+                self.session.keep_settings(again=self.database.pooled)
                 function(**arguments)
+                # Before Alembic writes the version, which it may not find otherwise.
+                self.session.restore_settings()
                 guard = self._guard
                 if guard is not None and (guard.has_built or self.has_committed_a_part):
-                    assert context.connection is not None  # noqa: S101 - this is no offline run
                     guard.verify(context.connection)
             except BaseException as error:
                 self._left_a_part = self.has_committed_a_part

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from dbctl.db.failures import first_line
+from dbctl.db.qualified import qualified
 from dbctl.db.queries import query
 from dbctl.migrate.results import Difference
 
@@ -147,4 +148,6 @@ def by_table(rows: Iterable[RowMapping]) -> defaultdict[int, list[RowMapping]]:
 
 async def fetch(connection: AsyncConnection, name: str, **values: object) -> Sequence[RowMapping]:
     """Return what one of the queries of this package finds."""
-    return (await connection.execute(text(query("migrate", name)), values)).mappings().all()
+    return (
+        (await connection.execute(text(qualified(query("migrate", name))), values)).mappings().all()
+    )
