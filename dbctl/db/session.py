@@ -84,6 +84,7 @@ class Session:
         """
         try:
             connection = await self._connector()
+            connection.own = True
             connection.add_query_logger(log_query)
             try:
                 await receive_raw(connection)

@@ -117,7 +117,7 @@ def lint(
     return emit(report, plan_views.lint)
 
 
-@command(app, context_settings=RELATIVE)
+@command(app, deadline=True, context_settings=RELATIVE)
 def up(
     settings: "Settings",
     target: options.UpTarget = "head",
@@ -156,7 +156,7 @@ def up(
     )
 
 
-@command(app, context_settings=RELATIVE)
+@command(app, deadline=True, context_settings=RELATIVE)
 def down(
     settings: "Settings",
     target: options.DownTarget = "-1",
@@ -244,7 +244,7 @@ def new(settings: "Settings", message: MessageArgument) -> ExitCode:
     return emit(new_revision(open_checkout(settings), message), views.new)
 
 
-@command(app)
+@command(app, deadline=True)
 def stamp(
     settings: "Settings",
     target: options.StampTarget,
@@ -345,14 +345,16 @@ def _lint_pending(
     """Lint what an upgrade would run; print the report and return its code where it fails."""
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
-    from dbctl.migrate.offline import Rendered
-    from dbctl.migrate.plan import render_pending
+    from dbctl.migrate.plan import describe_pending
 
-    async def read(manager: "DatabaseSessionManager") -> list[Rendered]:
-        return await render_pending(manager, checkout, target)
-
+    pending = database.run(
+        lambda manager: describe_pending(manager, checkout, target), only_read=True
+    )
     report = linter.lint(
-        database.run(read, only_read=True), project=settings.project, fail_on=Severity.WARNING
+        [rendered for rendered, _ in pending],
+        project=settings.project,
+        fail_on=Severity.WARNING,
+        effects=[effects for _, effects in pending],
     )
     if not report.passed:
         return emit(report, plan_views.lint)

@@ -11,7 +11,7 @@ from dbctl.db.round_trip import Reader, reader_on
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.run.databases import databases
 from dbctl.migrate.run.learn import learning
-from dbctl.migrate.scripts import Checkout, describe
+from dbctl.migrate.scripts import Checkout, correction, describe, stale_rows
 from dbctl.migrate.store import VersionStore
 from dbctl.migrate.verify import changed
 
@@ -19,6 +19,7 @@ from dbctl.migrate.verify import changed
 _URGENCY = (
     State.NO_REVISIONS,
     State.AHEAD,
+    State.STALE,
     State.MULTIPLE_HEADS,
     State.UNMANAGED,
     State.PENDING,
@@ -53,13 +54,16 @@ async def read_status(
     current, populated = version
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
-    pending = checkout.pending(current) if known else []
-    findings = changed(checkout, current, fingerprints) if known else ()
+    stale = stale_rows(checkout, current) if known and current else ()
+    standing = checkout.standing(current) if stale else current
+    pending = checkout.pending(standing) if known else []
+    findings = changed(checkout, standing, fingerprints) if known else ()
     return MigrationStatus(
         state=_state(
             current,
             heads,
             known=known,
+            stale=bool(stale),
             at_head=not pending and bool(current),
             populated=populated,
             tampered=bool(findings),
@@ -68,6 +72,8 @@ async def read_status(
         current=current,
         heads=heads,
         pending=tuple(describe(script) for script in pending),
+        stale=stale,
+        correction=correction(checkout, current) if stale else None,
         tampered=tuple(finding.revision for finding in findings),
         scripts=checkout.scripts.dir,
         searched=checkout.folders,
@@ -79,6 +85,7 @@ def _state(
     heads: tuple[str, ...],
     *,
     known: bool,
+    stale: bool,
     at_head: bool,
     populated: bool,
     tampered: bool,
@@ -87,6 +94,8 @@ def _state(
         return State.NO_REVISIONS
     if not known:
         return State.AHEAD
+    if stale:
+        return State.STALE
     if at_head:
         return State.TAMPERED if tampered else State.CURRENT
     if len(heads) > 1:

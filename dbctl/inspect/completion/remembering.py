@@ -14,7 +14,6 @@ from dbctl.inspect.completion.seen import Seen, is_fresh, keep
 
 # Seconds: nobody waits for it.
 _TIMEOUT = 2.0
-_DEFAULT = "select pg_catalog.current_schema() as schema"
 
 
 async def remember(connection: asyncpg.Connection[Any], project: Path, database: str) -> None:
@@ -26,7 +25,11 @@ async def remember(connection: asyncpg.Connection[Any], project: Path, database:
     if is_fresh(project, database):
         return
     with suppress(asyncpg.PostgresError):
-        statements = [inlined("inspect.completion", "names"), _DEFAULT]
+        statements = [inlined("inspect.completion", "names"), _default_schema()]
         rows, (default,) = await read_together(connection, statements, _TIMEOUT)
         relations = {(row["schema"], row["name"]): tuple(row["columns"]) for row in rows}
         keep(project, database, Seen(default["schema"] or "", relations))
+
+
+def _default_schema() -> str:
+    return f"select (\n{inlined('db', 'current_schema')}) as schema"

@@ -211,7 +211,7 @@ async def _run_once(
             ) from error
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
-                raise known from error
+                raise known from known.__cause__
         if guard.is_connecting and drivers.is_connect_failure(error):
             raise _CannotConnect(error, *guard.attempts[-1]) from error
         raise ConfigurationError(
@@ -349,7 +349,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     except PROJECT_CODE_ERRORS as error:
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
-                raise known from error
+                raise known from known.__cause__
         raise ConfigurationError(
             f"{checkout.env_py} failed: {located(error)}",
             hint="Run `alembic heads` and `alembic upgrade head --sql`: they must work there.",
