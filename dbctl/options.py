@@ -15,7 +15,6 @@ import typer
 from dbctl.destination import COMPLETE, written_to
 from dbctl.errors import ExitCode, RefusedError, UsageError
 from dbctl.output import Output, chosen_output, parquet_refused
-from dbctl.runtime import log_causes
 from dbctl.streams import reserved_stdout
 
 if TYPE_CHECKING:
@@ -211,6 +210,8 @@ def with_settings(
         if output is Output.PARQUET and not parquet:
             raise parquet_refused()
         if verbose:
+            from dbctl.logs import log_causes
+
             log_causes()
         with reserved_stdout(), written_to(file, complete) as kept:
             try:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from dbctl.draft import drafted
 from dbctl.errors import (
     ConnectionFailed,
     DbctlError,
@@ -231,6 +231,9 @@ def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
     except _Signalled as error:
         show_error(interrupted(error.number, _ROLLED_BACK))
         return EXIT_CODES[error.number]
+    except OSError as error:
+        show_error(_refused_by_system(error))
+        return ExitCode.FAILED
     except Exception as error:
         show_error(_bug(error))
         return ExitCode.BUG
@@ -278,15 +281,6 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
     raise _Signalled(signal.Signals(number))
 
 
-def log_causes() -> None:
-    """Show on stderr, for `-v`, the SQL, the connections and the causes of errors."""
-    import logging
-
-    logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
-    for name in ("dbctl", "alembic.runtime.migration", "sqlalchemy.engine"):
-        logging.getLogger(name).setLevel(logging.INFO)
-
-
 def _usage_error(error: Exception) -> UsageError:
     hint = f"`{command_path(error)} --help` shows what it takes."
     return UsageError(error_message(error), hint=hint)
@@ -298,12 +292,24 @@ def _explain(error: DbctlError) -> None:
 
     from dbctl.redaction import scrub
 
-    cause = error.__cause__
-    while cause is not None:
+    cause, seen = error.__cause__, {id(error)}
+    while cause is not None and id(cause) not in seen:  # code of the project can close a circle
+        seen.add(id(cause))
         logging.getLogger("dbctl").info(
             "caused by %s: %s", type(cause).__qualname__, scrub(str(cause))
         )
         cause = cause.__cause__
+
+
+def _refused_by_system(error: OSError) -> OperationFailed:
+    """Describe what the operating system refused where nobody foresaw it."""
+    from dbctl.redaction import scrub
+
+    what = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    return OperationFailed(
+        scrub(f"the operating system refused: {error.strerror or error}{what}"),
+        hint="Check the disk, the permissions and the limits of this process (`ulimit -a`).",
+    )
 
 
 def _bug(error: Exception) -> DbctlError:
@@ -313,29 +319,33 @@ def _bug(error: Exception) -> DbctlError:
 
     details = scrub("".join(traceback.format_exception(error)))
     where = _keep(details)
+    kept = f"The details are in {where}" if where else "No file could be written for the details"
     report = DbctlError(
         f"unexpected {type(error).__name__}: this is a bug in dbctl",
-        hint=f"The details are in {where}; please report them.",
+        hint=f"{kept}; please report it.",
         code=ErrorCode.BUG,
     )
     report.exit_code = ExitCode.BUG
     return report
 
 
-def _keep(details: str) -> Path:
-    """Write the details of a bug to a file of the user's and return its path."""
+def _keep(details: str) -> Path | None:
+    """Write the details of a bug to a file of the user's and return its path, None without one."""
     import tempfile
     from datetime import UTC, datetime
 
     from platformdirs import user_log_path
 
     name = f"bug-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    try:
-        path = user_log_path("dbctl", ensure_exists=True) / name
-        path.write_text(details, encoding="utf-8")
-    except OSError:
-        handle, temporary = tempfile.mkstemp(prefix="dbctl-", suffix=f"-{name}")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(details)
-        path = Path(temporary)
-    return path
+    places: tuple[Callable[[], Path], ...] = (
+        lambda: user_log_path("dbctl", ensure_exists=True) / name,
+        lambda: Path(tempfile.gettempdir()) / f"dbctl-{name}",
+    )
+    for place in places:
+        with suppress(OSError, DbctlError):
+            path = place()
+            with drafted(path, mode=0o600) as draft:
+                draft.write(details)
+                draft.keep()
+            return path
+    return None

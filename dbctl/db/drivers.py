@@ -97,11 +97,13 @@ def aside(connection: Connection) -> Iterator[None]:
 def begins_nothing(connection: Connection) -> bool:
     """Return whether no transaction is open, and none is begun with the next statement.
 
-    So it is in autocommit mode, and with psycopg2 where COMMIT was sent as a statement.
+    So it is in autocommit mode, and with psycopg2 or asyncpg where COMMIT was sent as a statement.
     """
     raw = raw_connection(connection)
     if is_in_transaction(raw):
         return False
+    if _kind(_driver(raw)) in {"psycopg", "pg8000"}:  # they go by what the server says
+        return in_autocommit(connection)
     if not in_autocommit(connection):
         _execute(raw, "select")
     return not is_in_transaction(raw)

@@ -267,7 +267,7 @@ def _is_loss(error: BaseException) -> bool:
             return True
         case asyncpg.InterfaceError():  # else a mistake in the call
             return "connection is closed" in str(error)
-        case OSError():
+        case OSError(filename=None):  # what names a file was said of that
             return error.errno is not None and _is_raised_by_driver(error)
     package, name = type(error).__module__.partition(".")[0], type(error).__name__
     if package in _FOREIGN and name in {"OperationalError", "InterfaceError"}:
@@ -358,6 +358,8 @@ def first_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, UnicodeDecodeError):  # the driver's, of a message that is not UTF-8
         text = error.object.decode(errors="backslashreplace")
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.strerror}: {error.filename}"
     elif error.args and isinstance(error.args[0], dict):  # pg8000
         text = str(error.args[0].get("M", text))
     lines = text.strip().splitlines()

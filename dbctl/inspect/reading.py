@@ -85,9 +85,10 @@ async def _restrict(
         **_FORMAT,
     }
     calls = ", ".join(
-        f"pg_catalog.set_config('{name}', ${at}, true)" for at, name in enumerate(settings, start=1)
+        f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in settings.items()
     )
-    await connection.fetch(f"SELECT {calls}", *settings.values())
+    # By the simple protocol: to prepare it would take another one.
+    await connection.execute(f"SELECT {calls}")
 
 
 def _milliseconds(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,6 +10,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.round_trip import Reader, reader_on
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.run.databases import databases
+from dbctl.migrate.run.learn import learning
 from dbctl.migrate.scripts import Checkout, correction, describe, stale_rows
 from dbctl.migrate.store import VersionStore
 from dbctl.migrate.verify import changed
@@ -40,10 +42,16 @@ async def read_status(
     """
     store = store or checkout.store
     reader = await reader_on(connection)
-    version = asyncio.create_task(store.read_version(reader))
-    recorded = asyncio.create_task(store.read_fingerprints(reader))
-    await asyncio.wait({version, recorded})  # both, so that nothing is read any more
-    (current, populated), fingerprints = await asyncio.gather(version, recorded)
+    version, fingerprints = await asyncio.gather(
+        store.read_version(reader),
+        store.read_fingerprints(reader),
+        return_exceptions=True,  # once both have ended, so that nothing is read any more
+    )
+    if isinstance(version, BaseException):
+        raise version
+    if isinstance(fingerprints, BaseException):
+        raise fingerprints
+    current, populated = version
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
     stale = stale_rows(checkout, current) if known and current else ()
@@ -100,10 +108,12 @@ def _state(
 async def look(manager: DatabaseSessionManager, checkout: Checkout) -> MigrationStatus:
     """Return the status as a connection of its own sees it, of every database of env.py."""
     results = []
-    async with databases(checkout, manager) as found:
+    async with learning(checkout, manager) as ours, databases(checkout, manager) as found:
         for each in found:
-            async with each.manager.connect() as connection:
-                results.append(await read_status(connection, checkout, each.label, each.store))
+            async with (
+                nullcontext(ours) if each.manager is manager else each.manager.connect() as own
+            ):
+                results.append(await read_status(own, checkout, each.label, each.store))
     return together(results)
 
 

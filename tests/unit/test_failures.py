@@ -8,7 +8,8 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
 from dbctl.db.dsn import parse
-from dbctl.db.failures import driver_error, sqlstate, without_password
+from dbctl.db.failures import driver_error, sqlstate, statement_failed, without_password
+from dbctl.errors import ConnectionFailed, DbctlError, OperationFailed
 
 
 class Psycopg(Exception):
@@ -110,3 +111,20 @@ def test_refusal_password_that_is_a_name_or_a_letter_keeps_other_words(
 ) -> None:
     dsn = parse(f"postgresql://app:{password}@h/shop", environ={})
     assert without_password('password authentication failed for user "app"', dsn) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "said"),
+    [
+        (OSError(24, "Too many files", "a.sql"), OperationFailed, "Too many files: a.sql"),
+        (FileNotFoundError(2, "No such file", "env.py"), OperationFailed, "No such file: env.py"),
+        (ConnectionResetError(104, "reset"), ConnectionFailed, "the connection was lost"),
+        (UnicodeDecodeError("utf-8", b"d\xe9j\xe0", 1, 2, "bad"), OperationFailed, r"d\xe9j\xe0"),
+    ],
+)
+def test_failure_of_a_file_or_a_text_is_no_lost_connection(
+    error: Exception, expected: type[DbctlError], said: str
+) -> None:
+    failed = statement_failed(error)
+    assert type(failed) is expected
+    assert failed.message.startswith(said)

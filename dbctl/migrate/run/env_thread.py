@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dbctl.db.engine_events import thread_listeners
+from dbctl.draft import scratch_folder
+from dbctl.migrate.run.flask_app import application_context
 from dbctl.migrate.run.logging_guard import logging_untouched
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ async def run_env(
                 _variables_set(variables or {}),
                 _aside() if aside else in_folder(checkout.folder),
                 thread_listeners(listeners or {}),
+                application_context(checkout),
                 environment,
             ):
                 try:
@@ -140,7 +142,7 @@ def in_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _aside() -> Iterator[None]:
-    with TemporaryDirectory(prefix="dbctl-") as folder, contextlib.chdir(folder):
+    with scratch_folder() as folder, contextlib.chdir(folder):
         yield
 
 

@@ -78,7 +78,7 @@ async def load(
                         for field, name in intake.fields.items()
                         if intake.table.column(name).leaf in {"json", "jsonb"}
                     )
-                    outcome.rejects = stack.enter_context(RejectFile(request.reject, fields))
+                    outcome.rejects = stack.enter_context(RejectFile.at(request.reject, fields))
                 await _Run(writer, intake, request, outcome, report).write()
                 report(Waiting(f"statistics of {intake.table.label}"))
                 outcome.finished = await writer.finish([intake.table])

@@ -22,7 +22,7 @@ select
         where i.inhrelid = c.oid order by i.inhseqno
     ) as parents,
     array(
-        select i.inhparent::int8 from pg_catalog.pg_inherits i
+        select i.inhparent from pg_catalog.pg_inherits i
         where i.inhrelid = c.oid order by i.inhseqno
     ) as parent_oids,
     pg_catalog.format('%I.%I', n.nspname, c.relname) as label,
