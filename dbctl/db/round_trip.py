@@ -102,13 +102,14 @@ class BatchReader:
 
     Where that fails, each is sent alone, so that what cannot be read fails for who has asked for it
     and for nobody else. What is asked for twice at a time is read once. For a connection that is in
-    no transaction, and that nothing else is sent on meanwhile.
+    no transaction, and that nothing else is sent on meanwhile. `lost` is what ended it.
     """
 
     def __init__(self, connection: asyncpg.Connection[Any]) -> None:
         self._connection = connection
         self._wanted: dict[str, asyncio.Future[Any]] = {}
         self._sending: asyncio.Task[None] | None = None
+        self.lost: Exception | None = None
 
     async def rows(self, sql: str) -> Rows:
         """Return the rows of one statement; raises what the driver raises for it."""
@@ -144,6 +145,7 @@ class BatchReader:
         try:
             await self._send(wanted)
         except Exception as error:
+            self.lost = error
             self._fail(wanted, error)
             raise
 

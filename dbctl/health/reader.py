@@ -11,9 +11,10 @@ from typing import Any
 
 import asyncpg
 
-from dbctl.db.failures import DRIVER_ERRORS
+from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.db.queries import query
 from dbctl.db.round_trip import BatchReader, Rows, read_together
+from dbctl.errors import ConnectionFailed
 
 # Each statement may take this share of the time that is left: then there is still some to hear that
 # the server has ended it, and to send one by one what was sent together.
@@ -71,13 +72,22 @@ class LookReader(BatchReader):
     async def _send(self, wanted: Mapping[str, asyncio.Future[Any]]) -> None:
         rest = dict(wanted)
         if (pinged := rest.pop(_PING, None)) is not None:
-            sent = time.perf_counter()
-            ((row,),) = await self._read([_PING])
-            seconds = time.perf_counter() - sent
-            self._slowest_ping = max(self._slowest_ping, seconds)
-            pinged.set_result(Ping(sent, seconds, row["epoch"]))
+            await self._send_ping(pinged)
         if rest:
             await super()._send(rest)
+
+    async def _send_ping(self, pinged: asyncio.Future[Ping]) -> None:
+        sent = time.perf_counter()
+        try:
+            ((row,),) = await self._read([_PING])
+        except asyncpg.PostgresError as error:
+            if isinstance(statement_failed(error), ConnectionFailed):
+                raise
+            pinged.set_exception(error)
+            return
+        seconds = time.perf_counter() - sent
+        self._slowest_ping = max(self._slowest_ping, seconds)
+        pinged.set_result(Ping(sent, seconds, row["epoch"]))
 
     async def _read(self, statements: Sequence[str]) -> list[Rows]:
         """Read `statements`; cut the server off and raise TimeoutError where it is silent."""

@@ -247,21 +247,24 @@ async def _driver_of(connection: AsyncConnection) -> asyncpg.Connection[Any]:
 async def _finding_of(
     check: Check, reader: LookReader, context: Context, seconds: float
 ) -> Finding:
-    """Make a check within `seconds`; raises only where the connection is lost."""
+    """Make a check within `seconds`; raises only where the connection of the reader is lost.
+
+    One that the check has opened besides says nothing against it.
+    """
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
             return await check.run(reader, context)
-    except ConnectionFailed:
-        raise
     except DbctlError as error:
+        if reader.lost is not None:
+            raise reader.lost from error
         return Finding(status=Status.UNKNOWN, summary=error.message, remedy=error.hint)
     except _LOST as error:
         if limit.expired():
             return Finding(status=Status.UNKNOWN, summary=f"not made within {seconds:g} s")
+        if reader.lost is not None:
+            raise reader.lost from error
         failure = statement_failed(error)
-        if isinstance(failure, ConnectionFailed):
-            raise
         return _not_made(check, error, failure)
 
 

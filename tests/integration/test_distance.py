@@ -1,6 +1,7 @@
 """A server that is far away: how many round trips a command takes, and what it says meanwhile."""
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,9 @@ from dbctl.db.failures import statement_failed
 from dbctl.db.queries import inlined
 from dbctl.db.round_trip import BatchReader, read_together
 from dbctl.errors import ConnectionFailed
+from dbctl.health.report import prepare, report_health
+from dbctl.health.results import Finding, Status
+from dbctl.settings import load_settings
 from tests.support.cli import Finished, invoke
 from tests.support.databases import TestServer, connected, execute, holding, wait_for
 from tests.support.foreign import Driver
@@ -237,6 +241,30 @@ def test_a_check_that_waits_for_a_lock_fails_alone(database_url: str, example: P
         "pass",
         "warn",
     }
+
+
+async def test_a_connection_that_a_check_opens_besides_says_nothing_of_the_one_that_is_checked(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(use_example(tmp_path))
+    request = prepare(load_settings(), only=["connection", "pool"])
+    connection, pool = request.checks
+    nowhere = "postgresql://localhost:1/nowhere"
+
+    async def refused(_reader: object, _context: object) -> Finding:
+        other = DatabaseSessionManager(dsn.parse(nowhere), connect_deadline=0.1)
+        async with closing(other), other.connect():
+            raise AssertionError("somebody listens there")
+
+    pool = dataclasses.replace(pool, run=refused)
+    changed = dataclasses.replace(request, checks=(connection, pool))
+    async with closing(DatabaseSessionManager(dsn.parse(database_url, environ={}))) as manager:
+        report = await report_health(manager, changed)
+    assert report.error is None
+    found = {check.name: check for check in report.checks}
+    assert found["connection"].status is not Status.FAIL
+    assert found["pool"].status is Status.UNKNOWN
+    assert "nothing is listening there" in found["pool"].summary
 
 
 # What is read together
