@@ -44,7 +44,7 @@ def url(server: TestServer) -> Iterator[str]:
 
 
 def effects_of(
-    url: str, *revisions: Sequence[str], path: Sequence[str] = ("public",)
+    url: str, *revisions: Sequence[str], path: Sequence[str] = ("public",), zone: str = ""
 ) -> list[Effect]:
     """Return the effects of the statements of all revisions, in their order."""
     created: set[str] = set()
@@ -58,7 +58,7 @@ def effects_of(
     async def work() -> list[list[Effect]]:
         manager = DatabaseSessionManager(dsn.parse(url, environ={}), pooling=False)
         async with manager.connect() as connection:
-            found = await describe(connection, path, assessed)
+            found = await describe(connection, path, zone, assessed)
         await manager.close()
         return found
 
@@ -205,19 +205,24 @@ def test_describe_cascade_names_the_rows_that_are_lost(url: str, sql: str, lost:
     assert effect.known == ("nothing" not in sql)
 
 
-@pytest.mark.parametrize(
-    ("zone", "work"), [("UTC", Work.NONE), ("GMT", Work.NONE), ("Europe/Berlin", Work.REWRITE)]
-)
-def test_describe_timestamp_to_timestamptz_goes_by_the_time_zone(
-    server: TestServer, zone: str, work: Work
-) -> None:
-    with server.database() as url:
-        name = dsn.parse(url, environ={}).database
-        execute(
-            url, "create table t (at timestamp)", f"alter database {name} set timezone = '{zone}'"
-        )
-        (effect,) = effects_of(url, ["alter table t alter column at type timestamptz"])
-    assert effect.work is work
+def test_describe_timestamp_to_timestamptz_goes_by_the_time_zone(server: TestServer) -> None:
+    alter = "alter table t alter column at type timestamptz"
+
+    def work(*before: str, zone: str = "") -> Work:
+        *_, effect = effects_of(own, [*before, alter], zone=zone)
+        return effect.work
+
+    with server.database() as own:
+        name = dsn.parse(own, environ={}).database
+        execute(own, "create table t (at timestamp)", f"alter database {name} set timezone = 'GMT'")
+        assert work() is Work.NONE
+        assert work(zone="Europe/Berlin") is Work.REWRITE
+        for unset in ("set time zone 'America/Lima'", "set local timezone to 'Asia/Tokyo'"):
+            assert work(unset) is Work.REWRITE
+            assert work(unset, "set time zone default") is Work.NONE
+        assert work("select set_config('TimeZone', 'UTC', true)", zone="Asia/Tokyo") is Work.NONE
+        first, second = effects_of(own, ["set timezone = 'Asia/Tokyo'", alter], [alter])[1:]
+        assert (first.work, second.work) == (Work.REWRITE, Work.NONE)
 
 
 @pytest.mark.parametrize("sql", ["reindex table sale", "reindex index sale_id", "cluster sale"])
