@@ -17,6 +17,17 @@ from tests.support.databases import TestServer, execute, holding
 from tests.support.planning import plan_of
 from tests.support.project import Project
 
+ENV = """
+from alembic import context
+from sqlalchemy import NullPool, create_engine
+
+url = context.config.get_main_option("sqlalchemy.url")
+settings = {"options": "-csearch_path=app -ctimezone=Asia/Tokyo"}
+with create_engine(url, poolclass=NullPool, connect_args=settings).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
 SCHEMA = (
     "create schema app",
     "create table parent (id int primary key, name varchar(10))",
@@ -256,3 +267,23 @@ def test_plan_shows_each_table_with_its_size_and_the_reason(tmp_path: Path, empt
     locks = [lock for each in plan.revisions[0].statements for lock in each.locks]
     assert [lock.table for lock in locks] == ["sale", *(f"sale_{day}" for day in range(7))]
     assert {lock.rows for lock in locks[1:]} == {10}
+
+
+def test_plan_names_and_times_are_those_of_the_session_of_env_py(
+    tmp_path: Path, empty_url: str
+) -> None:
+    execute(
+        empty_url,
+        "create schema app",
+        "create table app.event (id int primary key, at timestamp)",
+        "create table app.visit (event_id int references app.event)",
+        "create table event (id int, at timestamp)",
+    )
+    project = Project.create(
+        tmp_path, empty_url, "alter table event alter at type timestamptz, alter id type bigint"
+    )
+    project.write_alembic("env.py", ENV)
+    (planned,) = plan_of(project).revisions
+    (statement,) = [each for each in planned.statements if each.locks]
+    assert [lock.table for lock in statement.locks] == ["event", "visit"]
+    assert (statement.work, "anew" in statement.note) == (Work.REWRITE, True)
