@@ -143,7 +143,11 @@ def _fold(word: str) -> str:
 def _unquote(quoted: str) -> str:
     prefix, _, rest = quoted.partition('"')
     name = rest.removesuffix('"').replace('""', '"')
-    return _UNICODE_ESCAPE.sub(_unescape, name) if prefix else name
+    if not prefix:
+        return name
+    # Beyond the first 65,536 a character may be written as two halves.
+    found = _UNICODE_ESCAPE.sub(_unescape, name).encode("utf-16-le", "surrogatepass")
+    return found.decode("utf-16-le", "replace")
 
 
 def _unescape(escape: re.Match[str]) -> str:

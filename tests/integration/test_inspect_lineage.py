@@ -242,6 +242,7 @@ COMPOSITES = (
     " checked checked_login, fine plain)",
     "INSERT INTO composed VALUES (1, ROW('ada', 'hunter'), ARRAY[ROW('ada', 'hunter')::login],"
     " ROW(1, ROW('ada', 'hunter')), ROW('ada', 'hunter'), ROW('x', 1))",
+    "CREATE VIEW plains AS SELECT 1",
     "CREATE VIEW seen AS SELECT id, one AS o, fine FROM composed",
     "CREATE FUNCTION login_of(int) RETURNS login LANGUAGE sql AS"
     " 'SELECT one FROM composed WHERE id = $1'",
@@ -256,6 +257,12 @@ async def test_a_column_whose_type_has_a_masked_field_is_masked(empty_url: str) 
     assert await masked(empty_url, "SELECT (deep).inner_login AS i, (fine).name FROM composed") == [
         "i"
     ]
+    assert await masked(
+        empty_url, "SELECT (one).name, ((deep).inner_login).name AS n, (deep).id FROM composed"
+    ) == ["n"]
+    assert (
+        await masked(empty_url, "SELECT (c.one).name || 'x' AS n FROM composed c, plains p") == []
+    )
     assert await masked(empty_url, "SELECT u AS u, id FROM composed, unnest(many) u") == ["u"]
     assert await masked(empty_url, "SELECT login_of(1) AS l, id FROM composed") == ["l"]
     assert await masked(empty_url, "SELECT to_json(one) AS j FROM composed") == ["j"]
@@ -268,6 +275,33 @@ async def test_a_column_whose_type_has_a_masked_field_is_masked(empty_url: str) 
         found = await list_rows(connection, "composed", masks=masks)
         (reason,) = (header.reason for header in found.headers if header.name == "fine")
         assert reason == "because, of its field size"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT attname, n_distinct, most_common_vals FROM pg_stats", ["most_common_vals"]),
+        ("SELECT s.attname AS a, s.histogram_bounds::text AS b FROM pg_stats s", ["b"]),
+        ("SELECT x.a, x.b FROM (SELECT attname AS a, most_common_vals AS b FROM pg_stats) x",
+         ["b"]),
+        ("SELECT s.a, s.b FROM pg_stats AS s (b, c, a)", []),
+        ("SELECT b.name, b.password FROM barred b", ["password"]),
+        ("SELECT a.name, b.name AS n FROM barred a JOIN barred b ON f(a.id) = b.id", []),
+        ("SELECT b.name, b.id FROM barred b (id, password, name)", ["name", "id"]),
+    ],
+)  # fmt: skip
+async def test_columns_of_a_view_that_stays_apart_are_told_apart(
+    empty_url: str, sql: str, expected: list[str]
+) -> None:
+    await make(
+        empty_url,
+        *TABLES[:2],
+        "ANALYZE users",
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END'",
+        "CREATE VIEW barred WITH (security_barrier) AS SELECT id, name, password FROM users"
+        " WHERE f(id) > 0",
+    )
+    assert await masked(empty_url, sql) == expected
 
 
 @pytest.mark.parametrize(
@@ -289,3 +323,17 @@ async def test_what_other_sessions_run_is_masked(url: str, sql: str, expected: l
         result = await run_query(connection, sql, masks=Masks())
     assert "hunter" not in json.dumps([*result.rows])
     assert [header.name for header in result.headers if header.masked] == expected
+
+
+async def test_a_field_of_a_column_that_is_masked_itself_is_masked(empty_url: str) -> None:
+    await make(
+        empty_url,
+        *COMPOSITES,
+        "CREATE MATERIALIZED VIEW kept AS SELECT ROW((one).password, 'x')::login AS l"
+        " FROM composed",
+    )
+    assert await masked(empty_url, "SELECT (l).name AS n FROM kept") == ["n"]
+    async with connected(empty_url) as connection:
+        masks = Masks(columns={"composed.one": "because"})
+        result = await run_query(connection, "SELECT (one).name FROM composed", masks=masks)
+        assert [header.reason for header in result.headers] == ["because"]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 # Who plants functions: may create in the schema public, and nothing else.
 PLANTER = "path_planter"
-# Takes a lock that is seen, whatever it says of itself.
+# They say that they are called, and take a lock, whatever they are declared as.
 FUNCTIONS = (
     """CREATE FUNCTION evil() RETURNS bool LANGUAGE plpgsql IMMUTABLE AS
-       $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN true; END $$""",
+       $$ BEGIN RAISE WARNING 'called'; PERFORM pg_advisory_xact_lock(7); RETURN true; END $$""",
     """CREATE FUNCTION evil(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
-       $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN $1; END $$""",
+       $$ BEGIN RAISE WARNING 'called'; PERFORM pg_advisory_xact_lock(7); RETURN $1; END $$""",
     "CREATE FUNCTION mild(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'",
 )
 
@@ -23,7 +23,8 @@ class CallPath:
 
     `relation` is the one that `inspect rows` reads in its place, if there is one. What a
     `superuser` made, nobody else can make. `privileged` is False where the planter's rights must
-    run the statement for the function to be called.
+    run the statement for the function to be called. The server `fails` to end the statement, once
+    the function was called.
     """
 
     name: str
@@ -32,6 +33,7 @@ class CallPath:
     relation: str | None = None
     superuser: bool = False
     privileged: bool = True
+    fails: bool = False
     version: int = 14
 
 
@@ -42,10 +44,11 @@ def path(
     relation: str | None = None,
     superuser: bool = False,
     privileged: bool = True,
+    fails: bool = False,
     version: int = 14,
 ) -> CallPath:
     """Return the path that a statement takes to what `setup` has planted."""
-    return CallPath(name, setup, sql, relation, superuser, privileged, version)
+    return CallPath(name, setup, sql, relation, superuser, privileged, fails, version)
 
 
 REFUSED = [
@@ -236,6 +239,13 @@ REFUSED = [
         "default arguments",
         "SELECT defaulted()",
         "CREATE FUNCTION defaulted(a bool DEFAULT evil()) RETURNS bool LANGUAGE sql AS 'SELECT a'",
+    ),
+    path(
+        "default arguments beside a body that does not end",
+        "SELECT unended()",
+        "SET check_function_bodies = off",
+        "CREATE FUNCTION unended(a bool DEFAULT evil()) RETURNS bool LANGUAGE sql AS 'SELECT a /*'",
+        fails=True,
     ),
     path(
         "aggregates",

@@ -154,6 +154,10 @@ REFUSED = {
     "SELECT pg_read_file('PG_VERSION')": "reads a file of the server",
     # The SQL is made as the statement runs.
     "SELECT * FROM crosstab('SELECT ' || '1,2,3') AS ct(a int, b int)": "runs SQL of its own",
+    "SELECT crosstab('SELECT 1,2,3', text) FROM (SELECT 'x'::text) t (text)": "runs SQL of its own",
+    "SELECT * FROM crosstab('SELECT 1'\n',2,3') AS ct(a int, b int)": "runs SQL of its own",
+    "SELECT * FROM crosstab(E'SELECT 1,2,3') AS ct(a int, b int)": "runs SQL of its own",
+    "SELECT * FROM crosstab('SELECT 1; SELECT 2') AS ct(a int, b int)": "runs SQL of its own",
     "SELECT query_to_xml(name, true, true, '') FROM users": "runs SQL of its own",
     # It keeps every writer of the table waiting.
     "SELECT bt_index_parent_check('users_pkey')": "locks a table against writing",
@@ -163,5 +167,7 @@ REFUSED = {
     "SELECT nextval('users_id_seq')": "changes a sequence",
     "SELECT pg_advisory_lock(1)": "advisory lock",
 }
+# What is newer than the oldest server, and since which version it is there.
+SINCE = {"pg_stat_io": 16, "pg_input_is_valid": 16, "array_sample": 16}
 # What a server that is built or configured in another way does not have.
 LACKING = ("unsupported XML feature", "must be loaded via")

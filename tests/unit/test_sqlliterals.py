@@ -26,7 +26,7 @@ from dbctl.sqltokens import Kind, tokenize
         ("set work_mem = a", "set work_mem = a"),
         ("select 'a\\' or p = 'hunter2' --'", "select '…' …"),
         ("select 1 /* [bold] route='hunter2' 123456 */", "select 1 /* [bold] route='…' … */"),
-        ("select a -- password=hunter2\nfrom t", "select a -- password=***\nfrom t"),
+        ("select a -- postgres://b:hunter2@c/d\nfrom t", "select a -- postgres://***@c/d\nfrom t"),
         ('select "select" from "a b"', 'select "select" from "a b"'),
         ("copy t from stdin", "copy t from stdin"),
     ],

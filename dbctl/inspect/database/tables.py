@@ -88,7 +88,8 @@ async def _counted(
     ends = time.monotonic() + seconds
     counted: dict[tuple[str, str], dict[str, Any]] = {}
     countable = [row for row in rows if row["relkind"] in _COUNTABLE]
-    refused = await refusals(connection, [row["oid"] for row in countable])
+    unlocked = [row["oid"] for row in countable if row["total_bytes"] is not None]
+    refused = await refusals(connection, unlocked)
     for row in sorted(countable, key=lambda row: row["total_bytes"] or 0):
         left = ends - time.monotonic()
         outcome: dict[str, Any]

@@ -29,8 +29,7 @@ _TAKES_SQL = words(
     query_to_xmlschema ts_stat
     """
 )
-_LITERAL_WORDS = words("true false null text varchar regclass pg_catalog")
-_LITERAL_SYMBOLS = words(", - :: .")
+_LITERAL_WORDS = words("true false null")
 
 
 class Call(NamedTuple):
@@ -129,19 +128,22 @@ def _sql_in(name: str, brackets: Sequence[Token]) -> list[str] | None:
 
 def _literals(brackets: Sequence[Token]) -> list[str] | None:
     """Return the strings in brackets; None if there is more than literals in them."""
-    found = TokenReader(brackets).group() if brackets else []
+    reader = TokenReader(TokenReader(brackets).group() if brackets else [])
     texts: list[str] = []
-    before: Kind | None = None
-    for token in found:
-        known = _LITERAL_SYMBOLS if token.kind is Kind.SYMBOL else _LITERAL_WORDS
+    while token := reader.peek():
+        reader.position += 1
         if token.kind is Kind.STRING:
-            text = _text_of(token.text)
-            if text is None or before is Kind.STRING:  # one string, on two lines
+            if (text := _text_of(token.text)) is None:
                 return None
             texts.append(text)
-        elif token.kind is not Kind.NUMBER and token.text not in known:
+        elif token.kind is not Kind.NUMBER and token.text not in _LITERAL_WORDS:
             return None
-        before = token.kind
+        if reader.accept("::"):
+            reader.accept("pg_catalog", ".")
+            if not reader.accept_any("text", "varchar", "regclass"):
+                return None
+        if reader.peek() is not None and not reader.accept(","):
+            return None
     return texts
 
 

@@ -14,6 +14,8 @@ _BEFORE_OTHERS = {
 # Functions whose result tells nothing of a value.
 _TELLS_NOTHING = words("count exists")
 SUBPLANS = {"subplan": "SubPlan", "initplan": "InitPlan"}
+# Between a column and its field, as in `(t.address).city`; no name has it.
+FIELD = "\0"
 # In place of an alias: a function is called.
 CALL = "()"
 
@@ -27,6 +29,7 @@ def is_plain(tokens: Sequence[Token]) -> bool:
 def references(tokens: Sequence[Token]) -> Iterator[tuple[str | None, str]]:
     """Yield what an expression reads: alias and column, None and a name, a subplan, a function.
 
+    A field of a column follows its name behind FIELD.
     What tells nothing of a value is left out: count(…), EXISTS, IS NULL.
     """
     reader = TokenReader(tokens)
@@ -69,7 +72,11 @@ def _reference(reader: TokenReader) -> Iterator[tuple[str | None, str]]:
         return
     if reader.at("is", "null") or reader.at("is", "not", "null"):
         return
-    yield (parts[0], parts[1]) if len(parts) > 1 else (None, parts[0])
+    alias, column = (parts[0], parts[1]) if len(parts) > 1 else (None, parts[0])
+    if before == (Kind.SYMBOL, "(") and reader.accept(")", "."):
+        field = reader.peek()
+        column += f"{FIELD}{field.text}" if field is not None else ""
+    yield alias, column
 
 
 def _skip_type(reader: TokenReader) -> None:

@@ -9,6 +9,7 @@ from dbctl.sqltokens import words
 # By extension: the volatile functions that only compute or read, and keep nobody from writing.
 _HARMLESS = {
     "amcheck": words("bt_index_check gin_index_check verify_heapam"),
+    "old_snapshot": words("pg_old_snapshot_time_mapping"),
     "pageinspect": words(
         "brin_metapage_info brin_page_items brin_page_type brin_revmap_data bt_metap"
         " bt_multi_page_stats bt_page_stats fsm_page_contents gin_leafpage_items gin_metapage_info"
@@ -58,6 +59,8 @@ _DEEDS = {
     "heap_page_item": "reads whole pages, past the masks",
     "tuple_data_split": "reads whole pages, past the masks",
     "pg_get_wal_block_info": "reads whole pages, past the masks",
+    "pg_file_": "changes a file of the server",
+    "pg_logdir_ls": "lists a folder of the server",
     "isn_weak": "changes a setting",
     "set_limit": "changes a setting",
     "bt_index_parent_check": "locks a table against writing",

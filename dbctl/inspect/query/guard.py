@@ -87,10 +87,11 @@ async def guard_relation(
 async def refusals(connection: asyncpg.Connection[Any], relations: Sequence[int]) -> dict[int, str]:
     """Return which of the relations, by their oids, must not be read, and why."""
     try:
-        await guard(connection, (), relations=relations)
-    except RefusedError as error:
+        async with connection.transaction():  # a savepoint
+            await guard(connection, (), relations=relations)
+    except (RefusedError, asyncpg.LockNotAvailableError) as error:
         if len(relations) == 1:
-            return {relations[0]: error.message}
+            return {relations[0]: error.message if isinstance(error, RefusedError) else "locked"}
         half = len(relations) // 2
         first = await refusals(connection, relations[:half])
         return first | await refusals(connection, relations[half:])
@@ -137,7 +138,8 @@ class _Guard:
             "routines",
             names=[call.name for call in self.calls.origins],
             qualifiers=[call.qualifier for call in self.calls.origins],
-            attributes=[call.is_attribute for call in self.calls.origins],
+            # For the type of any other array the driver first asks what it is.
+            attributes=[str(call.is_attribute) for call in self.calls.origins],
             operators=[*self.calls.operators],
             types=[*self.types],
         )
@@ -160,7 +162,7 @@ class _Guard:
         if key in self._checked:
             return
         self._checked.add(key)
-        tokens = list(tokenize(row["definition"]))
+        tokens = list(tokenize(row["definition"] or ""))  # null, where it is dropped meanwhile
         self._add(tokens, f"the {kind} {row['label']}")
         if is_read:
             self._read |= _names(tokens)
@@ -217,7 +219,7 @@ class _Guard:
             deeds = (builtins.deed(*twin.split()) for twin in routine["twins"])
             deed = next(filter(None, deeds), None)
         elif language in _READABLE:
-            body = list(tokenize(routine["definition"]))
+            body = _tokens(routine["definitions"])
             deed = _unreadable(body, routine["settings"])
         elif routine["extension"] is not None and language in _COMPILED:
             deed = None if has_given else extensions.deed(routine["extension"], name, volatility)
@@ -227,6 +229,10 @@ class _Guard:
             return body
         caller = f", and {origin} calls it" if origin else ""
         raise _refused(f"{_label(routine)}() {deed}{caller}")
+
+
+def _tokens(texts: Iterable[str]) -> list[Token]:
+    return [token for text in texts for token in (*tokenize(text), Token(Kind.SYMBOL, ";"))]
 
 
 def _names(tokens: Iterable[Token]) -> set[str]:

@@ -15,6 +15,7 @@ import asyncpg
 
 from dbctl.db.catalog import fetch
 from dbctl.db.names import typed
+from dbctl.db.search_path import session_path
 from dbctl.errors import RefusedError
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query.guard import Inside, guard
@@ -60,7 +61,8 @@ async def trace(
     if masks == NOTHING_MASKED:
         return [None] * len(prepared.columns)
     explain = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {prepared.text}"
-    text = await connection.fetchval(explain, *parameters)
+    async with session_path(connection):
+        text = await connection.fetchval(explain, *parameters)
     plan: Node = json.loads(text)[0]["Plan"]
     steps = list(flatten(plan))
     read = {(schema, name) for node in steps for schema, name, _ in relations_of(node)}
@@ -84,7 +86,7 @@ async def trace(
         and "values" not in inside.names,
     )
     traced = taint.outputs(len(prepared.columns))
-    by_type = await _of_fields(connection, (type_.oid for _, type_ in prepared.columns), masks)
+    by_type, _ = await _of_fields(connection, (type_.oid for _, type_ in prepared.columns), masks)
     return [
         reason
         or by_type.get(type_.oid)
@@ -113,16 +115,23 @@ async def _of_functions(
 
 async def _of_fields(
     connection: asyncpg.Connection[Any], types: Iterable[int], masks: Masks
-) -> Mapping[int, str]:
-    """Return which of the types, by their oids, have a field that is masked, and why."""
+) -> tuple[Mapping[int, str], Mapping[int, Sequence[str]]]:
+    """Return which of the types, by their oids, have a field that is masked, and why.
+
+    With it, the fields of each type that are not.
+    """
     own = {oid for oid in types if oid >= _FIRST_OWN}
     rows = await fetch(connection, "inspect.query", "fields", types=[*own]) if own else []
+    reasons = [masks.reason(r["schema"], r["name"], r["field"], r["type"]) for r in rows]
     found: dict[int, str] = {}
-    for row in rows:
-        reason = masks.reason(row["schema"], row["name"], row["field"], row["type"])
+    for row, reason in zip(rows, reasons, strict=True):
         if reason is not None:
             found.setdefault(row["root"], f"{reason}, of its field {typed(row['field'])}")
-    return found
+    harmless: dict[int, list[str]] = {}
+    for row, reason in zip(rows, reasons, strict=True):
+        if row["is_own"] and reason is None and row["type_id"] not in found:
+            harmless.setdefault(row["root"], []).append(row["field"])
+    return found, harmless
 
 
 async def masked_inside(
@@ -166,9 +175,11 @@ async def _sensitive(
         schemas=[schema for schema, _ in wanted],
         names=[name for _, name in wanted],
     )
-    by_type = await _of_fields(connection, (row["type_id"] for row in rows), masks)
+    by_type, harmless = await _of_fields(connection, (row["type_id"] for row in rows), masks)
     found: dict[tuple[str, str], Sensitive] = {}
     kept: dict[tuple[str, str], int] = {}
+    # Columns that are masked for more than a field of their type.
+    whole: set[tuple[tuple[str, str], str]] = set()
     for row in rows:
         key = row["schema"], row["name"]
         sensitive = found.setdefault(key, Sensitive({}, set()))
@@ -180,7 +191,12 @@ async def _sensitive(
         else:
             reason = masks.reason(
                 row["ancestor_schema"], row["ancestor"], row["origin"], row["type"]
-            ) or by_type.get(row["type_id"])
+            )
+            if reason is None and (reason := by_type.get(row["type_id"])):
+                for field in harmless.get(row["type_id"], ()):
+                    sensitive.harmless.add((row["column"], field))
+            elif reason is not None:
+                whole.add((key, row["column"]))
         if reason is not None:
             sensitive.reasons.setdefault(row["column"], reason)
     for key, oid in kept.items():
@@ -188,6 +204,10 @@ async def _sensitive(
         columns = list(dict.fromkeys(names))
         for column, reason in (await _origins(connection, oid, columns, masks)).items():
             found[key].reasons.setdefault(column, reason)
+            whole.add((key, column))
+    for key, column in whole:
+        fields = found[key].harmless
+        fields.difference_update([one for one in fields if one[0] == column])
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.names import quote
+from dbctl.db.search_path import session_path
 from dbctl.inspect.query.preparing import parsed
 from dbctl.sqltokens import RESERVED, Kind, Piece, Token, TokenReader, pieces, words
 
@@ -31,7 +32,7 @@ async def columns_of(
         if query is None or name not in wanted:
             continue
         try:
-            async with connection.transaction():
+            async with connection.transaction(), session_path(connection):
                 prepared = await parsed(connection, query)
         except asyncpg.PostgresError:
             continue
@@ -69,6 +70,10 @@ def _queries(text: str) -> dict[str, str | None]:
     for name, derived in _subqueries(text, found):
         known = name in queries
         queries[name] = None if known else f"{clause} SELECT * FROM {derived}"  # noqa: S608
+    for name, relation in _relations(text, found):
+        if relation not in names:
+            known = name in queries
+            queries[name] = None if known else f"SELECT * FROM {relation}"  # noqa: S608
     return queries
 
 
@@ -87,6 +92,32 @@ def _with_clause(tokens: Sequence[Token]) -> tuple[list[str], int]:
         if not reader.accept(","):
             break
     return names, reader.position
+
+
+def _relations(text: str, found: Sequence[Piece]) -> Iterator[tuple[str, str]]:
+    """Yield the alias or the name of each relation after FROM or JOIN, and how it is written.
+
+    A view that is a security barrier stays a subquery in the plan.
+    """
+    reader = TokenReader([piece.token for piece in found])
+    while reader.peek():
+        if not reader.accept_any("from", "join"):
+            reader.position += 1
+            continue
+        start = reader.position
+        parts = reader.name_parts()
+        end = reader.position
+        if not parts or reader.at("("):
+            continue
+        reader.accept("as")
+        alias = reader.peek()
+        is_alias = alias is not None and (
+            alias.kind is Kind.QUOTED or (alias.kind is Kind.WORD and alias.text not in RESERVED)
+        )
+        name = alias.text if alias is not None and is_alias else parts[-1]
+        reader.position += is_alias
+        if not reader.at("("):  # which would give its columns other names
+            yield name, text[found[start].start : found[end - 1].end]
 
 
 def _subqueries(text: str, found: Sequence[Piece]) -> Iterator[tuple[str, str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from dbctl.inspect.query.expressions import CALL, SUBPLANS, is_plain, references
+from dbctl.inspect.query.expressions import CALL, FIELD, SUBPLANS, is_plain, references
 from dbctl.inspect.query.plan import (
     Node,
     flatten,
@@ -37,15 +37,24 @@ _HIDDEN = "it may come from a column that is masked"
 
 @dataclass(frozen=True, slots=True)
 class Sensitive:
-    """The `columns` of a relation; `reasons` has those that are sensitive."""
+    """The `columns` of a relation; `reasons` has those that are sensitive.
+
+    `harmless` has the fields of such columns that are not, each with its column.
+    """
 
     reasons: dict[str, str]
     columns: set[str]
+    harmless: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def any(self) -> str | None:
         """The reason of one of them, None where none is."""
         return next(iter(self.reasons.values()), None)
+
+    def reason(self, column: str) -> str | None:
+        """Return why a column, or a field of one, is sensitive, None where it is not."""
+        base, _, part = column.partition(FIELD)
+        return None if (base, part) in self.harmless else self.reasons.get(base)
 
 
 class Taint:
@@ -228,9 +237,10 @@ class Taint:
         if column == "*":
             return self._whole(alias)
         if relation := self._relations.get(alias):
-            return relation.reasons.get(column)
+            return relation.reason(column)
         if parts := self._parts(alias):
-            return next((p.reasons[column] for p in parts if column in p.reasons), None)
+            return next((reason for p in parts if (reason := p.reason(column))), None)
+        column = _base(column)
         if column in self._columns.get(alias, {}):
             return self._columns[alias][column]
         return self._derived.get(alias, self._everything)
@@ -255,8 +265,13 @@ class Taint:
     def _bare(self, column: str) -> str | None:
         """Say it of a name alone, which the server writes where only one relation is read."""
         relations = self._relations.values()
-        if any(column in relation.columns for relation in relations):
-            return next((r.reasons[column] for r in relations if column in r.reasons), None)
+        if any(_base(column) in relation.columns for relation in relations):
+            return next((reason for r in relations if (reason := r.reason(column))), None)
+        column = _base(column)
         if derived := [known[column] for known in self._columns.values() if column in known]:
             return next(filter(None, derived), None)
         return None if column in _SYNTAX or column in _SYSTEM_COLUMNS else _HIDDEN
+
+
+def _base(column: str) -> str:
+    return column.partition(FIELD)[0]

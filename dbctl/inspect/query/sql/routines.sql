@@ -2,7 +2,7 @@
 -- whether it stands behind a dot, where only a function of one value is called; through operators,
 -- also those that the planner puts in their place; as parts of an aggregate. With them those that
 -- need no word: casts, how values of a type are compared, how ranges are measured, where values of
--- the `types` occur. What they do themselves is in definition.
+-- the `types` occur. What they do themselves is in definitions.
 --
 -- An operator for types of which no value is there is not the one that is meant, where another of
 -- its name takes untyped literals: of two, those of text, else those of the type at the other side.
@@ -12,7 +12,7 @@ with recursive wanted as (
     from rows from (
         pg_catalog.unnest(:names::pg_catalog.text[]),
         pg_catalog.unnest(:qualifiers::pg_catalog.text[]),
-        pg_catalog.unnest(:attributes::pg_catalog.bool[])
+        pg_catalog.unnest(:attributes::pg_catalog.text[]::pg_catalog.bool[])
     ) w (name, qualifier, is_attribute)
 ),
 present as (
@@ -26,9 +26,11 @@ occurs as (
     select present.typarray from present
 ),
 -- A domain takes the literals that its base type does.
-absent as (
+absent as materialized (
     select t.oid from pg_catalog.pg_type t
-    where t.oid >= 16384 and t.typtype <> 'd' and t.oid not in (select occurs.oid from occurs)
+    where t.oid >= 16384 and t.typtype <> 'd' and not exists (
+        select from occurs where occurs.oid = t.oid
+    )
 ),
 meant as (
     select o.oid from pg_catalog.pg_operator o
@@ -39,6 +41,16 @@ meant as (
     cross join pg_catalog.unnest(array[o.oprcom, o.oprnegate]) other
     where other <> 0
 ),
+operator as materialized (
+    select
+        o.oprname, o.oprkind, o.oprleft, o.oprright, o.oprcode,
+        l.oid is not null as lacks_left, r.oid is not null as lacks_right
+    from meant
+    join pg_catalog.pg_operator o on o.oid = meant.oid
+    left join absent l on l.oid = o.oprleft
+    left join absent r on r.oid = o.oprright
+    where o.oid >= 16384
+),
 called as (
     select p.oid from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
@@ -46,15 +58,13 @@ called as (
     where not w.is_attribute
         or p.provariadic <> 0 or 1 between p.pronargs - p.pronargdefaults and p.pronargs
     union
-    select o.oprcode from meant
-    join pg_catalog.pg_operator o on o.oid = meant.oid
-    where o.oid >= 16384 and not exists (
+    select o.oprcode from operator o
+    where not exists (
         select from pg_catalog.pg_operator own
         where own.oid < 16384 and own.oprname = o.oprname and own.oprkind = o.oprkind and case
-            when o.oprleft in (select absent.oid from absent)
-                then o.oprright in (select absent.oid from absent)
-                    or own.oprleft = o.oprright and own.oprright = o.oprright
-            when o.oprright in (select absent.oid from absent)
+            when o.lacks_left
+                then o.lacks_right or own.oprleft = o.oprright and own.oprright = o.oprright
+            when o.lacks_right
                 then o.oprleft = 0 or own.oprleft = o.oprleft and own.oprright = o.oprleft
         end
     )
@@ -84,6 +94,18 @@ called as (
     cross join pg_catalog.unnest(array[r.rngcanonical, r.rngsubdiff]::pg_catalog.oid[]) measure
     where r.rngtypid in (select occurs.oid from occurs) and measure >= 16384
 ),
+-- PostgreSQL's own functions, by their code.
+twin as (
+    select
+        p.prosrc as code,
+        pg_catalog.array_agg(
+            distinct p.proname::pg_catalog.text || ' ' || p.provolatile::pg_catalog.text
+        ) as names
+    from pg_catalog.pg_proc p
+    join pg_catalog.pg_language l on l.oid = p.prolang and l.lanname = 'internal'
+    where p.oid < 16384
+    group by p.prosrc
+),
 parts as (
     select oid::pg_catalog.oid as oid from called
     union
@@ -105,33 +127,29 @@ select
     -- Its argument has a type that no value in SQL has: only TABLESAMPLE calls it.
     p.prorettype = 'pg_catalog.tsm_handler'::pg_catalog.regtype as is_sampling,
     l.lanname::pg_catalog.text as language,
-    (
-        select e.extname::pg_catalog.text from pg_catalog.pg_depend d
-        join pg_catalog.pg_extension e on e.oid = d.refobjid
-        where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
-          and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
-    ) as extension,
-    -- PostgreSQL's own functions that are the same code.
+    e.extname::pg_catalog.text as extension,
+    coalesce(twin.names, '{}') as twins,
     array(
-        select distinct own.proname::pg_catalog.text || ' ' || own.provolatile::pg_catalog.text
-        from pg_catalog.pg_proc own
-        where p.oid >= 16384 and l.lanname = 'internal'
-          and own.oid < 16384 and own.prolang = p.prolang and own.prosrc = p.prosrc
-    ) as twins,
-    array(
-        select t::pg_catalog.int8 from pg_catalog.unnest(
+        select t from pg_catalog.unnest(
             p.proargtypes::pg_catalog.oid[] || p.proallargtypes || p.prorettype
         ) t where t >= 16384
     ) as types,
     coalesce(pg_catalog.array_to_string(p.proconfig, E'\n'), '') as settings,
-    pg_catalog.concat_ws(
-        E'\n;\n',
-        p.prosrc,
-        pg_catalog.pg_get_function_sqlbody(p.oid),
-        pg_catalog.pg_get_expr(p.proargdefaults, 0)
-    ) as definition
+    -- Apart: a quote or comment that one leaves open would hide the next.
+    pg_catalog.array_remove(
+        array[
+            p.prosrc,
+            pg_catalog.pg_get_function_sqlbody(p.oid),
+            pg_catalog.pg_get_expr(p.proargdefaults, 0)
+        ], null
+    ) as definitions
 from parts
 join pg_catalog.pg_proc p on p.oid = parts.oid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 join pg_catalog.pg_language l on l.oid = p.prolang
+left join pg_catalog.pg_depend d
+    on d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
+    and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
+left join pg_catalog.pg_extension e on e.oid = d.refobjid
+left join twin on twin.code = p.prosrc and p.oid >= 16384 and l.lanname = 'internal'
 order by 2, 3, 1
