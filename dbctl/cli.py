@@ -5,13 +5,14 @@ import os
 import sys
 from contextlib import redirect_stderr
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
 from dbctl import __version__, runtime
-from dbctl.options import VerboseOption
+from dbctl.options import DatabaseOption, VerboseOption
 from dbctl.streams import prepare_streams
 from dbctl.typer_versions import Group
 
@@ -86,6 +87,10 @@ def root(
         str | None,
         typer.Option(help="Connection string, in place of DATABASE_URL.", metavar="URL"),
     ] = None,
+    database: DatabaseOption = None,
+    env_file: Annotated[
+        Path | None, typer.Option(help="Read this file in place of .env.", metavar="FILE")
+    ] = None,
     environment: Annotated[
         str | None,
         typer.Option(help="development, test, staging or production.", metavar="NAME"),
@@ -109,6 +114,8 @@ def root(
     """Operate the PostgreSQL database beside a Python application."""
     context.obj = {
         "database_url": database_url,
+        "database": database,
+        "env_file": env_file,
         "environment": environment,
         "models": models,
         "alembic_config": alembic_config,

@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -16,6 +17,9 @@ from dbctl.errors import ExitCode, RefusedError, UsageError
 from dbctl.output import Output, chosen_output, parquet_refused
 from dbctl.streams import reserved_stdout
 
+if TYPE_CHECKING:
+    from dbctl.settings import Environment
+
 
 def _file(text: str) -> Path:
     # A Path no longer tells it.
@@ -23,6 +27,11 @@ def _file(text: str) -> Path:
         raise typer.BadParameter(f"{text} is a folder, and not the name of a file in it")
     return Path(text)
 
+
+# The name and the environment of the database that a command of this context works on.
+_asked_about: ContextVar[tuple[str | None, "Environment | None"]] = ContextVar(
+    "asked_about", default=(None, None)
+)
 
 FormatOption = Annotated[
     Output | None,
@@ -47,6 +56,25 @@ OutputOption = Annotated[
 ]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show SQL, connections and causes on stderr.")
+]
+
+
+def _database_names() -> list[str]:
+    from dbctl.named_databases import database_names
+    from dbctl.project import find_project
+
+    return list(database_names(find_project(Path.cwd())))
+
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="A database of [tool.dbctl.databases], by its name.",
+        metavar="NAME",
+        autocompletion=_database_names,
+        show_default=False,
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; required in scripts.")]
 WatchOption = Annotated[
@@ -152,6 +180,7 @@ def with_settings(
             ),
             *((field, None, option) for field, option in (sets or {}).items()),
             *([("file", None, OutputOption)] if to_file else []),
+            ("database", None, DatabaseOption),
             ("verbose", False, VerboseOption),
         )
     ]
@@ -165,12 +194,15 @@ def with_settings(
         as_json: bool,
         as_vertical: bool = False,
         file: Path | None = None,
+        database: str | None = None,
         verbose: bool,
         **arguments: Any,
     ) -> ExitCode:
         from dbctl.settings import load_settings
 
         flags = (context.obj or {}) | {field: arguments.pop(field) for field in sets or ()}
+        if database is not None:
+            flags["database"] = database
         format_ = arguments.get("format_") if has_own_format else arguments.pop("format_")
         _check_formats(format_, as_json=as_json, as_vertical=as_vertical)
         output = _chosen(forms, format_, file, as_json=as_json, as_vertical=as_vertical)
@@ -183,7 +215,9 @@ def with_settings(
             log_causes()
         with reserved_stdout(), written_to(file, complete) as kept:
             try:
-                return kept(function(load_settings(flags), **arguments))
+                settings = load_settings(flags, env_file=flags.pop("env_file", None))
+                _asked_about.set((settings.database, settings.environment))
+                return kept(function(settings, **arguments))
             except BaseException:
                 if format_ is None and not as_json:  # a script would have asked for JSON itself
                     chosen_output.set(Output.TABLE)
@@ -243,12 +277,13 @@ def _check_formats(format_: str | None, *, as_json: bool, as_vertical: bool) -> 
 
 
 def confirm(question: str, *, hint: str) -> None:
-    """Ask on a terminal before something is lost.
+    """Ask on a terminal before something is lost; a database that was picked by name is shown.
 
     Returns when the answer is yes. Raises RefusedError, with `hint`, where nobody can be asked,
     and typer.Abort when the answer is no.
     """
     _require_terminal(hint)
+    _show_database()
     with _line_ended():
         agreed = typer.confirm(question, err=True)
     if not agreed:
@@ -261,10 +296,25 @@ def confirm_by_name(name: str, question: str, *, hint: str) -> None:
     Raises what `confirm` raises.
     """
     _require_terminal(hint)
+    _show_database()
     with _line_ended():
         typed = typer.prompt(question, err=True, default="", show_default=False)
     if name not in {typed, typed.strip()}:
         raise typer.Abort
+
+
+def _show_database() -> None:
+    """Print which database is meant, where it has a name or people depend on it."""
+    name, environment = _asked_about.get()
+    if name is None and not (environment and environment.is_deployed):
+        return
+    from rich.text import Text
+
+    from dbctl.rendering import console
+
+    style = {"production": "bold white on red", "staging": "bold black on yellow"}
+    label = f" {name or 'database'} · {environment} "
+    console(stderr=True).print(Text(label, style.get(str(environment), "bold cyan")))
 
 
 def _require_terminal(hint: str) -> None:

@@ -20,6 +20,7 @@ import typer
 
 from dbctl.draft import drafted
 from dbctl.errors import (
+    ConnectionFailed,
     DbctlError,
     ErrorCode,
     ExitCode,
@@ -61,9 +62,10 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `operation()` in an event loop that SIGINT and SIGTERM cancel cleanly.
 
     The first signal cancels the task, so that statements are cancelled on the server and
-    transactions rolled back before the process ends. Raises Interrupted after that, unless the
-    operation returns a result of its own. A further one only tells what is awaited; where code that
-    blocks the loop keeps the first from being heard, it cancels that code.
+    transactions rolled back before the process ends. Raises Interrupted after that, also where the
+    operation lost its connection meanwhile, unless it returns a result of its own. A further one
+    only tells what is awaited; where code that blocks the loop keeps the first from being heard, it
+    cancels that code.
     """
     import asyncio
 
@@ -106,6 +108,11 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
             if state.signal is None:
                 raise
             raise interrupted(state.signal, _ROLLED_BACK) from None
+        except ConnectionFailed as error:
+            # What did not end in time was cut off from the server.
+            if state.signal is None:
+                raise
+            raise interrupted(state.signal, error.message, hint=error.hint) from error
 
 
 def _is_at_rest(frame: FrameType | None) -> bool:
@@ -128,8 +135,13 @@ class Target:
         self._pooling = not migrations
         self._endpoint = endpoints.migrations if migrations else endpoints.reads
 
-    def run[T](self, work: Callable[[DatabaseSessionManager], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` on the database, with the engine.
+    def run[T](
+        self,
+        work: Callable[[DatabaseSessionManager], Coroutine[Any, Any, T]],
+        *,
+        only_read: bool = False,
+    ) -> T:
+        """Run `work`, which may `only_read`, on the database, with the engine.
 
         Interrupted, it has a moment to end by itself; then its connections are cut off. Raises
         DbctlError for whatever goes wrong with the server.
@@ -141,7 +153,7 @@ class Target:
                 self._settings, self._endpoint, pooling=self._pooling, on_wait=notice
             )
             _cut_off_when_interrupted(manager.terminate)
-            async with closing(manager):
+            async with closing(manager, only_read=only_read):
                 return await work(manager)
 
         return run(connected)
@@ -171,8 +183,11 @@ def on_database[T](
     *,
     migrations: bool = False,
 ) -> T:
-    """Run `work` on the database that the settings name; `Target` says how."""
-    return Target(settings, migrations=migrations).run(work)
+    """Run `work`, which changes nothing, on the database that the settings name.
+
+    `Target` says how.
+    """
+    return Target(settings, migrations=migrations).run(work, only_read=True)
 
 
 def execute(command: Callable[[], object], argv: Sequence[str]) -> int:

@@ -3,7 +3,6 @@
 import difflib
 import os
 import shlex
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -28,21 +27,22 @@ from pydantic_settings import (
 )
 
 from dbctl import redaction
-from dbctl.errors import ConfigurationError
-from dbctl.project import find_project
+from dbctl.errors import ConfigurationError, UsageError
+from dbctl.named_databases import named_database
+from dbctl.project import find_project, group_table, tool_table
 
 # NAMEDATALEN - 1: PostgreSQL cuts a longer name.
 _NAME_BYTES = 63
 # Keys of [tool.dbctl] that are neither a field nor a variable.
 _KEYS = {"schema": "own_schema"}
-# Where a clone of a project can set what its author wanted.
-PROJECT_FILES = (".env", "pyproject.toml")
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
 # Read from pyproject.toml alone: it belongs to a project, not to a shell or a machine.
 _PROJECT_ONLY = frozenset({"example"})
 EXAMPLE_MODELS = "dbctl.models"
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _MODELS = rf"{_DOTTED}(:{_DOTTED})?"
+# Not used beside a connection string of a stronger source.
+_OF_A_DATABASE = frozenset({"database", *SECRETS})
 _README = "The README's settings table says what each one takes."
 
 
@@ -93,6 +93,7 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("DATABASE_URL_UNPOOLED", "POSTGRES_URL_NON_POOLING"),
     )
+    database: str | None = Field(default=None, validation_alias="DBCTL_DATABASE")
     environment: Environment = Field(
         default=Environment.DEVELOPMENT,
         validation_alias=AliasChoices("DBCTL_ENVIRONMENT", "ENVIRONMENT"),
@@ -222,13 +223,21 @@ def _variable_names(field: str) -> list[str]:
 
 
 def load_settings(
-    flags: Mapping[str, object] | None = None, *, start: Path | None = None
+    flags: Mapping[str, object] | None = None,
+    *,
+    start: Path | None = None,
+    env_file: Path | None = None,
 ) -> Settings:
     """Read the settings that hold for the folder `start` (default: the working directory).
 
-    `flags` maps field names to values of the command line; None values are ignored. Raises
-    ConfigurationError with one line per fault, each naming the setting and its source, never a
-    secret.
+    `flags` maps field names to values of the command line; None values are ignored. `env_file` is
+    read in place of the project's `.env`. A database that is picked by its name counts as the
+    connection strings and the environment written for it, in the source that picks it. A direct
+    connection string belongs to the pooled one of its own source or of a weaker one, and is not
+    used beside one of a stronger source: it may lead to another database.
+
+    Raises ConfigurationError with one line per fault, each naming the setting and its source, never
+    a secret, and UsageError where two flags name two databases.
     """
     try:
         project = find_project(start or Path.cwd())
@@ -236,17 +245,35 @@ def load_settings(
         raise ConfigurationError(
             "the working directory no longer exists", hint="Change to a folder that is there."
         ) from None
+    if flags and flags.get("database") and flags.get("database_url"):
+        raise UsageError(
+            "--database and --database-url both name a database", hint="Leave one of them out."
+        )
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
-    for source, layer in _layers(flags or {}, project):
-        for field, value in layer.items():
-            if value in (None, "", (), []):
-                continue
-            if field in SECRETS:
-                redaction.remember_url(str(value))
-            if field not in values:
+    if env_file is not None and not env_file.is_file():
+        raise ConfigurationError(
+            f"there is no file {env_file}", hint="--env-file names one that is read like .env."
+        )
+    dotenv = env_file or project / ".env"
+    for source, layer in _layers(flags or {}, project, dotenv):
+        parts = [(source, layer)]
+        name = layer.get("database")
+        if isinstance(name, str) and name and not _OF_A_DATABASE.intersection(values):
+            picked = named_database(project, name, dotenv)
+            # What a flag sets holds also for a database that is picked by one.
+            parts.insert(1 if source == "flag" else 0, (picked.origin, picked.settings))
+        for origin, part in parts:
+            has_database = bool(SECRETS.intersection(values))
+            for field, value in part.items():
+                if value in (None, "", (), []):
+                    continue
+                if field in SECRETS:
+                    redaction.remember_url(str(value))
+                if field in values or (has_database and field in _OF_A_DATABASE):
+                    continue
                 values[field] = value
-                sources[field] = source
+                sources[field] = origin
     environ = os.environ
     names = (environ.get("PGUSER"), environ.get("PGDATABASE"), environ.get("PGHOST"))
     redaction.remember(environ.get("PGPASSWORD"), names=names)
@@ -262,15 +289,17 @@ def load_settings(
 
 
 def _layers(
-    flags: Mapping[str, object], project: Path
+    flags: Mapping[str, object], project: Path, dotenv: Path
 ) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Yield the sources from the strongest to the weakest, each with its values by field."""
     yield "flag", flags
     yield "environment", _by_field(EnvSettingsSource(Settings)())
-    for name, read in zip(PROJECT_FILES, (_read_dotenv, _read_pyproject), strict=True):
-        path = project / name
+    for path, read in (
+        (dotenv, _read_dotenv),
+        (project / "pyproject.toml", _read_pyproject),
+    ):
         try:
-            yield name, read(path)
+            yield path.name, read(path)
         except (OSError, ValueError) as error:  # TOML and encoding faults are ValueErrors
             raise ConfigurationError(
                 f"cannot read {path}: {error}", hint="Correct the file or remove it."
@@ -295,39 +324,12 @@ def _by_field(variables: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def project_table(settings: Settings, group: str) -> Mapping[str, object]:
-    """Return `[tool.dbctl.<group>]` of the project's pyproject.toml, empty where there is none.
-
-    Raises ConfigurationError where the file cannot be read or the key is no table.
-    """
-    path = settings.project / "pyproject.toml"
-    try:
-        table = _tool_table(path).get(group, {})
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"cannot read {path}: {error}", hint="Correct the file or remove it."
-        ) from None
-    if not isinstance(table, dict):
-        raise ConfigurationError(
-            f"{group} in [tool.dbctl] of {path} is no table",
-            hint=f"Write [tool.dbctl.{group}] with a line for each.",
-        )
-    return table
-
-
-def _tool_table(path: Path) -> Mapping[str, object]:
-    """Return `[tool.dbctl]` of a pyproject.toml, empty where either is not there."""
-    if not path.is_file():
-        return {}
-    table: object = tomllib.loads(path.read_text(encoding="utf-8"))
-    for name in ("tool", "dbctl"):
-        table = table.get(name, {}) if isinstance(table, dict) else table
-    if not isinstance(table, dict):
-        raise ValueError("[tool.dbctl] is no table")  # noqa: TRY004 - as of any other fault in it
-    return table
+    """Return `[tool.dbctl.<group>]` of the project; raises what `group_table` raises."""
+    return group_table(settings.project, group)
 
 
 def _read_pyproject(path: Path) -> Mapping[str, object]:
-    table = _tool_table(path)
+    table = tool_table(path)
     fields = {
         name.lower(): field
         for field in Settings.model_fields

@@ -53,6 +53,7 @@ _TOKEN = re.compile(
 )
 _PLAIN_NAME = re.compile(r"[a-z_\x80-\U0010ffff][a-z0-9_$\x80-\U0010ffff]*")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+_NOT_STANDARD = re.compile(r"[~!@#%^&|`?]")
 _UPPER = re.compile("[A-Z]+")
 _UNICODE_ESCAPE = re.compile(r"\\(?:(\\)|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))")
 _CLOSING = {"(": ")", "[": "]"}
@@ -80,7 +81,10 @@ def pieces(sql: str) -> Iterator[Piece]:
                 yield Piece(Token(Kind.WORD, _fold(match[0])), start, position)
             case "QUOTED":
                 yield Piece(Token(Kind.QUOTED, _unquote(match[0])), start, position)
-            case "STRING" | "NUMBER" | "SYMBOL" as kind:
+            case "SYMBOL":
+                position = start + _operator_length(match[0])
+                yield Piece(Token(Kind.SYMBOL, sql[start:position]), start, position)
+            case "STRING" | "NUMBER" as kind:
                 yield Piece(Token(Kind[kind], match[0]), start, position)
 
 
@@ -120,6 +124,17 @@ def _end_of_comment(sql: str, position: int) -> int:
     return len(sql) if depth else position
 
 
+def _operator_length(symbol: str) -> int:
+    """Return how much of a symbol is one operator: `*-` is two, and `@-` is one.
+
+    Only one that has a character which no operator of standard SQL has may end in a sign.
+    """
+    length = len(symbol)
+    while length > 1 and symbol[length - 1] in "+-" and not _NOT_STANDARD.search(symbol, 0, length):
+        length -= 1
+    return length
+
+
 def _fold(word: str) -> str:
     # Not str.lower: the server leaves letters beyond ASCII as they are.
     return _UPPER.sub(lambda letters: letters[0].lower(), word)
@@ -134,6 +149,15 @@ def _unquote(quoted: str) -> str:
 def _unescape(escape: re.Match[str]) -> str:
     code = int(escape[2] or escape[3] or "5c", 16)
     return chr(code) if code <= 0x10FFFF else escape[0]
+
+
+def string_value(written: str) -> str:
+    """Return what a string token stands for; the escapes of E'…' are left as they are written."""
+    if written.startswith("$"):
+        tag = written[: written.index("$", 1) + 1]
+        return written.removeprefix(tag).removesuffix(tag)
+    _, _, rest = written.partition("'")
+    return rest.removesuffix("'").replace("''", "'")
 
 
 class TokenReader:
@@ -208,11 +232,15 @@ class TokenReader:
 
     def names(self) -> list[str]:
         """Return the names that come next, with commas between; ONLY, `*` and columns left out."""
-        found: list[str] = []
+        return [name for name, _ in self.tables()]
+
+    def tables(self) -> list[tuple[str, bool]]:
+        """Return the names that come next, with commas between, and whether ONLY is before each."""
+        found: list[tuple[str, bool]] = []
         while True:
-            self.accept("only")
+            only = self.accept("only")
             if name := self.name():
-                found.append(name)
+                found.append((name, only))
             self.accept("*")
             self.skip_group()
             if not self.accept(","):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,15 @@ from dbctl.db.names import (
     suggestion,
     typed,
 )
-from dbctl.db.queries import positional
+from dbctl.db.queries import inlined, positional, positional_together
+from dbctl.db.round_trip import Reader
 from dbctl.errors import ErrorCode, UsageError
 
 if TYPE_CHECKING:  # what reads with the driver alone starts in half the time
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    # A connection of the engine's, or one of the driver's.
-    type Connection = AsyncConnection | asyncpg.Connection[Any]
+    # A connection of the engine's, one of the driver's, or what asks on one in its own time.
+    type Connection = AsyncConnection | asyncpg.Connection[Any] | Reader
 
 KINDS = {
     "r": "table",
@@ -107,13 +109,25 @@ class Column:
 async def fetch(
     connection: Connection, room: str, name: str, /, **parameters: Any
 ) -> list[Mapping[str, Any]]:
-    """Run the catalogue query `name` of `room`."""
+    """Run the catalogue query `name` of `room`; a Reader returns the values that JSON has."""
+    if isinstance(connection, Reader):
+        return await connection.rows(inlined(room, name, **parameters))
     statement, names = positional(room, name)
     values = tuple(parameters[name] for name in names)
     if isinstance(connection, asyncpg.Connection):
         return list(await connection.fetch(statement, *values))
     result = await connection.exec_driver_sql(statement, values)
     return [dict(row) for row in result.mappings()]
+
+
+async def fetch_together(
+    connection: AsyncConnection, room: str, *queries: str, **parameters: Any
+) -> Mapping[str, list[dict[str, Any]]]:
+    """Run several catalogue queries of `room` in one round trip; return the rows of each."""
+    statement, names = positional_together(room, *queries)
+    values = tuple(parameters[name] for name in names)
+    found = (await connection.exec_driver_sql(statement, values)).scalar_one()
+    return {name: rows or [] for name, rows in json.loads(found).items()}
 
 
 def kind_of(row: Mapping[str, Any]) -> str:

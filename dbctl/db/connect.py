@@ -26,12 +26,20 @@ from dbctl.db.failures import (
 )
 from dbctl.db.lookup import known_places
 from dbctl.db.retry import attempts
+from dbctl.db.round_trip import read_together
 
 logger = logging.getLogger("dbctl.db")
 
 # PostgreSQL takes any parameter with a prefix at start-up; pgbouncer refuses those it does not
 # know with 08P01, and a proxy that drops them is found out when the value is not there.
 _MARK = "dbctl.session"
+_WHO = f"""
+select pg_catalog.current_database() as database, current_user as role,
+    pg_catalog.current_setting('{_MARK}', true) as mark,
+    pg_catalog.current_setting('server_version') as version,
+    pg_catalog.current_schema() as schema,
+    pg_catalog.current_setting('transaction_isolation') as isolation
+"""
 _STATEMENT_CACHE_SIZE = 100
 # Seconds to wait for the server to take its leave: it is told already, so nothing is lost.
 CLOSE_TIMEOUT = 0.3
@@ -48,6 +56,8 @@ class ServerInfo:
 
     `version` is the server's own text (`18.6`), `tls` the protocol version between here and the
     next hop, None in plaintext; `pooled` tells whether a transaction pooler may stand between.
+    `schema` is where a table without a schema would be made, None for nowhere, `isolation` the
+    level of a transaction for which none is asked.
     """
 
     host: str
@@ -56,6 +66,8 @@ class ServerInfo:
     version: str
     tls: str | None
     pooled: bool
+    schema: str | None
+    isolation: str
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -221,23 +233,17 @@ class Connector:
         return connection, pooled
 
     async def _identify(self, connection: asyncpg.Connection[Any], *, pooled: bool) -> ServerInfo:
-        # The unnamed statement: should a pooler have let us in, nothing of ours stays behind it.
-        statement = await connection.prepare(
-            "select current_database(), current_user, current_setting($1, true),"
-            " current_setting('server_version')",
-            name="",
-        )
-        row = await statement.fetchrow(_MARK)
-        assert row is not None  # noqa: S101 - a select without FROM has one row
-        database, user, mark, version = row
+        ((found,),) = await read_together(connection, [_WHO])
         return ServerInfo(
             host=self.dsn.servers,
-            database=database,
-            user=user,
-            version=version.split()[0],
+            database=found["database"],
+            user=found["role"],
+            version=found["version"].split()[0],
             tls=_tls_version(connection),
             # Neon's proxy drops the mark on direct endpoints too; its host names tell instead.
-            pooled=pooled or (mark is None and not self.dsn.is_neon),
+            pooled=pooled or (found["mark"] is None and not self.dsn.is_neon),
+            schema=found["schema"],
+            isolation=found["isolation"].upper(),
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -16,14 +16,15 @@ from sqlalchemy import AsyncAdaptedQueuePool, NullPool, PoolProxiedConnection, Q
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dbctl.db.connect import CLOSE_TIMEOUT, Connector, ServerInfo
+from dbctl.db.dialect import create_engine
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import Endpoint, resolve
-from dbctl.db.failures import DRIVER_ERRORS, statement_failed
-from dbctl.errors import ConnectionFailed
+from dbctl.db.failures import DRIVER_ERRORS, connection_loss, statement_failed
+from dbctl.errors import ConnectionFailed, DbctlError
 from dbctl.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class DatabaseSessionManager:
     Nothing connects before the first use. `connect_timeout` bounds one attempt to connect and
     `connect_deadline` all of them, in seconds. With `pooling` off each use opens a connection of
     its own and closes it, as migrations need it. `label` names the database for people, `origin`
-    the setting that led there.
+    the setting that led there. `on_wait` is called with what people should know meanwhile, and so
+    is `notify`.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class DatabaseSessionManager:
         self.dsn = dsn
         self.label = label or dsn.label
         self.origin = origin
+        self.notify = on_wait or (lambda _notice: None)
         self._connector = Connector(
             dsn, timeout=connect_timeout, deadline=connect_deadline, on_wait=on_wait
         )
@@ -99,9 +102,8 @@ class DatabaseSessionManager:
         self._closes = 0
         self._idle: WeakSet[asyncpg.Connection[Any]] = WeakSet()
         if pooling:
-            self.engine = create_async_engine(
-                "postgresql+asyncpg://",
-                async_creator=self._connector,
+            self.engine = create_engine(
+                self._connector,
                 poolclass=_pool_class(self._no_connection),
                 pool_size=pool_size,
                 max_overflow=max_overflow,
@@ -111,9 +113,7 @@ class DatabaseSessionManager:
             event.listen(self.engine.sync_engine, "checkin", self._on_checkin)
             event.listen(self.engine.sync_engine, "checkout", self._on_checkout)
         else:
-            self.engine = create_async_engine(
-                "postgresql+asyncpg://", async_creator=self._connector, poolclass=NullPool
-            )
+            self.engine = create_engine(self._connector, poolclass=NullPool)
 
     @classmethod
     def from_settings(
@@ -164,7 +164,17 @@ class DatabaseSessionManager:
 
         Raises ConnectionFailed where none comes about.
         """
-        async with self.engine.connect() as connection:
+        stack = AsyncExitStack()
+        try:
+            connection = await stack.enter_async_context(self.engine.connect())
+        except DBAPIError as error:  # of what SQLAlchemy asks of a new connection
+            if (loss := connection_loss(error)) is None:
+                raise
+            raise ConnectionFailed(
+                f"the connection to {self.label} was lost as soon as it was opened{loss.reason}",
+                hint="Run it again; nothing was changed on it.",
+            ) from error
+        async with stack:
             yield connection
 
     @asynccontextmanager
@@ -281,17 +291,24 @@ def _pool_class(explain: Callable[[], ConnectionFailed]) -> type[AsyncAdaptedQue
 
 
 @asynccontextmanager
-async def closing(manager: DatabaseSessionManager) -> AsyncIterator[DatabaseSessionManager]:
+async def closing(
+    manager: DatabaseSessionManager, *, only_read: bool = False
+) -> AsyncIterator[DatabaseSessionManager]:
     """Yield `manager` for one command, close it and cut off what is left.
 
-    What the driver raises meanwhile leaves as a DbctlError in words.
+    What the driver raises meanwhile leaves as a DbctlError in words, which say more of a command
+    that can `only_read`.
     """
     try:
         yield manager
-    except BrokenPipeError:  # not the server's: who reads our output has seen enough
+    except (BrokenPipeError, DbctlError):  # the first: who reads our output has seen enough
         raise
     except _CONNECTION_ERRORS as error:
-        raise statement_failed(error) from error
+        raise statement_failed(error, only_read=only_read) from error
+    except Exception as error:
+        if connection_loss(error) is None:
+            raise
+        raise statement_failed(error, only_read=only_read) from error
     finally:
         try:
             await manager.close()

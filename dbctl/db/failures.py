@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import asyncpg
@@ -32,6 +33,19 @@ DRIVER_ERRORS = (
     asyncpg.InterfaceError,
     OSError,
     UnicodeDecodeError,
+)
+
+
+_FOREIGN = frozenset({"psycopg", "psycopg2", "pg8000"})
+_DRIVERS = _FOREIGN | {"asyncpg"}
+# The code of SQLAlchemy's error for whatever is asked of a connection that it knows to be lost.
+_INVALIDATED = "8s2b"
+# The classes of what ends a session that has not begun.
+_AT_LOGIN = ("28", "3D000", "42501", "53300", "55000", "57P03")
+# How libpq and pg8000 put it.
+_LOST = re.compile(
+    r"connection (is|was|already|has been)? ?(closed|lost|terminated)|closed the connection"
+    r"|network error|(send|receive) data|SSL (SYSCALL )?error|consuming input failed"
 )
 
 
@@ -170,24 +184,47 @@ def _explain_refusal(error: asyncpg.PostgresError, dsn: Dsn) -> Cause:
     return Cause(text, hint)
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The loss of a connection; `said` is the reason that the server gave, if it gave one."""
+
+    said: str | None
+
+    @property
+    def reason(self) -> str:
+        """The reason in brackets, after a space; empty where there is none."""
+        return f" ({self.said})" if self.said else ""
+
+
+def connection_loss(error: BaseException | None) -> Loss | None:
+    """Return what is known of the lost connection that an error came of; None for any other error.
+
+    The error may be that of a driver or SQLAlchemy's, or one that was raised in the handling of
+    such a one: after a loss, whatever is asked of the connection fails in its own way.
+    """
+    causes = list(_causes(error))
+    if not any(map(_is_loss, causes)):
+        return None
+    return Loss(next((first_line(cause) for cause in causes if ends_session(cause)), None))
+
+
 def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError:
     """Describe why a statement failed, from what SQLAlchemy or the driver raised.
 
     Where nothing but reads ran, a connection that is lost leaves no doubt about what took effect.
     """
     driver = driver_error(error)
-    # What other drivers than asyncpg raise then, only SQLAlchemy knows.
-    foreign = not type(driver).__module__.startswith(("asyncpg", "builtins"))
-    if _lost_connection(driver) or (foreign and getattr(error, "connection_invalidated", False)):
-        server = driver.__cause__  # what it said before it hung up
-        said = f" ({first_line(server)})" if isinstance(server, asyncpg.PostgresError) else ""
+    loss = connection_loss(error)
+    if loss is None and isinstance(driver, OSError) and driver.filename is None:  # not of a file
+        loss = Loss(None)
+    if loss is not None:
         if only_read:
             return ConnectionFailed(
-                f"the connection was lost while it was read from{said}",
+                f"the connection was lost while it was read from{loss.reason}",
                 hint="Run it again; nothing was changed.",
             )
         return ConnectionFailed(
-            f"the connection was lost while a statement ran{said}; "
+            f"the connection was lost while a statement ran{loss.reason}; "
             "whether it took effect is unknown",
             hint="Look at the state (`dbctl migrate status`) before you run it again.",
         )
@@ -199,8 +236,31 @@ def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError
     return OperationFailed(first_line(driver), hint="`-v` shows the statement.")
 
 
-def _lost_connection(error: BaseException) -> bool:
-    """Tell whether there is no connection any more after this error."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and everything that it came of, each once."""
+    pending, seen = [error], set[int]()
+    while pending:
+        current = pending.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = getattr(current, "orig", None)
+        pending += [
+            inner if isinstance(inner, BaseException) else None,
+            current.__cause__,
+            None if current.__suppress_context__ else current.__context__,
+        ]
+
+
+def _is_loss(error: BaseException) -> bool:
+    """Return whether there is no connection any more after this very error."""
+    if getattr(error, "connection_invalidated", False):
+        return True
+    if getattr(error, "code", None) == _INVALIDATED:
+        return True
+    if ends_session(error):
+        return not str(sqlstate(error)).startswith(_AT_LOGIN)
     match error:
         case asyncpg.PostgresConnectionError():
             # The driver's own has no severity; a server that sends one is still there.
@@ -209,8 +269,38 @@ def _lost_connection(error: BaseException) -> bool:
             return True
         case asyncpg.InterfaceError():  # else a mistake in the call
             return "connection is closed" in str(error)
-        case _:  # what names a file was said of that
-            return isinstance(error, OSError) and error.filename is None
+        case OSError():
+            return error.errno is not None and _is_raised_by_driver(error)
+    package, name = type(error).__module__.partition(".")[0], type(error).__name__
+    if package in _FOREIGN and name in {"OperationalError", "InterfaceError"}:
+        return _LOST.search(str(error)) is not None and sqlstate(error) is None
+    return False
+
+
+def ends_session(error: BaseException) -> bool:
+    """Return whether this error is the last that the server sends in a session."""
+    return _severity(error) in {"FATAL", "PANIC"}
+
+
+def _severity(error: BaseException) -> str | None:
+    """Return how severe the server calls an error of any driver's, in English."""
+    found = getattr(error, "severity_en", None) or getattr(
+        getattr(error, "diag", None), "severity_nonlocalized", None
+    )
+    if found is None and error.args and isinstance(error.args[0], dict):  # pg8000
+        found = error.args[0].get("V")
+    return found if isinstance(found, str) else None
+
+
+def _is_raised_by_driver(error: BaseException) -> bool:
+    """Return whether a driver was at work when the operating system reported an error."""
+    frame = error.__traceback__
+    while frame is not None:
+        name = frame.tb_frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] in _DRIVERS:
+            return True
+        frame = frame.tb_next
+    return False
 
 
 _STATEMENT_HINTS = {

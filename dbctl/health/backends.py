@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from dbctl.db.names import literal
+from dbctl.sqlliterals import CONSTANT, without_literals
 
 # A statement is told up to its first value, which may be a secret, and no further than this.
 _LENGTH = 60
-_VALUE = re.compile(r"'|\$\w*\$")
 
 
 def first_words(query: str | None) -> str | None:
     """Return how a statement begins, on one line and without a quoted value."""
     if not query:
         return None
-    text = " ".join(query.split())
-    value = _VALUE.search(text)
-    end = min(value.start() if value else len(text), _LENGTH)
-    return text if end == len(text) else f"{text[:end].rstrip()} …"
+    text = " ".join(without_literals(query).split())
+    before, constant, _ = text.partition(CONSTANT)
+    is_all = not constant and len(text) <= _LENGTH
+    return text if is_all else f"{before[:_LENGTH].rstrip()} …"
 
 
 def ending(backend: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dbctl.db.connect import ServerInfo
     from dbctl.db.engine import DatabaseSessionManager, PoolStatus
     from dbctl.health.loading import Loaded
+    from dbctl.health.reader import LookReader
     from dbctl.settings import Settings
 
 # The SQLSTATE of what a role may not do.
@@ -51,17 +52,18 @@ class Context:
 class Check:
     """One thing that is looked at.
 
-    `run` gets a connection of the driver's in a read-only transaction with a statement timeout, or
-    with `through_engine` that of the engine in no transaction of its own; it reads only, and leaves
-    what the driver raises to the caller. `thresholds` are in `unit` and hold for the value of the
-    finding; without them the check takes none. `parse` reads what the project configures beyond
-    them, and raises ValueError in words. `default` checks are made without being asked for.
-    An `essential` one fails where it cannot be made in time, others are unknown. `seconds` is how
-    long the server may be silent, or the check busy.
+    `run` gets what reads in read-only transactions with a statement timeout, and leaves what the
+    driver raises to the caller. What all checks ask for at the same time costs one round trip: one
+    that needs several queries asks for them at once (`asyncio.gather`) where none depends on the
+    answer to another. `thresholds` are in `unit` and hold for the value of the finding; without
+    them the check takes none. `parse` reads what the project configures beyond them, and raises
+    ValueError in words. `default` checks are made without being asked for. An `essential` one fails
+    where the server does not let it be made, others are unknown. `seconds` is how long the server
+    may be silent, or the check busy.
     """
 
     name: str
-    run: Callable[[Any, Context], Awaitable[Finding]]
+    run: Callable[[LookReader, Context], Awaitable[Finding]]
     measurement: str
     unit: str | None = None
     component: Component = Component.DATASTORE
@@ -69,7 +71,6 @@ class Check:
     parse: Callable[[object], Any] | None = None
     default: bool = True
     essential: bool = False
-    through_engine: bool = False
     seconds: float = 5.0
 
     def result(self, finding: Finding, thresholds: Thresholds) -> CheckResult:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.db.catalog import fetch
+from dbctl.db.grants import ROLE
 from dbctl.db.names import literal
 
 if TYPE_CHECKING:
-    import asyncpg
+    from dbctl.health.reader import LookReader
 
-_WIDEN = "ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint;"
+_WIDEN = "ALTER TABLE {table} ALTER COLUMN {column} TYPE {type};"
 # PostgreSQL cannot change the type of a column that it partitions by.
-_MOVE = "move the rows of {table} to a new table, where {column} is bigint"
+_MOVE = "move the rows of {table} to a new table, where {column} is {type}"
 # What a type of whole numbers ends at.
 _LARGEST = 2**63 - 1
 
@@ -45,16 +47,18 @@ class Unread:
     grant: str | None
 
 
-async def read_ranges(
-    connection: asyncpg.Connection[Any], role: str
-) -> tuple[list[Use], list[Unread]]:
-    """Return how much is used, the most first, and what `role`, a quoted name, cannot read."""
-    sequences = await fetch(connection, "health", "sequences")
-    keys = await fetch(connection, "health", "integer_keys")
+async def read_ranges(reader: LookReader) -> tuple[list[Use], list[Unread]]:
+    """Return how much is used, the most first, and what this role cannot read."""
+    sequences, keys, (who,) = await asyncio.gather(
+        fetch(reader, "health", "sequences"),
+        fetch(reader, "health", "integer_keys"),
+        reader.rows(ROLE),
+    )
+    role = who["role"]
     unread = {row["sequence"]: _unread_sequence(row, role) for row in sequences}
     unread |= {_column(key): _unread_key(key, role) for key in keys}
     uses = [_of_sequence(row) for row in sequences if row["last"] is not None]
-    uses += await _of_keys(connection, [key for key in keys if unread[_column(key)] is None])
+    uses += await _of_keys(reader, [key for key in keys if unread[_column(key)] is None])
     uses.sort(key=lambda use: -use.percent)
     return uses, [one for one in unread.values() if one is not None]
 
@@ -79,8 +83,8 @@ def _unread_key(key: Mapping[str, Any], role: str) -> Unread | None:
     return Unread(_column(key), None) if key["locked"] else None
 
 
-def _widened(table: str, column: str, *, partitioning: bool) -> str:
-    return (_MOVE if partitioning else _WIDEN).format(table=table, column=column)
+def _widened(table: str, column: str, *, partitioning: bool, type_: str = "bigint") -> str:
+    return (_MOVE if partitioning else _WIDEN).format(table=table, column=column, type=type_)
 
 
 def _of_sequence(row: Mapping[str, Any]) -> Use:
@@ -97,12 +101,20 @@ def _of_sequence(row: Mapping[str, Any]) -> Use:
 
 def _remedy(row: Mapping[str, Any]) -> str:
     """Return what makes the range larger: of the column, of its sequence, or of both."""
-    widened = _widened(row["table"], row["column"], partitioning=row["partitioning"])
+    # A domain keeps what it asks of its values: it is made anew over bigint.
+    widened = _widened(
+        row["table"],
+        row["column"],
+        partitioning=row["partitioning"],
+        type_=row["wide_type"] or "bigint",
+    )
+    if row["domain"] is not None:
+        widened = f"{row['domain']} {widened}"
     if row["narrow"] or (row["partitioning"] and row["sequence_type"] != "bigint"):
         return widened
     if row["sequence_type"] != "bigint":
         sequence = f"ALTER SEQUENCE {row['sequence']} AS bigint;"
-        return f"{sequence} {widened}" if row["type"] in {"smallint", "integer"} else sequence
+        return f"{sequence} {widened}" if row["base_type"] in {"smallint", "integer"} else sequence
     if abs(row["bound"]) < _LARGEST:
         end = "MAXVALUE" if row["ascending"] else "MINVALUE"
         return f"ALTER SEQUENCE {row['sequence']} NO {end};"
@@ -113,9 +125,7 @@ def _remedy(row: Mapping[str, Any]) -> str:
     return f"SELECT setval({literal(row['sequence'])}, ({last}));"
 
 
-async def _of_keys(
-    connection: asyncpg.Connection[Any], keys: Sequence[Mapping[str, Any]]
-) -> list[Use]:
+async def _of_keys(reader: LookReader, keys: Sequence[Mapping[str, Any]]) -> list[Use]:
     """Read the largest value of each key, for which PostgreSQL looks at one end of its index."""
     if not keys:
         return []
@@ -125,7 +135,7 @@ async def _of_keys(
         f" FROM {'' if key['partitioned'] else 'ONLY '}{key['table']}"
         for number, key in enumerate(keys)
     )
-    rows = await connection.fetch(largest)
+    rows = await reader.rows(largest)
     return [_of_key(keys[row["key"]], row["last"]) for row in rows if row["last"] is not None]
 
 

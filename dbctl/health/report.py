@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,10 +19,12 @@ from dbctl.db.failures import (
 )
 from dbctl.db.session import log_query
 from dbctl.errors import ConnectionFailed, DbctlError
+from dbctl.figures import plural
 from dbctl.health.check import DENIED, Check, Context
 from dbctl.health.checks import connection as connection_check
 from dbctl.health.failure import Failure, explain
 from dbctl.health.loading import Loaded, load
+from dbctl.health.reader import LookReader
 from dbctl.health.registry import CHECKS, select
 from dbctl.health.results import CheckResult, Finding, HealthReport, Status, overall
 from dbctl.health.thresholds import Configuration, configure
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 # Seconds beyond the deadline in which the connector can still say what its tries met.
 _GRACE = 0.25
 
-_LIMIT = text("select pg_catalog.set_config('statement_timeout', :milliseconds, true)")
-_BEGIN = "begin read only; set local statement_timeout = {milliseconds}"
 _LOST = (DBAPIError, *DRIVER_ERRORS)
 
 
@@ -85,7 +83,7 @@ def prepare(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look found; `late` tells that the server did not answer in time."""
+    """What one look found; `late` tells that the time was over before all was looked at."""
 
     report: HealthReport
     late: bool
@@ -121,12 +119,18 @@ async def look(
     results: dict[str, CheckResult] = {}
     failure: Failure | None = None
     manager.connect_deadline = max(deadline - clock(), 0)
-    make = partial(_make, manager, request, results, deadline, pool or manager.pool_status)
+    make = _make(manager, request, results, deadline, pool or manager.pool_status)
     try:
         await _bounded(manager, make, deadline)
     except (ConnectionFailed, *_LOST) as error:
         failure = explain(manager, error, waited=clock() - started)
         _without_connection(results, failure, request)
+    late = failure is not None and failure.late
+    if unreached := [check for check in request.checks if check.name not in results]:
+        late = True
+        made = f"{len(results)} of {plural(len(request.checks), 'check')}"
+        told = f"not reached: the deadline of {deadline - started:.3g} s ended after {made}"
+        _fill(results, unreached, told, request)
     report = HealthReport(
         status=overall(results.values()),
         database=manager.label,
@@ -135,30 +139,35 @@ async def look(
         strict=request.strict,
         error=ErrorBody.of(failure.error) if failure else None,
     )
-    return Look(report, late=failure is not None and failure.late)
+    return Look(report, late=late)
 
 
 async def _bounded(
-    manager: DatabaseSessionManager,
-    work: Callable[[asyncio.Timeout], Coroutine[None, None, None]],
-    deadline: float,
+    manager: DatabaseSessionManager, work: Coroutine[Any, Any, None], deadline: float
 ) -> None:
-    """Run `work`, which may move its limit; raises TimeoutError when it is not done by then.
+    """Run `work`; raises TimeoutError when it is not done by `deadline`, and a moment more.
 
     Then, and when this task is cancelled, its connections are cut off: whoever is cancelled in the
     middle of a statement would first ask the server, which does not answer, to cancel that too.
     """
-    async with asyncio.timeout_at(deadline + _GRACE) as limit:
-        task = asyncio.create_task(work(limit))
+    task = asyncio.create_task(work)
+    async with asyncio.timeout_at(deadline + _GRACE):
         try:
             await asyncio.wait({task})
         finally:
             if not task.done():
                 manager.terminate()
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.1)
-                task.add_done_callback(lambda done: done.cancelled() or done.exception())
+                await _cancelled(task)
     task.result()
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel `tasks`, and give them a moment to end."""
+    for task in tasks:
+        task.cancel()
+        # What it ends with is of no interest, but must be fetched.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait(tasks, timeout=0.1)
 
 
 async def _make(
@@ -167,17 +176,18 @@ async def _make(
     results: dict[str, CheckResult],
     deadline: float,
     pool: Callable[[], PoolStatus],
-    limit: asyncio.Timeout,
 ) -> None:
-    """Connect, make each check and put what it found into `results`.
+    """Connect, make the checks together and put what each found into `results`.
 
-    Raises what the driver raises where the connection is lost.
+    Those that `deadline` cuts off have none. Raises what the driver raises where the connection is
+    lost, TimeoutError where the server is silent.
     """
-    clock = asyncio.get_running_loop().time
     async with manager.connect() as connection:
         driver = await _driver_of(connection)
         driver.add_query_logger(log_query)
         await receive_raw(driver)
+        patience = min(check.seconds for check in request.checks)
+        reader = LookReader(driver, deadline=deadline, patience=patience)
         context = Context(
             settings=request.settings,
             manager=manager,
@@ -187,18 +197,45 @@ async def _make(
             open_pool=request.open_pool,
             allow_pending=request.allow_pending,
         )
-        for check in request.checks:
-            # As long as the server answers one check after the other, it has all the time.
-            end = min(deadline, clock() + check.seconds)
-            limit.reschedule(end)
+
+        async def make(check: Check) -> None:
             thresholds = request.configuration.thresholds[check.name]
             own = replace(
                 context,
                 thresholds=thresholds,
                 configured=request.configuration.configured.get(check.name),
             )
-            found = await _finding_of(check, connection, own, end - clock())
+            # It may be busy itself for as long as the server may be silent besides.
+            found = await _finding_of(check, reader, own, check.seconds + patience)
             results[check.name] = check.result(found, thresholds)
+
+        tasks = [asyncio.create_task(make(check)) for check in request.checks]
+        is_over = False
+        try:
+            if await _ended(tasks, reader, deadline):
+                # A check that failed may have left a question that is not answered yet.
+                tasks.append(asyncio.create_task(reader.finished()))
+                is_over = await _ended(tasks[-1:], reader, deadline)
+        finally:
+            if not is_over:
+                driver.terminate()
+                await _cancelled(*tasks)
+                # Of the driver's own errors SQLAlchemy has not heard, and would talk on.
+                await connection.invalidate()
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]], reader: LookReader, deadline: float) -> bool:
+    """Return whether `tasks` have ended by `deadline`.
+
+    Raises what one of them raises, and TimeoutError where it is the server that was silent.
+    """
+    left = max(deadline - asyncio.get_running_loop().time(), 0.0)
+    done, pending = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        task.result()
+    if pending and reader.is_silent:
+        raise TimeoutError
+    return not pending
 
 
 async def _driver_of(connection: AsyncConnection) -> asyncpg.Connection[Any]:
@@ -208,37 +245,24 @@ async def _driver_of(connection: AsyncConnection) -> asyncpg.Connection[Any]:
 
 
 async def _finding_of(
-    check: Check, connection: AsyncConnection, context: Context, left: float
+    check: Check, reader: LookReader, context: Context, seconds: float
 ) -> Finding:
-    """Make a check in a transaction of its own; raises only where the connection is lost.
-
-    The server ends a statement that waits, for a lock say, after half of the `left` seconds: then
-    there is still time to hear of it, and for the checks that follow.
-    """
-    milliseconds = max(int(left / 2 * 1000), 1)  # zero would mean no limit
-    driver = await _driver_of(connection)
+    """Make a check within `seconds`; raises only where the connection is lost."""
+    limit = asyncio.timeout(seconds)
     try:
-        if check.through_engine:
-            await connection.execute(_LIMIT, {"milliseconds": str(milliseconds)})
-            finding = await check.run(connection, context)
-        else:
-            # One round trip each, which count where the server is far and the checks are many.
-            await driver.execute(_BEGIN.format(milliseconds=milliseconds))
-            finding = await check.run(driver, context)
+        async with limit:
+            return await check.run(reader, context)
     except ConnectionFailed:
         raise
     except DbctlError as error:
-        finding = Finding(status=Status.UNKNOWN, summary=error.message, remedy=error.hint)
+        return Finding(status=Status.UNKNOWN, summary=error.message, remedy=error.hint)
     except _LOST as error:
+        if limit.expired():
+            return Finding(status=Status.UNKNOWN, summary=f"not made within {seconds:g} s")
         failure = statement_failed(error)
         if isinstance(failure, ConnectionFailed):
-            # Of the driver's own errors SQLAlchemy has not heard, and would talk on.
-            await connection.invalidate()
             raise
-        finding = _not_made(check, error, failure)
-    # Not rolled back, which would count in the server's statistics as if something went wrong.
-    await (connection.commit() if check.through_engine else driver.execute("commit"))
-    return finding
+        return _not_made(check, error, failure)
 
 
 def _not_made(check: Check, error: Exception, failure: DbctlError) -> Finding:
@@ -266,9 +290,14 @@ def _without_connection(
         ),
         request.configuration.thresholds[lost.name],
     )
-    for check in request.checks:
-        if check.name not in results:
-            not_made = Finding(status=Status.UNKNOWN, summary="not checked: no connection")
-            results[check.name] = check.result(
-                not_made, request.configuration.thresholds[check.name]
-            )
+    left = [check for check in request.checks if check.name not in results]
+    _fill(results, left, "not checked: no connection", request)
+
+
+def _fill(
+    results: dict[str, CheckResult], checks: Iterable[Check], told: str, request: Request
+) -> None:
+    """Put into `results` why `checks` were not made."""
+    for check in checks:
+        finding = Finding(status=Status.UNKNOWN, summary=told)
+        results[check.name] = check.result(finding, request.configuration.thresholds[check.name])

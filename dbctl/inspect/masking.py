@@ -40,7 +40,7 @@ class Masks:
                 return reason
         if not self.by_name:
             return None
-        secret = secret_in(column, type_)
+        secret = secret_in(column, type_, table)
         if secret is None or any(p.covers(schema, table, column) for p in self._shown):
             return None
         return f"its name says {secret}"
@@ -72,14 +72,18 @@ def masks_of(
     that is not allowed.
     """
     if reveal:
-        return _revealed(settings, allow_production=allow_production, tell=tell)
+        check_reveal(settings, allow_production=allow_production, tell=tell)
+        return NOTHING_MASKED
     chosen = configured(settings)
     columns = dict.fromkeys(_marked(settings, tell), "marked in the models")
     columns |= dict.fromkeys(chosen.hidden, "[tool.dbctl.mask] in pyproject.toml")
     return Masks(columns, chosen.shown)
 
 
-def _revealed(settings: Settings, *, allow_production: bool, tell: Callable[[str], None]) -> Masks:
+def check_reveal(
+    settings: Settings, *, allow_production: bool, tell: Callable[[str], None]
+) -> None:
+    """Raise RefusedError in production, unless that is allowed; `tell` of it where it matters."""
     if settings.environment is Environment.PRODUCTION and not allow_production:
         raise RefusedError(
             "--reveal shows personal data, and ENVIRONMENT is production",
@@ -87,8 +91,7 @@ def _revealed(settings: Settings, *, allow_production: bool, tell: Callable[[str
             code=ErrorCode.PRODUCTION_GUARD,
         )
     if settings.environment.is_deployed:
-        tell(f"revealed: columns that are masked otherwise, in {settings.environment}")
-    return NOTHING_MASKED
+        tell(f"revealed: what is masked otherwise, in {settings.environment}")
 
 
 def _marked(settings: Settings, tell: Callable[[str], None]) -> tuple[str, ...]:

@@ -15,8 +15,21 @@ TableArgument = Annotated[
         autocompletion=candidates.tables,
     ),
 ]
+TablesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...",
+        help="table or schema.table. As in SQL, case counts in double quotes only.",
+        show_default=False,
+        autocompletion=candidates.tables,
+    ),
+]
 RevealOption = Annotated[
     bool, typer.Option("--reveal", help="Show what is masked; refused in production.")
+]
+LiteralsOption = Annotated[
+    bool,
+    typer.Option("--reveal", help="Show the constants in statements, too; refused in production."),
 ]
 AllowProductionOption = Annotated[
     bool, typer.Option("--allow-production", help="Reveal it in production, too.")

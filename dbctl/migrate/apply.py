@@ -1,14 +1,15 @@
 """Bring databases to a revision, up or down, and prove what was committed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from dbctl import interruption
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.failures import connection_loss
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
-from dbctl.errors import DbctlError, OperationFailed
+from dbctl.errors import ConnectionFailed, DbctlError, OperationFailed
 from dbctl.migrate.events import Event, FilesChanged, InvalidIndexes, Unversioned
 from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
@@ -46,7 +47,10 @@ async def migrate(
     RefusedError behind a pooler, and OperationFailed, code `lock_busy`, where another run goes on
     for longer than it is waited for.
     """
-    async with databases_to_change(checkout, manager, terms, report) as found:
+    async with (
+        _begun_or_unchanged(manager) as executions,
+        databases_to_change(checkout, manager, terms, report) as found,
+    ):
         jobs = [await read_job(each, checkout, direction, target) for each in found]
         if not any(job.steps for job in jobs):
             if review is not None:
@@ -74,7 +78,7 @@ async def migrate(
                             for database, job, lock in zip(found, jobs, locks, strict=True)
                         ]
                     )
-                executions = [
+                executions[:] = [
                     Execution(checkout, database, job, direction, terms, lock, report)
                     for database, job, lock in zip(found, jobs, locks, strict=True)
                 ]
@@ -83,7 +87,31 @@ async def migrate(
                 await _make_shared_ledger(executions)
                 failure = await _perform(checkout, executions, terms, report)
                 if not await _are_outdated(executions):
-                    return _together([await read_outcome(each, failure) for each in executions])
+                    last = at_fault(executions)
+                    return _together(
+                        [
+                            await read_outcome(each, failure, report, is_at_fault=each is last)
+                            for each in executions
+                        ]
+                    )
+
+
+@asynccontextmanager
+async def _begun_or_unchanged(manager: DatabaseSessionManager) -> AsyncIterator[list[Execution]]:
+    """Yield where the parts of the run are kept; raises ConnectionFailed for a connection that is
+    lost before one of them has begun.
+    """
+    executions: list[Execution] = []
+    try:
+        yield executions
+    except Exception as error:
+        loss = connection_loss(error)
+        if loss is None or any(each.has_begun for each in executions):
+            raise
+        raise ConnectionFailed(
+            f"the connection to {manager.label} was lost before a revision was run{loss.reason}",
+            hint="Nothing was changed; run the command again.",
+        ) from error
 
 
 async def _make_shared_ledger(executions: Sequence[Execution]) -> None:
@@ -210,6 +238,7 @@ async def _perform(
             raise
         at_work = at_fault(executions)
         failure = failure_of(at_work, error, several=len(executions) > 1)
-        failure.__cause__ = error
+        if failure is not error and failure.__cause__ is None:
+            failure.__cause__ = error
         return failure
     return None

@@ -338,7 +338,7 @@ def _guard_example(settings: "Settings", database: Target, checkout: "Checkout")
 
     refuse_bundled(checkout, settings)
     if checkout.bundled:
-        database.run(lambda manager: refuse_foreign_database(manager, checkout))
+        database.run(lambda manager: refuse_foreign_database(manager, checkout), only_read=True)
 
 
 def _lint_pending(
@@ -353,7 +353,9 @@ def _lint_pending(
     async def read(manager: "DatabaseSessionManager") -> list[Rendered]:
         return await render_pending(manager, checkout, target)
 
-    report = linter.lint(database.run(read), project=settings.project, fail_on=Severity.WARNING)
+    report = linter.lint(
+        database.run(read, only_read=True), project=settings.project, fail_on=Severity.WARNING
+    )
     if not report.passed:
         return emit(report, plan_views.lint)
     for skipped in report.skipped:
@@ -371,7 +373,7 @@ def _confirmed_downgrade(
     async def read(manager: "DatabaseSessionManager") -> "Downgrade":
         return await review.read_downgrade(manager, checkout, target=target)
 
-    found = database.run(read)
+    found = database.run(read, only_read=True)
     if found.plan.revisions:
         console(stderr=True).print(plan_views.downgrade(found))
         confirm_by_name(

@@ -83,6 +83,14 @@ class Unversioned:
     """The database has tables and no version; every revision is run, as by plain Alembic."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The connection was lost, and yet everything was committed; `said` is the server's reason."""
+
+    database: str
+    said: str | None
+
+
 type Event = (
     LockAwaited
     | Started
@@ -93,4 +101,5 @@ type Event = (
     | InvalidIndexes
     | FilesChanged
     | Unversioned
+    | ConnectionLost
 )

@@ -1,4 +1,4 @@
-"""Lint the SQL of revisions with squawk, and place what it finds in their files."""
+"""Lint the SQL of revisions, and place in their files what squawk and dbctl's rules find."""
 
 import shutil
 import subprocess
@@ -12,7 +12,9 @@ from alembic.runtime.migration import RevisionStep
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
+from dbctl.installation import install_command
 from dbctl.migrate.lint_ignores import Ignore, read_ignores
+from dbctl.migrate.lint_rules import NAMES, breaches, facts_of
 from dbctl.migrate.offline import Rendered, Statement
 from dbctl.migrate.plan_results import Finding, Ignored, Kind, LintReport, Skipped
 from dbctl.migrate.scripts import Checkout, refusals
@@ -47,7 +49,7 @@ _FOUND = TypeAdapter(list[_Found])
 def lint(
     rendered: Sequence[Rendered], *, project: Path, fail_on: Severity, pg_version: str | None = None
 ) -> LintReport:
-    """Return what squawk finds in the revisions, each linted on its own.
+    """Return what squawk and the rules of dbctl find in the revisions, each linted on its own.
 
     A `.squawk.toml` of the project holds. `pg_version` is the server's, such as "16.3". A comment
     `# dbctl: ignore RULE, RULE: REASON` at a statement ignores the rules there, at the top of the
@@ -160,7 +162,7 @@ class _Squawk:
         except OSError as error:
             raise OperationFailed(
                 f"squawk cannot be run: {error}",
-                hint="Install it again: pip install 'dbctl[lint]'.",
+                hint=f"Install it again: {install_command('lint')}.",
             ) from error
 
     def _failure(
@@ -186,14 +188,14 @@ def _program() -> str:
     if found is None:
         raise ConfigurationError(
             "squawk, which lints the revisions, is not installed",
-            hint="Install it beside dbctl: pip install 'dbctl[lint]'.",
+            hint=f"Install it beside dbctl: {install_command('lint')}.",
             code=ErrorCode.CONFIGURATION,
         )
     return found
 
 
 def _findings(squawk: _Squawk, rendered: Rendered, file: str) -> list[Finding]:
-    """Return what squawk finds in one revision, in the order of its lines."""
+    """Return what squawk and the rules of dbctl find in one revision, in the order of its lines."""
     statements = [each for each in rendered.statements if each.kind is not Kind.BOOKKEEPING]
     findings = [
         Finding(
@@ -207,6 +209,20 @@ def _findings(squawk: _Squawk, rendered: Rendered, file: str) -> list[Finding]:
             sql=sql.strip()[:_EXCERPT],
         )
         for statement, sql, found in squawk.check(statements)
+    ]
+    findings += [
+        Finding(
+            revision=rendered.script.revision,
+            file=file,
+            line=facts.statement.line,
+            rule=breach.rule,
+            level=breach.level,
+            message=breach.message,
+            help=breach.help or None,
+            sql=" ".join(facts.sql.split())[:_EXCERPT],
+        )
+        for facts in facts_of(statements)
+        for breach in breaches(facts)
     ]
     return sorted(findings, key=lambda found: found.line or 0)
 
@@ -226,8 +242,10 @@ def _faults(
         if not (ignore.reason and ignore.rules):
             said = [("ignore-without-reason", "The comment ignores nothing: it gives no reason.")]
         for rule in sorted(ignore.unused()):
-            known = squawk.knows(rule)
-            message = f"squawk does not find {rule} here." if known else f"There is no rule {rule}."
+            if rule in NAMES or squawk.knows(rule):
+                message = f"Nothing breaks {rule} here."
+            else:
+                message = f"There is no rule {rule}."
             said.append(("unused-ignore", message))
         for rule, message in said:
             yield Finding(

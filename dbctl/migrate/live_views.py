@@ -11,6 +11,7 @@ from rich.text import Text
 from dbctl.migrate.events import (
     Blocked,
     Building,
+    ConnectionLost,
     Event,
     FilesChanged,
     Finished,
@@ -57,7 +58,7 @@ class Board:
                 self._building = event
             case Finished():
                 self._blocked = self._building = None
-            case InvalidIndexes() | FilesChanged() | Unversioned():
+            case InvalidIndexes() | FilesChanged() | Unversioned() | ConnectionLost():
                 self._notes.append(line(event) or "")
 
     def __rich__(self) -> RenderableType:
@@ -149,6 +150,12 @@ def line(event: Event, direction: str = "up") -> str | None:
                 "the database has tables but no version, so every revision is run; where its "
                 "tables are there already: dbctl migrate stamp REV"
             )
+        case ConnectionLost(database, said):
+            reason = f" ({said})" if said else ""
+            return (
+                f"the connection to {database} was lost{reason}; the version was read again on "
+                "another one, and every revision was committed"
+            )
         case Started():
             return None
 
@@ -163,6 +170,4 @@ def stage(event: Event) -> object:
 
 def is_urgent(event: Event) -> bool:
     """Tell whether the event explains why nothing seems to happen."""
-    return isinstance(
-        event, LockAwaited | Blocked | Retrying | InvalidIndexes | FilesChanged | Unversioned
-    )
+    return not isinstance(event, Started | Finished | Building)

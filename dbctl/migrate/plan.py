@@ -7,6 +7,8 @@ from pathlib import Path
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.migrate.apply import read_job
+from dbctl.migrate.catalogue.describe import describe
+from dbctl.migrate.catalogue.effects import Effect, effect_of_text
 from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.offline import Rendered, Sought, Statement, heads_after, render
 from dbctl.migrate.plan_results import (
@@ -21,7 +23,7 @@ from dbctl.migrate.results import Direction
 from dbctl.migrate.run.databases import Database, databases
 from dbctl.migrate.run.execution import Job
 from dbctl.migrate.scripts import Checkout
-from dbctl.migrate.statements import assess
+from dbctl.migrate.statements import Assessment, assess
 
 _REFUSED = (
     "the server does not run it in a transaction: put it into `with "
@@ -43,7 +45,7 @@ async def read_plan(
         for each in found:
             async with each.manager.connect() as connection:
                 preambles.append(await each.store.preamble(connection))
-        return await plan_of(manager, checkout, direction, jobs, preambles)
+        return await plan_of(manager, checkout, direction, jobs, preambles, describes=True)
 
 
 async def render_pending(
@@ -65,24 +67,36 @@ async def plan_of(
     direction: Direction,
     jobs: Sequence[tuple[Database, Job]],
     preambles: Sequence[str] = (),
+    *,
+    describes: bool = False,
 ) -> Plan:
-    """Return the plan of what is to be done to each database; `preambles` is what dbctl runs."""
+    """Return the plan of what is to be done to each database; `preambles` is what dbctl runs.
+
+    With `describes` the catalogue is asked what each statement reaches; the hash needs none of it.
+    """
     sought = [Sought(job.steps, job.before, database.record) for database, job in jobs]
     rendered = await render(checkout, manager, sought)
-    plans = [
-        make_plan(
+    plans = []
+    for each, (database, job), preamble in zip(
+        rendered, jobs, preambles or [""] * len(jobs), strict=True
+    ):
+        plan = make_plan(
             each,
             database=database.label,
             direction=direction,
             before=job.before,
             after=heads_after(job.steps, job.before),
+            effects=await _described(each, database) if describes else None,
             preamble=preamble,
         )
-        for each, (database, job), preamble in zip(
-            rendered, jobs, preambles or [""] * len(jobs), strict=True
-        )
-    ]
+        plans.append(plan)
     return together(plans)
+
+
+async def _described(rendered: Sequence[Rendered], database: Database) -> list[list[Effect]]:
+    """Return the effects of each step on a database, as its catalogue shows them."""
+    async with database.manager.connect() as connection:
+        return await describe(connection, database.record.search_path, assess_all(rendered))
 
 
 def together(plans: Sequence[Plan]) -> Plan:
@@ -109,11 +123,16 @@ def make_plan(
     direction: Direction,
     before: tuple[str, ...],
     after: tuple[str, ...],
+    effects: Sequence[Sequence[Effect]] | None = None,
     preamble: str = "",
 ) -> Plan:
-    """Return the plan of steps that were rendered; a table that one creates locks nobody out."""
-    created: set[str] = set()
-    revisions = tuple(_planned(each, created) for each in rendered)
+    """Return the plan of steps that were rendered; a table that one creates locks nobody out.
+
+    `effects` are those of the statements of each step, by default what their text says.
+    """
+    if effects is None:
+        effects = [[effect_of_text(one) for one in each] for each in assess_all(rendered)]
+    revisions = tuple(map(_planned, rendered, effects))
     refused = any(each.refused for revision in revisions for each in revision.statements)
     return Plan(
         database=database,
@@ -126,8 +145,22 @@ def make_plan(
     )
 
 
-def _planned(rendered: Rendered, created: set[str]) -> PlannedRevision:
+def assess_all(rendered: Sequence[Rendered]) -> list[list[Assessment]]:
+    """Return what the text says of the own statements of each step, run in this order."""
+    created: set[str] = set()
+    assessed: list[list[Assessment]] = []
+    for each in rendered:
+        assessed.append([])
+        for statement in each.statements:
+            if statement.kind is Kind.REVISION:
+                assessed[-1].append(assess(statement.sql, created))
+                created.update(assessed[-1][-1].creates)
+    return assessed
+
+
+def _planned(rendered: Rendered, effects: Sequence[Effect]) -> PlannedRevision:
     script = rendered.script
+    left = iter(effects)
     return PlannedRevision(
         revision=script.revision,
         message=script.doc or "",
@@ -136,34 +169,47 @@ def _planned(rendered: Rendered, created: set[str]) -> PlannedRevision:
         rendered=rendered.reason is None,
         reason=rendered.reason,
         line=rendered.line,
-        statements=tuple(_assessed(each, created) for each in rendered.statements),
+        statements=tuple(
+            _described_as(each, next(left)) if each.kind is Kind.REVISION else _plain(each)
+            for each in rendered.statements
+        ),
     )
 
 
-def _assessed(statement: Statement, created: set[str]) -> PlannedStatement:
-    """Describe a statement, and add the tables that it creates to `created`."""
-    planned = PlannedStatement(
+def _plain(statement: Statement) -> PlannedStatement:
+    return PlannedStatement(
         sql=statement.sql,
         kind=statement.kind,
         line=statement.line,
         transactional=statement.transactional,
     )
-    if statement.kind is not Kind.REVISION:
-        return planned
-    told = assess(statement.sql, created)
-    created.update(told.creates)
-    return planned.model_copy(
+
+
+def _described_as(statement: Statement, effect: Effect) -> PlannedStatement:
+    locks = [
+        TableLock(
+            table=lock.table,
+            level=lock.level,
+            blocks=lock.level.blocks,
+            reason=lock.reason or None,
+            certain=lock.certain,
+            rows=lock.rows,
+            bytes=lock.bytes,
+        )
+        for lock in effect.locks
+    ]
+    return _plain(statement).model_copy(
         update={
-            "locks": tuple(
-                TableLock(table=table, level=level, blocks=level.blocks)
-                for table, level in told.locks
+            "locks": tuple(locks),
+            "work": effect.work,
+            "losses": tuple(
+                DataLoss(table=loss.table, column=loss.column, oid=effect.oids.get(loss.table))
+                for loss in effect.losses
             ),
-            "work": told.work,
-            "losses": tuple(DataLoss(table=loss.table, column=loss.column) for loss in told.losses),
-            "note": told.note,
-            "index": told.index,
-            "known": told.known,
-            "refused": _REFUSED if statement.transactional and not told.transactional else None,
+            "note": effect.note,
+            "index": effect.index,
+            "known": effect.known,
+            "refused": _REFUSED if statement.transactional and not effect.transactional else None,
         }
     )
 

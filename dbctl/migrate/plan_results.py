@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from dbctl.errors import ExitCode
 from dbctl.migrate.plan_script import script
@@ -31,18 +31,31 @@ class _Part(BaseModel):
 
 
 class TableLock(_Part):
-    """A lock that a statement takes; `blocks` says whose statements wait for it."""
+    """A lock that a statement takes; `blocks` says whose statements wait for it.
+
+    `reason` says why, where the text of the statement does not name the table; `certain` is False
+    where only the rows decide. `rows`, an estimate, and `bytes`, with the indexes, are None where
+    nothing measures them.
+    """
 
     table: str
     level: LockLevel
     blocks: str
+    reason: str | None = None
+    certain: bool = True
+    rows: int | None = None
+    bytes: int | None = None
 
 
 class DataLoss(_Part):
-    """What a statement drops with the rows in it: a table, or one column of it."""
+    """What a statement drops with the rows in it: a table, or one column of it.
+
+    `oid` is that of the table, None where the database does not have it.
+    """
 
     table: str
     column: str | None
+    oid: int | None = Field(default=None, exclude=True)
 
 
 class PlannedStatement(_Part):

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from dbctl import figures
 from dbctl.migrate.statements import LockLevel, Work
 
 if TYPE_CHECKING:
-    from dbctl.migrate.plan_results import Plan, PlannedRevision, PlannedStatement
+    from dbctl.migrate.plan_results import Plan, PlannedRevision, PlannedStatement, TableLock
 
 _WORK = {
     Work.SCAN: "scans the table",
@@ -17,6 +18,8 @@ _WORK = {
 # Digits of the hash: more than enough, and short enough to be copied.
 _SHORT = 16
 _WIDTH = 76
+# Tables that are named for one reason; the JSON has all.
+_NAMED = 5
 
 
 def script(plan: "Plan") -> str:
@@ -90,6 +93,7 @@ def _told(statement: "PlannedStatement") -> str:
     if not statement.known:
         told.append("may lock more than its text tells")
     lines = ["; ".join(told)] if told else []
+    lines += _other_locks(statement)
     if statement.note:
         lines.append(statement.note)
     if lines and statement.line:
@@ -98,11 +102,43 @@ def _told(statement: "PlannedStatement") -> str:
 
 
 def _locks(statement: "PlannedStatement") -> Iterator[str]:
-    """Yield the locks, the strongest first, each with the tables that it is taken on."""
+    """Yield the locks of the text, the strongest first, each with the tables it is taken on."""
     for level in reversed(LockLevel):
-        tables = [lock.table for lock in statement.locks if lock.level is level]
+        tables = [_measured(lock) for lock in statement.locks if lock.level is level and _own(lock)]
         if tables:
             yield f"{level} on {', '.join(tables)} blocks {level.blocks}"
+
+
+def _other_locks(statement: "PlannedStatement") -> Iterator[str]:
+    """Yield the locks on tables that the catalogue knows, the strongest first, with the reason."""
+    groups: dict[tuple[LockLevel, bool, str], list[str]] = {}
+    for lock in sorted(statement.locks, key=lambda each: -each.level.strength):
+        if not _own(lock):
+            group = (lock.level, lock.certain, lock.reason or "")
+            groups.setdefault(group, []).append(_measured(lock))
+    for (level, certain, reason), tables in groups.items():
+        names = ", ".join(tables[:_NAMED])
+        if len(tables) > _NAMED:
+            names += f" and {len(tables) - _NAMED} more"
+        yield f"{'also' if certain else 'may take'} {level} on {names}, which {reason}"
+
+
+def _own(lock: "TableLock") -> bool:
+    return lock.reason is None
+
+
+def _measured(lock: "TableLock") -> str:
+    """Return the name of a table, with its size where that is known and worth it."""
+    if lock.level.strength < LockLevel.SHARE_UPDATE_EXCLUSIVE.strength or lock.bytes is None:
+        return lock.table
+    match lock.rows:
+        case None:
+            rows = "rows unknown"
+        case 0:
+            rows = "empty"
+        case count:
+            rows = f"about {figures.plural(count, 'row')}"
+    return f"{lock.table} ({rows}, {figures.size(lock.bytes)})"
 
 
 def _raising(message: str) -> str:

@@ -9,7 +9,7 @@ from dbctl.migrate.plan_results import Downgrade, Finding, LintReport, Plan
 from dbctl.migrate.severity import Severity
 from dbctl.rendering import Verbatim, facts, safe, visible
 
-_STYLES = {Severity.WARNING: "warn", Severity.ERROR: "bad"}
+_STYLES = {Severity.NOTE: "muted", Severity.WARNING: "warn", Severity.ERROR: "bad"}
 
 
 def plan(result: Plan) -> RenderableType:

@@ -7,7 +7,9 @@ from pathlib import Path
 from alembic.runtime.migration import MigrationContext, StampStep
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.errors import ErrorCode, OperationFailed
+from dbctl.db.failures import Loss, connection_loss
+from dbctl.db.metadata import PROJECT_CODE_ERRORS
+from dbctl.errors import ConnectionFailed, ErrorCode, OperationFailed
 from dbctl.migrate import verify
 from dbctl.migrate.events import Event
 from dbctl.migrate.fingerprints import fingerprint
@@ -36,6 +38,8 @@ async def stamp(
     with refusals(checkout, target):
         found = checkout.scripts.get_revisions(target)
     wanted = {script.revision for script in found if script}
+    loss: Loss | None = None
+    lost: BaseException | None = None
     async with databases_to_change(checkout, manager, terms, report) as every:
         before = await _versions(every)
         if any(set(each) != wanted for each in before):
@@ -45,15 +49,30 @@ async def stamp(
                     Execution(checkout, each, Job((), at, {}), "up", terms, lock, report)
                     for each, at, lock in zip(every, before, locks, strict=True)
                 ]
-                await _stamp(checkout, executions, target, wanted, terms)
+                try:
+                    await _stamp(checkout, executions, target, wanted, terms)
+                except PROJECT_CODE_ERRORS as error:
+                    if (loss := connection_loss(error)) is None:
+                        raise
+                    lost = error
         after = await _versions(every)
     for database, at in zip(every, after, strict=True):
+        if set(at) != wanted and loss is not None:
+            raise ConnectionFailed(
+                f"the connection to {database.label} was lost{loss.reason}; it is at {named(at)}",
+                hint="Run the command again.",
+            ) from lost
         if set(at) != wanted:
             raise OperationFailed(
                 f"the version was recorded, but {database.label} is at {named(at)}",
                 hint="env.py must leave the transactions to context.begin_transaction().",
                 code=ErrorCode.MIGRATION_FAILED,
             )
+    if loss is not None:
+        manager.notify(
+            f"the connection to {manager.label} was lost{loss.reason}; the version was read again, "
+            "and is recorded"
+        )
     return Stamped(
         database=", ".join(each.label for each in every), before=before[0], after=after[0]
     )
@@ -129,4 +148,6 @@ async def repair(
         if not found:
             return Repaired(database=manager.label, accepted=())
         async with deployer(manager, terms, report), manager.connect() as connection:
-            return await verify.repair(connection, checkout, manager.label, actor=terms.actor)
+            return await verify.repair(
+                connection, checkout, manager.label, actor=terms.actor, notify=manager.notify
+            )

@@ -6,7 +6,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.catalog import fetch
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.names import quote
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.migrate.apply import Review
 from dbctl.migrate.plan import plan_of, read_plan
@@ -18,16 +20,6 @@ from dbctl.migrate.scripts import Checkout
 
 # A table that was never analysed is counted so far.
 _MOST_COUNTED = 1_000_000
-# As the planner estimates it: by the rows to a page at the last ANALYZE; -1 where there was none.
-_ESTIMATE = text("""
-    select oid::regclass::text,
-           case when pg_relation_size(oid) = 0 then 0
-                when reltuples > 0 and relpages > 0
-                then (reltuples / relpages * pg_relation_size(oid)
-                      / current_setting('block_size')::int)::bigint
-                else -1 end
-    from pg_class where oid = to_regclass(:table)
-""")
 
 
 async def read_downgrade(
@@ -53,7 +45,7 @@ async def _with_losses(connection: AsyncConnection, plan: Plan) -> Downgrade:
     await connection.rollback()
     losses = []
     for loss in dropped.values():
-        rows = await _rows(connection, loss.table)
+        rows = await _rows(connection, loss.oid)
         losses.append(EstimatedLoss(table=loss.table, column=loss.column, rows=rows))
     untold = tuple(
         revision.revision
@@ -63,19 +55,20 @@ async def _with_losses(connection: AsyncConnection, plan: Plan) -> Downgrade:
     return Downgrade(name=str(name), plan=plan, losses=tuple(losses), untold=untold)
 
 
-async def _rows(connection: AsyncConnection, table: str) -> int | None:
+async def _rows(connection: AsyncConnection, oid: int | None) -> int | None:
     """Return about how many rows a table holds: as of its last ANALYZE, or counted up to a limit.
 
     None where there is no such table, or none that this role may read.
     """
+    if oid is None:
+        return None
     try:
-        found = (await connection.execute(_ESTIMATE, {"table": table})).one_or_none()
-        if found is None:
+        found = await fetch(connection, "migrate.catalogue", "rows", oid=oid)
+        if not found:
             return None
-        name, estimate = found
-        if estimate >= 0:
-            return int(estimate)
-        # The server has quoted the name.
+        if found[0]["rows"] >= 0:
+            return int(found[0]["rows"])
+        name = f"{quote(found[0]['schema'])}.{quote(found[0]['name'])}"
         counted = f"select count(*) from (select from {name} limit {_MOST_COUNTED}) as counted"  # noqa: S608
         return int((await connection.exec_driver_sql(counted)).scalar_one())
     except DBAPIError:

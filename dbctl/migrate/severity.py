@@ -4,12 +4,14 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad a finding is, in squawk's words."""
+    """How bad a finding is, the least first; the upper two are squawk's."""
 
+    NOTE = "note"
     WARNING = "warning"
     ERROR = "error"
 
     @property
     def reached_by(self) -> frozenset["Severity"]:
         """The severities that are at least this bad."""
-        return frozenset(Severity) if self is Severity.WARNING else frozenset({Severity.ERROR})
+        each = list(Severity)
+        return frozenset(each[each.index(self) :])

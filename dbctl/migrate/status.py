@@ -1,10 +1,12 @@
 """Where the schema of a database stands: read from the database, compared with the checkout."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.round_trip import Reader, reader_on
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.run.databases import databases
 from dbctl.migrate.scripts import Checkout, describe
@@ -26,22 +28,24 @@ _URGENCY = (
 
 
 async def read_status(
-    connection: AsyncConnection,
+    connection: AsyncConnection | Reader,
     checkout: Checkout,
     database: str,
     store: VersionStore | None = None,
 ) -> MigrationStatus:
     """Compare the database, which is called `database` in the result, with the checkout.
 
-    `store` is where it keeps its version, that of the checkout by default. Leaves the connection in
-    no transaction.
+    `store` is where it keeps its version, that of the checkout by default.
     """
     store = store or checkout.store
-    current, populated = await store.read_version(connection)
+    reader = await reader_on(connection)
+    version = asyncio.create_task(store.read_version(reader))
+    recorded = asyncio.create_task(store.read_fingerprints(reader))
+    await asyncio.wait({version, recorded})  # both, so that nothing is read any more
+    (current, populated), fingerprints = await asyncio.gather(version, recorded)
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
     pending = checkout.pending(current) if known else []
-    fingerprints = await store.read_fingerprints(connection) if known else {}
     findings = changed(checkout, current, fingerprints) if known else ()
     return MigrationStatus(
         state=_state(

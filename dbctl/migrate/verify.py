@@ -1,12 +1,13 @@
 """Compare the files of the applied revisions with those that were applied; accept what differs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic.script import Script
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.commits import commit
 from dbctl.errors import ErrorCode, FindingError
 from dbctl.migrate.fingerprints import fingerprint, is_same
 from dbctl.migrate.ledger_results import (
@@ -76,7 +77,12 @@ async def repairable(connection: AsyncConnection, checkout: Checkout) -> tuple[F
 
 
 async def repair(
-    connection: AsyncConnection, checkout: Checkout, database: str, *, actor: str | None
+    connection: AsyncConnection,
+    checkout: Checkout,
+    database: str,
+    *,
+    actor: str | None,
+    notify: Callable[[str], None] = lambda _notice: None,
 ) -> Repaired:
     """Record the files as they are: changed, gone, or of revisions applied without dbctl.
 
@@ -96,8 +102,8 @@ async def repair(
             for file in accepted
         ]
         await connection.run_sync(checkout.store.ensure)
-        async with connection.begin():
-            await connection.run_sync(checkout.store.record, *entries)
+        await connection.run_sync(checkout.store.record, *entries)
+        await commit(connection, database, notify, what="the repair", look="`dbctl migrate verify`")
     return Repaired(database=database, accepted=accepted)
 
 

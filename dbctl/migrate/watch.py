@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -14,6 +13,7 @@ from dbctl.db.queries import query
 from dbctl.migrate.events import Blocked, Building, Event
 from dbctl.migrate.results import Blocker, Revision
 from dbctl.migrate.run.execution import Execution
+from dbctl.sqlliterals import without_literals
 
 # Seconds between two looks; a short lock timeout needs more of them to see who caused it.
 _INTERVAL = 0.25
@@ -21,11 +21,6 @@ _LOOKS_PER_TIMEOUT = 4
 # Seconds that the side connection has for its leave.
 _PATIENCE = 0.5
 _QUERY_LENGTH = 200
-
-_LITERAL = re.compile(
-    r"""\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z) | [eE]?'(?:[^'\\]|''|\\.)*(?:'|\Z)""",
-    re.VERBOSE | re.DOTALL,
-)
 
 logger = logging.getLogger("dbctl.migrate")
 
@@ -102,5 +97,5 @@ async def _look(
 
 def sanitised(statement: str) -> str:
     """Return a statement on one short line, without its literals, which may be anybody's data."""
-    shown = " ".join(_LITERAL.sub("'…'", statement).split())
+    shown = " ".join(without_literals(statement).split())
     return shown if len(shown) <= _QUERY_LENGTH else f"{shown[: _QUERY_LENGTH - 1]}…"

@@ -2,6 +2,7 @@
 
 from shlex import quote
 
+from dbctl.db.commits import commit
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.seed import marker
@@ -41,7 +42,7 @@ async def _mark(
     *,
     only: Verdict | None = None,
 ) -> Marking:
-    async with manager.connect() as connection, connection.begin():
+    async with manager.connect() as connection:
         before = await marker.read(connection)
         if verdict is Verdict.ALLOWED and before and before.verdict is Verdict.FORBIDDEN:
             name = quote((await marker.identify(connection)).name)
@@ -58,9 +59,13 @@ async def _mark(
                 connection, verdict, schema=settings.own_schema, actor=settings.actor
             )
         mark = await marker.read(connection)
+        name = (await marker.identify(connection)).name
+        await commit(
+            connection, manager.label, manager.notify, what="the mark", look="`dbctl seed`"
+        )
         return Marking(
             database=manager.label,
-            name=(await marker.identify(connection)).name,
+            name=name,
             verdict=mark.verdict if mark else None,
             changed=changed,
             marked_by=mark.author if mark else None,

@@ -40,7 +40,9 @@ def catalogue(
 ) -> Iterator[tuple[Path, dict[str, str]]]:
     """A project whose database was looked at, and the environment of a shell in it."""
     root = tmp_path_factory.mktemp("project")
-    (root / "pyproject.toml").touch()
+    (root / "pyproject.toml").write_text(
+        "[tool.dbctl.databases]\nlocal = 'postgresql:///a'\nstaging = 'postgresql:///b'\n"
+    )
     cache = str(tmp_path_factory.mktemp("cache"))
     with server.database() as url:
         execute(url, *SCHEMA)
@@ -123,6 +125,8 @@ def fish(root: Path, env: dict[str, str], line: str, action: str) -> tuple[int, 
         (["inspect", "diagram", "--format", "mer"], ["mermaid"]),
         (["inspect", "diagram", "users", "seen", "us"], ["user_roles", "users"]),
         (["--version", "con"], ["config"]),
+        (["--database", "st"], ["staging"]),
+        (["migrate", "status", "--database", ""], ["local", "staging"]),
     ],
     ids=" ".join,
 )

@@ -93,7 +93,7 @@ PROJECTS = [
     ),
     PublicProject(
         name="mlflow-auth",
-        package="mlflow",
+        package="mlflow[auth]",
         ini="mlflow/server/auth/db/migrations/alembic.ini",
         scripts="mlflow/server/auth/db/migrations",
         driver="psycopg",
@@ -207,7 +207,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installation(request: pytest.FixtureRequest, folder: Path, wheel: Path) -> Installation:
     """One of the projects, installed with dbctl in one resolution."""
     project: PublicProject = request.param
-    root = folder / project.package
+    root = folder / project.name
     requirements = [project.package, "psycopg[binary]", "psycopg2-binary", str(wheel)]
     content = hashlib.sha256(wheel.read_bytes()).hexdigest()
     marker = root / "installed.txt"

@@ -41,15 +41,22 @@ from dbctl.settings import load_settings
 from tests.support.databases import TestServer, execute, fetch, holding, wait_for
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.processes import Running
-from tests.support.proxy import FaultProxy, Mode
+from tests.support.proxy import FaultProxy, Mode, Moment
 
 type Rows = Iterable[Sequence[object]]
 
 
 @asynccontextmanager
-async def writer_of(url: str, purpose: str = "dbctl test") -> AsyncIterator[Writer]:
+async def writer_of(
+    url: str,
+    purpose: str = "dbctl test",
+    on_wait: Callable[[str], None] | None = None,
+    deadline: float = 5,
+) -> AsyncIterator[Writer]:
     """Write to the database at `url`."""
-    manager = DatabaseSessionManager(dsn.parse(url, environ={}), pooling=False, connect_deadline=5)
+    manager = DatabaseSessionManager(
+        dsn.parse(url, environ={}), pooling=False, connect_deadline=deadline, on_wait=on_wait
+    )
     try:
         async with writing(manager, load_settings(), purpose=purpose) as writer:
             yield writer
@@ -602,20 +609,55 @@ async def test_a_session_that_is_ended_while_it_is_blocked_is_told_as_lost(empty
     assert await fetch_async(empty_url, "select count(*) from p") == [0]
 
 
-async def test_a_connection_lost_in_the_commit_is_told_as_unknown(
-    server: TestServer, empty_url: str
+@pytest.mark.parametrize(
+    ("mode", "refused", "message", "rows"),
+    [
+        pytest.param(Mode.RESET, False, None, 1000, id="committed"),
+        pytest.param(Mode.CLOSE, False, None, 1000, id="committed and closed"),
+        pytest.param(Mode.RESET, True, "which did not take effect", 0, id="rolled back"),
+        pytest.param(
+            Mode.REFUSE,
+            False,
+            "whether what was written took effect is unknown",
+            1000,
+            id="nobody to ask",
+        ),
+    ],
+)
+async def test_writer_answer_to_commit_is_lost_the_server_is_asked(
+    server: TestServer,
+    empty_url: str,
+    mode: Mode,
+    refused: bool,
+    message: str | None,
+    rows: int,
 ) -> None:
     await execute_async(empty_url, *TYPES, *SCHEMA)
+    if refused:
+        await execute_async(
+            empty_url,
+            "create function refuse() returns trigger language plpgsql as"
+            " $$ begin raise 'no'; end $$",
+            "create constraint trigger refuse after insert on p initially deferred"
+            " for each row execute function refuse()",
+        )
+    notices: list[str] = []
     with FaultProxy(server.dsn) as proxy:
 
         async def write() -> None:
-            async with writer_of(proxy.url_of(empty_url)) as writer:
+            url = proxy.url_of(empty_url)
+            async with writer_of(url, on_wait=notices.append, deadline=0.5) as writer:
                 table = await find_table(writer.connection, "p")
                 await writer.copy(table, ["id", "boss"], many(1000), ignore)
-                proxy.behave(Mode.RESET, after=b"COMMIT")
+                proxy.behave(mode, after=b"COMMIT", moment=Moment.DONE)
 
-        with pytest.raises(ConnectionFailed, match="whether the rows were written is unknown"):
+        if message is None:
             await write()
+            assert "lost during the COMMIT; the server, asked again, has committed" in notices[0]
+        else:
+            with pytest.raises(ConnectionFailed, match=message):
+                await write()
+    assert await fetch_async(empty_url, "select count(*) from p") == [rows]
 
 
 async def test_a_cancellation_during_the_commit_comes_too_late_for_it(

@@ -752,3 +752,22 @@ def test_logging_of_the_project_changes_nothing_of_what_dbctl_says(
     assert told == ["sqlalchemy.engine.Engine: create table t2 (id integer)"], loud.stderr
     ran = [line for line in loud.stderr.splitlines() if "Running upgrade r1 -> r2" in line]
     assert ran == ["alembic.runtime.migration: Running upgrade r1 -> r2, make r2"], loud.stderr
+
+
+def test_up_project_that_looks_for_its_own_log_handlers_finds_them(
+    tmp_path: Path, tcp_url: str
+) -> None:
+    lines = (
+        "import logging.config\n"
+        "logging.config.dictConfig({'version': 1,"
+        " 'handlers': {'task': {'class': 'logging.NullHandler'}, 'out': {'class':"
+        " 'logging.StreamHandler', 'stream': 'ext://sys.stdout'}},"
+        " 'loggers': {'shop.task': {'handlers': ['task'], 'level': 'DEBUG'}},"
+        " 'root': {'handlers': ['out'], 'level': 'DEBUG'}})\n"
+        "(found,) = logging.getLogger('shop.task').handlers\n"
+        "assert found.name == 'task'\n"
+    )
+    project = env_project(tmp_path, tcp_url, f"{lines}{PLAIN}")
+    done = project.dbctl("migrate", "up", "r1", "--json")
+    assert (done.exit_code, done.json["after"]) == (0, ["r1"]), done
+    assert "DEBUG" not in done.stderr

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbctl.db import dsn
+from dbctl.db.connections import ServerConnections
 from dbctl.db.embedded import EmbeddedServer
 from dbctl.db.engine import DatabaseSessionManager, closing
 from dbctl.db.pgbinaries import system_binaries
 from dbctl.db.pgprocess import run as run_program
 from dbctl.health.backends import first_words
 from dbctl.health.blocking import heads
-from dbctl.health.checks import vacuum
+from dbctl.health.checks import connections, vacuum
 from dbctl.health.report import prepare, report_health
 from dbctl.health.results import CheckResult, Status
 from dbctl.settings import load_settings
@@ -187,6 +188,20 @@ async def test_connections_are_told_by_application_and_state(empty_url: str) -> 
     assert found.summary.startswith(f"{used} of {usable} used (")
     assert found.summary.endswith("1 session idle in transaction")
     assert "pooler" in str(found.remedy)
+
+
+@pytest.mark.parametrize(
+    ("used", "percent", "said"),
+    [
+        (4, 80.0, "4 of 5 used (80 %)"),
+        (5, 100.0, "5 of 5 used (100 %)"),
+        (6, 100.0, "none is left for ordinary roles: 6 of 8 used, 3 reserved"),
+    ],
+)
+def test_connections_beyond_the_ordinary_ones_are_counted_of_all(
+    used: int, percent: float, said: str
+) -> None:
+    assert connections.occupancy(ServerConnections(used, 8, 3)) == (percent, said)
 
 
 async def test_connections_are_judged_without_rights_for_their_number_is_no_secret(
@@ -439,6 +454,15 @@ KEYS = {
         "create domain key as int; create sequence s;"
         " create table t (id key primary key default nextval('s'))"
     ),
+    "domain of a domain": (
+        "create domain low as int not null check (value > 0); create domain key as low"
+        " check (value <> 7); create sequence s; alter sequence s as int;"
+        " create table t (id key primary key default nextval('s'))"
+    ),
+    "odd names": (
+        """create domain "My ""key" as int check (value > 0); create sequence s;"""
+        """ create table t (id "My ""key" primary key default nextval('s'))"""
+    ),
 }
 
 
@@ -456,8 +480,45 @@ async def test_a_key_at_95_percent_fails_until_its_type_is_wider(
     (key,) = found.evidence
     assert (key["sequence"], key["last"]) == (f"public.{sequence}", 2040109465)
     assert found.remedy is not None
-    healed = await worst_of(empty_url, found.remedy)
-    assert (healed.status, healed.remedy) == (Status.PASS, None)
+    kind = (
+        "select typtype::text from pg_type where oid ="
+        " (select atttypid from pg_attribute where attrelid = 't'::regclass and attnum = 1)"
+    )
+    async with connected(empty_url) as connection:
+        before = await connection.fetchval(kind)
+        healed = await worst_of(empty_url, found.remedy)
+        assert (healed.status, healed.remedy) == (Status.PASS, None)
+        # A domain stays one, with what it asks of its values.
+        assert await connection.fetchval(kind) == before
+        for value in (-1, 7) if "low" in table else (-1,) if "check" in table else ():
+            with pytest.raises(asyncpg.CheckViolationError):
+                await connection.execute(f"insert into t values ({value})")
+
+
+async def test_a_domain_that_was_made_wide_is_taken_for_the_next_column(empty_url: str) -> None:
+    statements = (
+        "create domain key as int check (value > 0)",
+        "create table t (id key primary key)",
+        "create table u (id key references t)",
+        "create sequence s owned by t.id",
+        "select setval('s', 2000000000)",
+    )
+    found = await worst_of(empty_url, *statements)
+    assert found.remedy is not None
+    assert "CREATE DOMAIN public.key_bigint AS bigint CHECK" in found.remedy
+    found = await worst_of(empty_url, found.remedy)
+    assert found.remedy == "ALTER TABLE public.u ALTER COLUMN id TYPE public.key_bigint;"
+    assert (await worst_of(empty_url, found.remedy)).status is Status.PASS
+
+
+async def test_a_sequence_past_the_end_of_its_column_is_said_to_be(empty_url: str) -> None:
+    found = await worst_of(
+        empty_url,
+        "create sequence s; create table t (id smallint default nextval('s'))",
+        "select setval('s', 40000)",
+    )
+    assert found.status is Status.FAIL
+    assert found.summary == "public.t.id (smallint) has come past the end of its range"
 
 
 async def test_a_column_that_refers_to_a_wide_key_and_is_narrow_is_found(empty_url: str) -> None:

@@ -445,7 +445,7 @@ def test_without_the_extra_it_tells_how_to_get_it(migrated_url: str, tmp_path: P
     done = run_dbctl("health", "serve", env=env)
     assert done.exit_code == 2
     assert "fastapi, which is not installed" in done.stderr
-    assert "dbctl[api]" in done.stderr
+    assert "dbctl-pg[api]" in done.stderr
 
 
 def test_verbose_shows_the_requests(migrated_url: str) -> None:

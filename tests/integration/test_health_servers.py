@@ -216,16 +216,22 @@ def test_a_slot_that_nobody_reads_from_is_named_with_what_it_retains(
 
 
 def test_a_slot_that_lost_its_wal_is_a_failure(replication: Replication) -> None:
-    execute(
-        replication.url,
-        "select pg_create_physical_replication_slot('left_behind', true)",
-        "alter system set max_slot_wal_keep_size = '1MB'",
-        "select pg_reload_conf()",
-    )
-    for _ in range(3):
+    execute(replication.url, "select pg_create_physical_replication_slot('left_behind', true)")
+    for _ in range(6):
         replication.write()
         execute(replication.url, "select pg_switch_wal()")
-    replication.wait_until_streaming()
+    # The limit holds for every slot: the standby's own has to be within it first.
+    wait_for(
+        replication.url,
+        "(select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) < 16777216"
+        f" from pg_replication_slots where slot_name = '{SLOT}')",
+    )
+    execute(
+        replication.url,
+        "alter system set max_slot_wal_keep_size = '32MB'",
+        "select pg_reload_conf()",
+    )
+    wait_for(replication.url, "current_setting('max_slot_wal_keep_size') = '32MB'")
     execute(replication.url, "checkpoint")
     found = look(replication.url, "slots")
     execute(

@@ -709,6 +709,25 @@ async def test_statements_are_summed_up_and_sorted(own_server: TestServer) -> No
     assert "slow_one" in shown(total, slow_views.slow, 160)
 
 
+async def test_statements_that_are_summed_up_show_no_constants(own_server: TestServer) -> None:
+    kept = (
+        "CREATE ROLE passing PASSWORD 'hunter1'",
+        "ALTER ROLE passing PASSWORD 'hunter2'",
+        "ALTER ROLE passing SET app.token = hunter3",
+        "COMMENT ON ROLE passing IS 'hunter4'",
+        "DROP ROLE passing",
+    )
+    async with connected(own_server.url) as connection:
+        for statement in kept:
+            await connection.execute(statement)
+        masked = await list_statements(connection, limit=1000)
+        revealed = await list_statements(connection, limit=1000, reveal=True)
+    texts = [one.query for one in masked.statements if one.query and "passing" in one.query]
+    assert len(texts) >= len(kept)
+    assert not [text for text in texts if "hunter" in text]
+    assert any("hunter" in (one.query or "") for one in revealed.statements)
+
+
 async def test_a_prepared_transaction_that_blocks_is_named_with_what_ends_it(
     own_server: TestServer,
 ) -> None:
@@ -863,3 +882,28 @@ def test_csv_has_the_columns_that_json_has(furnished_url: str, arguments: tuple[
     header = done.stdout.splitlines()[0].split(",")
     assert done.exit_code == ExitCode.OK
     assert len(header) == len(set(header)) > 1
+
+
+def test_slow_leaves_out_what_dbctl_asks_the_catalogue(own_server: TestServer) -> None:
+    env = {"DATABASE_URL": own_server.url}
+    own_server.execute(
+        "CREATE TABLE summed (id int PRIMARY KEY)", 'SELECT "Sums".pg_stat_statements_reset()'
+    )
+    own_server.execute("SELECT count(*) AS an_application FROM summed")
+    for command in (
+        ("inspect", "tables"),
+        ("inspect", "table", "summed", "--ddl"),
+        ("inspect", "size"),
+        ("inspect", "rows", "summed"),
+        ("health",),
+        ("migrate", "status"),
+        ("seed", "generate", "summed=3"),
+        ("inspect", "slow"),
+    ):
+        invoke(*command, env=env)
+    found = invoke("inspect", "slow", "--limit", "1000", "--json", env=env).json
+    queries = [statement["query"] for statement in found["statements"]]
+    assert any("an_application" in query for query in queries)
+    assert [query for query in queries if "from pg_catalog.pg_" in query.casefold()] == []
+    assert found["own_count"] > 10
+    assert "of dbctl's own left out" in invoke("inspect", "slow", env=env).stdout

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import asyncpg
@@ -196,7 +197,9 @@ select json_agg(one order by one::text) from (
             pg_get_constraintdef(oid), convalidated, conislocal, coninhcount,
             contype in ('c', 'n') and connoinherit,
             obj_description(oid, 'pg_constraint')) order by conname)
-            from pg_constraint where conrelid = c.oid and contype <> 't'),
+            from pg_constraint k where conrelid = c.oid and contype <> 't' and not exists (
+                -- The server's own copies for the partitions that a key refers to.
+                select from pg_constraint p where p.oid = k.conparentid and p.conrelid = c.oid)),
         'indexes', (select json_agg(json_build_array(pg_get_indexdef(indexrelid), indisclustered,
             indisreplident, indisvalid, obj_description(indexrelid, 'pg_class'),
             (select inhparent::regclass::text from pg_inherits where inhrelid = indexrelid),
@@ -286,10 +289,14 @@ async def test_only_what_has_to_be_made_by_itself_is_needed(empty_url: str) -> N
             " FOREIGN KEY (b, a) REFERENCES owner (b, a)) PARTITION BY RANGE (id);"
             "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (1) TO (9)"
         )
-        head = (await write_ddl(connection, "t")).ddl.partition("\n\n")[0]
-    assert [line.split()[1:3] for line in head.splitlines()[1:]] == [
-        ["table", "public.owner"],
+        comments = [
+            line for line in (await write_ddl(connection, "t")).ddl.splitlines() if line[:2] == "--"
+        ]
+    assert [line.split()[1:3] for line in comments] == [
+        ["This", "needs,"],
         ["CREATE", "TYPE"],
+        ["The", "foreign"],
+        ["table", "public.owner"],
     ]
 
 
@@ -317,6 +324,73 @@ async def test_a_pipe_gets_the_ddl_to_the_byte_and_json_has_it_as_a_string(
     plain = await asyncio.to_thread(run_dbctl, *arguments, env=env)
     assert (plain.exit_code, plain.stdout, plain.stderr) == (0, text, "")
     document = (await asyncio.to_thread(run_dbctl, *arguments, "--json", env=env)).json
-    assert document == {"schema": "public", "name": "tasks", "kind": "table", "ddl": text}
+    named = {"schema": "public", "name": "tasks", "kind": "table", "also": []}
+    assert document == named | {"ddl": text}
     both = await asyncio.to_thread(run_dbctl, *arguments, "--watch", "1", env=env)
     assert (both.exit_code, both.stdout) == (2, "")
+
+
+CYCLES = {
+    "two": (
+        ["a", "b"],
+        "CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY,"
+        " a int REFERENCES a DEFERRABLE); ALTER TABLE a ADD CONSTRAINT to_b FOREIGN KEY (b)"
+        " REFERENCES b ON DELETE CASCADE; COMMENT ON CONSTRAINT to_b ON a IS 'c';",
+    ),
+    "three, one not valid": (
+        ["c", "b", "a"],
+        "CREATE TABLE a (id int PRIMARY KEY, c int); CREATE TABLE b (id int PRIMARY KEY,"
+        " a int REFERENCES a); CREATE TABLE c (id int PRIMARY KEY, b int REFERENCES b);"
+        " ALTER TABLE a ADD FOREIGN KEY (c) REFERENCES c NOT VALID;",
+    ),
+    "itself by an index": (
+        ["a"],
+        "CREATE TABLE a (id int, a int); CREATE UNIQUE INDEX by_id ON a (id);"
+        "ALTER TABLE a ADD FOREIGN KEY (a) REFERENCES a (id);",
+    ),
+    "partitioned": (
+        ["a", "b"],
+        "CREATE TABLE a (id int PRIMARY KEY, b int) PARTITION BY RANGE (id);"
+        "CREATE TABLE a_1 PARTITION OF a FOR VALUES FROM (0) TO (9);"
+        "CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);"
+        "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b;"
+        "ALTER TABLE a_1 RENAME CONSTRAINT a_b_fkey TO own_name;",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CYCLES)
+async def test_tables_that_refer_to_each_other_can_be_made_anew(
+    empty_urls: tuple[str, str], name: str
+) -> None:
+    tables, statements = CYCLES[name]
+    names = [f"public.{table}" for table in tables]
+    async with connected(empty_urls[0]) as first, connected(empty_urls[1]) as second:
+        await first.execute(statements)
+        # All at once, whatever their order.
+        for order in (names, names[::-1]):
+            written = await write_ddl(first, *order)
+            assert "before" not in written.ddl
+            await second.execute(written.ddl)
+            for table in names:
+                assert await catalogue(second, table) == await catalogue(first, table)
+            await second.execute(f"DROP TABLE {', '.join(names)} CASCADE")
+        # One by one: the foreign keys are the last part of each.
+        parts = [(await write_ddl(first, table)).ddl for table in names]
+        begin = re.compile("-- The foreign keys need|ALTER TABLE .* FOREIGN KEY")
+        heads = [begin.split(part)[0] for part in parts]
+        assert all("REFERENCES" not in head for head in heads)
+        for part in [*heads, *(part[len(head) :] for part, head in zip(parts, heads, strict=True))]:
+            await second.execute(part)
+        for table in names:
+            assert await catalogue(second, table) == await catalogue(first, table)
+
+
+async def test_several_tables_are_described_one_at_a_time(database_url: str) -> None:
+    env = {"DATABASE_URL": database_url}
+    both = ("inspect", "table", "tasks", "users")
+    done = await asyncio.to_thread(run_dbctl, *both, env=env)
+    assert done.exit_code == 2
+    assert "--ddl" in done.stderr
+    done = await asyncio.to_thread(run_dbctl, *both, "--ddl", "--json", env=env)
+    assert (done.exit_code, done.json["also"]) == (0, ["public.users"])

@@ -229,3 +229,63 @@ async def test_an_extension_does_not_read_past_the_masks(
     async with connected(empty_url) as connection:
         with pytest.raises(RefusedError):
             await run_query(connection, sql)
+
+
+# --- fields of composite types, statements of others ----------------------------------------
+
+COMPOSITES = (
+    "CREATE TYPE login AS (name text, password text)",
+    "CREATE TYPE plain AS (name text, size int)",
+    "CREATE TYPE outer_login AS (id int, inner_login login)",
+    "CREATE DOMAIN checked_login AS login CHECK (VALUE IS NOT NULL)",
+    "CREATE TABLE composed (id int PRIMARY KEY, one login, many login[], deep outer_login,"
+    " checked checked_login, fine plain)",
+    "INSERT INTO composed VALUES (1, ROW('ada', 'hunter'), ARRAY[ROW('ada', 'hunter')::login],"
+    " ROW(1, ROW('ada', 'hunter')), ROW('ada', 'hunter'), ROW('x', 1))",
+    "CREATE VIEW seen AS SELECT id, one AS o, fine FROM composed",
+    "CREATE FUNCTION login_of(int) RETURNS login LANGUAGE sql AS"
+    " 'SELECT one FROM composed WHERE id = $1'",
+)
+_HIDING = ["one", "many", "deep", "checked"]
+
+
+async def test_a_column_whose_type_has_a_masked_field_is_masked(empty_url: str) -> None:
+    await make(empty_url, *COMPOSITES)
+    assert await masked(empty_url, "SELECT * FROM composed") == _HIDING
+    assert await masked(empty_url, "SELECT (one).password AS p, fine FROM composed") == ["p"]
+    assert await masked(empty_url, "SELECT (deep).inner_login AS i, (fine).name FROM composed") == [
+        "i"
+    ]
+    assert await masked(empty_url, "SELECT u AS u, id FROM composed, unnest(many) u") == ["u"]
+    assert await masked(empty_url, "SELECT login_of(1) AS l, id FROM composed") == ["l"]
+    assert await masked(empty_url, "SELECT to_json(one) AS j FROM composed") == ["j"]
+    async with connected(empty_url) as connection:
+        for relation, expected in (("composed", _HIDING), ("seen", ["o"])):
+            found = await list_rows(connection, relation)
+            assert [header.name for header in found.headers if header.masked] == expected
+            assert "hunter" not in json.dumps([*found.rows])
+        masks = Masks(columns={"plain.size": "because"})
+        found = await list_rows(connection, "composed", masks=masks)
+        (reason,) = (header.reason for header in found.headers if header.name == "fine")
+        assert reason == "because, of its field size"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT pid, state, query FROM pg_stat_activity", ["query"]),
+        ("SELECT pid, upper(query) AS q FROM pg_stat_activity JOIN pg_locks USING (pid)", ["q"]),
+        ("SELECT a FROM pg_stat_activity a", ["a"]),
+        ("SELECT pid, query FROM pg_stat_get_activity(NULL)", ["query"]),
+        ("SELECT pid FROM pg_stat_get_activity(NULL)", []),
+        ("SELECT pg_stat_get_backend_activity(1) AS q", ["q"]),
+        ("SELECT state, count(*) FROM pg_stat_activity GROUP BY state", []),
+        ("SELECT count(*) FROM pg_stat_activity WHERE query ~ 'x'", []),
+    ],
+)  # fmt: skip
+async def test_what_other_sessions_run_is_masked(url: str, sql: str, expected: list[str]) -> None:
+    async with connected(url) as other, connected(url) as connection:
+        await other.execute("SELECT 'hunter' AS password")
+        result = await run_query(connection, sql, masks=Masks())
+    assert "hunter" not in json.dumps([*result.rows])
+    assert [header.name for header in result.headers if header.masked] == expected

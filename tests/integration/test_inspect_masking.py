@@ -82,6 +82,9 @@ def age(root: Path) -> None:
         ),
         *("credit_card", "creditCardNumber", "card_number", "cvv", "iban", "otp_code", "salt"),
         *("session_id", "sessionId", "jwt", "password_reset_token", "token_hash", "totp secret"),
+        *("auth_code", "authCode", "authorization_code", "verification_code", "recovery_codes"),
+        *("backup_code", "session_data", "sess", "passwordhash", "passkey", "code_verifier"),
+        *("reset_token_url", "password_url", "secret_uri", "token_endpoint_secret"),
     ],
 )
 def test_a_name_that_tells_of_a_secret_hides_its_column(column: str) -> None:
@@ -94,6 +97,9 @@ def test_a_name_that_tells_of_a_secret_hides_its_column(column: str) -> None:
         *("id", "email", "name", "secretary", "tokenizer", "token_count", "max_tokens"),
         *("password_changed_at", "passwordChangedAt", "is_secret", "has_password", "token_type"),
         *("token_expires_at", "basalt", "monkey", "key", "card_type", "session", "api_key_id"),
+        *("token_url", "token_uri", "access_token_url", "token_endpoint", "otp_method"),
+        *("token_endpoint_auth_method", "token_endpoint_auth_signing_alg", "country_code", "pin"),
+        *("auth_method", "authorization_endpoint", "zip_code", "session", "cookie_consent"),
         *("compass", "options", "passenger", "broken", "passwordless", "tokenized", "description"),
     ],
 )
@@ -111,12 +117,36 @@ def test_a_name_that_only_sounds_like_it_hides_nothing(column: str) -> None:
         ("card_number", "numeric(16,0)", True),
         ("token", "bytea", True),
         ("token", "timestamps", True),
+        ("session", "jsonb", True),
+        ("user_session", "json", True),
+        ("session", "text", False),
+        ("session", "integer", False),
+        ("session_count", "jsonb", False),
+        ("auth_code", "integer", True),
+        ("token_url", "text", False),
     ],
 )
 def test_the_type_clears_a_name_that_says_nothing_secret(
     column: str, type_: str, *, hidden: bool
 ) -> None:
     assert (Masks().reason("public", "users", column, type_) is not None) == hidden
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "hidden"),
+    [
+        ("sessions", "data", True),
+        ("django_session", "payload", True),
+        ("UserSession", "value", True),
+        ("session", "sid", True),
+        ("sessions", "created_by", False),
+        ("obsession", "data", False),
+        ("session_types", "data", False),
+        ("users", "data", False),
+    ],
+)
+def test_a_table_of_sessions_hides_what_they_hold(table: str, column: str, *, hidden: bool) -> None:
+    assert (Masks().reason("public", table, column, "text") is not None) == hidden
 
 
 def test_the_models_marks_hide_a_column_or_a_whole_table(project: Path) -> None:

@@ -26,7 +26,7 @@ from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.reading import reading
 from dbctl.rendering import console
 from tests.support.cli import invoke
-from tests.support.databases import TestServer, connected
+from tests.support.databases import TestServer, connected, execute
 from tests.support.looks import list_rows
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.terminal import Terminal
@@ -934,3 +934,43 @@ async def test_all_rows_together_are_not_sorted_unless_asked(connection: Connect
     assert await sorted_by(limit=None, order=["c"]) == ("c", "b", "a")
     assert await sorted_by(limit=None, offset=1) == ("b", "a")
     assert await sorted_by(limit=5) == ("b", "a")
+
+
+KEYS = [
+    ("int[]", "{1,2}"),
+    ("text[]", '{"a,b",NULL,"null","x y"}'),
+    ("int[]", "{{1},{2}}"),
+    ("bytea[]", '{"\\\\x00ff",NULL}'),
+    ("timestamptz[]", "{2024-01-01 10:00+00}"),
+    ("bytea", "\\x00ff"),
+    ("int4range", "[1,5)"),
+    ("mood[]", '{"so so"}'),
+    ("text", ""),
+    ("text", "null"),
+    ("text", "'q'"),
+    ("text", " x "),
+    ("text", "[1]"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), KEYS)
+def test_row_takes_a_key_as_rows_shows_it(rows_url: str, kind: str, value: str) -> None:
+    env = {"DATABASE_URL": rows_url}
+    execute(
+        rows_url,
+        f"create table keyed (id {kind}, n int default 1, primary key (id, n))",
+        f"insert into keyed values ($q${value}$q$)",
+    )
+    try:
+        shown = invoke("inspect", "rows", "keyed", "--json", env=env).json["rows"][0]["id"]
+        table = invoke("inspect", "rows", "keyed", "--format", "table", env=env).stdout
+        cell = table.splitlines()[3].strip().rpartition(" ")[0].strip()
+        exported = invoke("inspect", "rows", "keyed", "--format", "csv", env=env).stdout
+        (line,) = csv.DictReader(io.StringIO(exported))
+        forms = {shown if isinstance(shown, str) else json.dumps(shown), cell, line["id"]}
+        for form in forms:
+            done = invoke("inspect", "row", "keyed", "--json", "--", form, "1", env=env)
+            assert done.exit_code == 0, (form, done.stdout)
+        assert "1 row\n" in invoke("inspect", "rows", "keyed", f"id={cell}", env=env).stdout
+    finally:
+        execute(rows_url, "drop table keyed")

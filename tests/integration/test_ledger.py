@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asyncpg import InsufficientPrivilegeError, UndefinedColumnError
 from rich.console import RenderableType
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl import __version__
@@ -203,7 +203,7 @@ async def test_a_role_that_may_not_create_the_ledger_uses_one_that_is_there(site
                 await connection.run_sync(STORE.record, site.entry("r1"))
             # Who may write it need not be who may read it; status must work all the same.
             assert await STORE.read_fingerprints(connection) == {}
-            with pytest.raises(ProgrammingError, match="permission denied for table dbctl_ledger"):
+            with pytest.raises(InsufficientPrivilegeError, match="for table dbctl_ledger"):
                 await verify(connection, site.checkout(), "shop")
             await connection.rollback()
         (entry,) = (await site.log()).entries
@@ -466,7 +466,7 @@ async def test_a_table_of_that_name_that_is_not_ours_is_named_by_the_error(site:
     async with site.connect() as connection:
         with pytest.raises(OperationFailed, match=r'"dbctl_ledger" is not dbctl'):
             await connection.run_sync(STORE.ensure)
-        with pytest.raises(ProgrammingError, match=r"column dbctl_ledger\.\w+ does not exist"):
+        with pytest.raises(UndefinedColumnError, match=r"column dbctl_ledger\.\w+ does not exist"):
             await verify(connection, site.checkout(), "shop")
         await connection.rollback()
         with pytest.raises(OperationFailed, match='of relation "dbctl_ledger" does not exist'):

@@ -44,7 +44,9 @@ def found(report: LintReport) -> list[tuple[str, int | None, str]]:
 
 
 def placed(report: LintReport) -> list[tuple[int | None, str]]:
-    return [(each.line, each.rule) for each in report.findings]
+    """Return the findings that fail; of notes there may be more."""
+    failing = Severity.WARNING.reached_by
+    return [(each.line, each.rule) for each in report.findings if each.level in failing]
 
 
 def test_a_project_without_a_fault_passes(project: Project) -> None:
@@ -165,7 +167,7 @@ def test_a_comment_holds_for_its_statement_and_its_rules_alone(project: Project)
         (9, "ban-drop-column"),
         (7, "unused-ignore"),
     ]
-    assert report.findings[-1].message == "squawk does not find ban-drop-column here."
+    assert report.findings[-1].message == "Nothing breaks ban-drop-column here."
 
 
 @pytest.mark.parametrize("place", ["{}\n", "x = 1  {}\n", "def helper():\n    pass\n\n{}\n"])
@@ -268,7 +270,7 @@ def test_without_squawk_it_is_said_how_to_install_it(
         report_of(project)
     assert raised.value.exit_code is ExitCode.USAGE
     assert raised.value.hint is not None
-    assert "pip install 'dbctl[lint]'" in raised.value.hint
+    assert "'dbctl-pg[lint]'" in raised.value.hint
 
 
 def test_a_squawk_that_breaks_down_is_told_with_its_status(
@@ -317,7 +319,8 @@ def test_findings_and_a_verdict_are_shown(project: Project) -> None:
     assert "\x1b[2J" not in text
     assert "alembic/versions/r2.py:8 ban-drop-table is ignored: it is empty" in text
     assert "alembic/versions/r3.py:7 was not linted: SystemExit: 3" in text
-    assert "✗ 2 of 3 revisions linted, 1 finding, 1 ignored" in text
+    assert "alembic/versions/r2.py:8 note several-tables-locked" in text
+    assert "✗ 2 of 3 revisions linted, 2 findings, 1 ignored" in text
 
 
 def test_the_csv_form_has_a_row_per_finding(project: Project) -> None:
@@ -332,3 +335,46 @@ def test_the_csv_form_has_a_row_per_finding(project: Project) -> None:
         7,
         "ban-drop-table",
     )
+
+
+def test_lint_rules_of_dbctl_and_squawk_are_found_together_in_the_order_of_lines(
+    project: Project,
+) -> None:
+    project.add_revision(
+        "r2",
+        """op.execute("alter table team set unlogged")
+    op.drop_column("team", "a")
+    op.execute("update team set b = 1")""",
+        after=["r1"],
+    )
+    report = report_of(project)
+    assert placed(report) == [
+        (7, "table-rewrite"),
+        (8, "ban-drop-column"),
+        (9, "change-without-where"),
+        (9, "work-after-exclusive-lock"),
+    ]
+    (rewrite, *_) = report.findings
+    assert (rewrite.sql, rewrite.level) == ("alter table team set unlogged", Severity.WARNING)
+    assert rewrite.help is not None
+
+
+def test_lint_rule_of_dbctl_is_ignored_by_a_comment(project: Project) -> None:
+    project.add_revision(
+        "r2",
+        "# dbctl: ignore truncate: it is a cache\n    op.execute('truncate team')\n"
+        "    op.execute('truncate b')  # dbctl: ignore table-rewrite: no",
+        after=["r1"],
+    )
+    report = report_of(project)
+    assert placed(report) == [(9, "truncate"), (9, "unused-ignore")]
+    assert [(each.rule, each.line) for each in report.ignored] == [("truncate", 8)]
+    assert report.findings[-1].message == "Nothing breaks table-rewrite here."
+
+
+def test_lint_note_fails_only_where_it_is_asked_for(project: Project) -> None:
+    trigger = "create trigger t before insert on team for each row execute function f()"
+    project.add_revision("r2", f"op.execute('{trigger}')", after=["r1"])
+    assert [each.rule for each in report_of(project).findings] == ["trigger-changed"]
+    assert report_of(project).exit_code is ExitCode.OK
+    assert report_of(project, fail_on=Severity.NOTE).exit_code is ExitCode.FINDING

@@ -174,3 +174,82 @@ def test_a_partitioned_table_is_loaded_like_any_other(empty_url: str, tmp_path: 
     done = load(empty_url, file, "--on-conflict", "update", "--json", into="t")
     assert done.exit_code == 0, done.stderr
     assert counts(done) == {"inserted": 1, "updated": 1, "unchanged": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "counted", "found"),
+    [
+        # A row that is outside of the index is inserted, whatever shares its key.
+        (
+            "one_alive",
+            [{"id": 7, "name": "a", "n": 5}, {"id": 8, "name": "a", "n": 6, "dead": True}],
+            {"inserted": 1, "updated": 1},
+            ["1|a|1|t", "2|a|2|t", "7|a|5|f", "8|a|6|t"],
+        ),
+        # What a row does not have is what the table would make of it.
+        ("name", [{"name": "a", "n": 9}], {"updated": 1}, ["1|a|1|t", "2|a|2|t", "3|a|9|f"]),
+        (
+            "one_alive",
+            [{"id": 4, "name": "b", "n": 1}, {"id": 5, "name": "b", "n": 2}],
+            {"inserted": 1, "superseded": 1},
+            ["1|a|1|t", "2|a|2|t", "3|a|3|f", "5|b|2|f"],
+        ),
+        # Rows outside of the index do not supersede each other.
+        (
+            "one_alive",
+            [{"id": n, "name": "b", "n": n, "dead": True} for n in (4, 5)],
+            {"inserted": 2},
+            ["1|a|1|t", "2|a|2|t", "3|a|3|f", "4|b|4|t", "5|b|5|t"],
+        ),
+    ],
+)
+def test_update_goes_by_a_partial_unique_index(
+    empty_url: str,
+    tmp_path: Path,
+    key: str,
+    content: list[dict[str, Any]],
+    counted: dict[str, int],
+    found: list[str],
+) -> None:
+    execute(
+        empty_url,
+        "create table t (id int default 0, name text, n int, dead boolean default false)",
+        "create unique index one_alive on t (name) where not dead",
+        "insert into t values (1, 'a', 1, true), (2, 'a', 2, true), (3, 'a', 3, false)",
+    )
+    file = write(tmp_path / "x.ndjson", "".join(f"{json.dumps(row)}\n" for row in content))
+    update = ("--on-conflict", "update", "--conflict-key", key, "--json")
+    done = load(empty_url, file, *update, into="t")
+    assert done.exit_code == 0, done.stdout
+    assert counts(done) == counted
+    assert fetch(empty_url, "select concat_ws('|', id, name, n, dead) from t order by id") == found
+
+
+def test_update_goes_by_an_index_whose_nulls_are_equal(empty_url: str, tmp_path: Path) -> None:
+    execute(
+        empty_url,
+        "create table t (a int, b int, n int, unique nulls not distinct (a, b))",
+        "insert into t values (1, null, 1), (null, null, 2)",
+    )
+    file = write(tmp_path / "x.csv", "a,b,n\n1,,5\n,,6\n,,7\n2,,8\n")
+    update = ("--on-conflict", "update", "--conflict-key", "a,b", "--json")
+    done = load(empty_url, file, *update, into="t")
+    assert done.exit_code == 0, done.stdout
+    assert counts(done) == {"inserted": 1, "updated": 2, "superseded": 1}
+    assert fetch(empty_url, "select concat_ws('|', a, n) from t order by n") == ["1|5", "7", "2|8"]
+
+
+def test_reject_and_update_by_a_partial_unique_index(empty_url: str, tmp_path: Path) -> None:
+    execute(
+        empty_url,
+        "create table t (id int primary key, name text, died date,"
+        " s serial, dead boolean generated always as (died is not null) stored)",
+        "create unique index one_alive on t (lower(name)) where not dead",
+        "insert into t values (1, 'a', null), (2, 'b', '2026-01-01')",
+    )
+    file = write(tmp_path / "x.csv", "id,name\n1,A\n2,b\n3,c\n")
+    update = ("--on-conflict", "update", "--conflict-key", "one_alive", "--json")
+    done = load(empty_url, file, *update, "--reject", tmp_path / "bad.ndjson", into="t")
+    assert (done.exit_code, done.json["rejected"]) == (1, 1), done.stdout
+    assert fetch(empty_url, "select name from t order by id") == ["A", "b", "c"]
+    assert fetch(empty_url, "select s from t where id = 3") == [3]  # no more were drawn

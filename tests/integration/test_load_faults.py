@@ -242,7 +242,7 @@ def test_a_run_that_fails_leaves_the_reject_file_as_it_was(strict_url: str, tmp_
     execute(
         strict_url,
         "create function no() returns trigger language plpgsql as $$begin raise 'never'; end$$",
-        "create trigger no before insert on t for each row execute function no()",
+        "create trigger no before insert on t for each statement execute function no()",
     )
     rejects = write(tmp_path / "bad.ndjson", "before")
     file = write(tmp_path / "x.csv", "id\n2\nx\n")
@@ -355,3 +355,161 @@ def test_a_rejected_row_may_have_a_column_of_any_name(empty_url: str, tmp_path: 
     done = load(empty_url, file, "--reject", rejects, "--json", into="t")
     assert (done.json["rejected"], done.json["inserted"]) == (1, 1), done.stdout
     assert json.loads(rejects.read_text())["d"] in {1000, "1000"}
+
+
+_PLAIN = "create table t (id int, n int)"
+_EACH = "for each row execute function no()"
+# Rules of a table with `id` and `n` that only the server can judge and 20 breaks, and what it says.
+SERVER_RULES = {
+    "partition": (
+        [
+            f"{_PLAIN} partition by range (n)",
+            "create table t1 partition of t for values from (0) to (10)",
+        ],
+        "no partition of relation",
+    ),
+    "exclusion": (
+        [
+            "create table t (id int, n int, exclude using btree (n with =))",
+            "insert into t values (0, 20)",
+        ],
+        "conflicting key value violates exclusion constraint",
+    ),
+    "before trigger": ([_PLAIN, f"create trigger no before insert on t {_EACH}"], "not above 9"),
+    "after trigger": ([_PLAIN, f"create trigger no after insert on t {_EACH}"], "not above 9"),
+    "deferred trigger": (
+        [
+            _PLAIN,
+            "create constraint trigger no after insert on t deferrable initially deferred " + _EACH,
+        ],
+        "not above 9",
+    ),
+    "check that fails": (
+        ["create table t (id int, n int check (100 / (20 - n) > 0))"],
+        "division by zero",
+    ),
+    "generated": (
+        ["create table t (id int, n int, g int generated always as (100 / (20 - n)) stored)"],
+        "division by zero",
+    ),
+    "limit": (
+        [_PLAIN, "create index on t ((case when n = 20 then repeat(md5(id::text), 9999) end))"],
+        "index row",
+    ),
+}
+
+
+@pytest.fixture
+def ruled_url(empty_url: str, request: pytest.FixtureRequest) -> str:
+    execute(
+        empty_url,
+        "create function no() returns trigger language plpgsql as"
+        " $$begin if new.n > 9 then raise 'not above 9'; end if; return new; end$$",
+        *SERVER_RULES[request.param][0],
+    )
+    return empty_url
+
+
+@pytest.mark.parametrize(
+    ("ruled_url", "said"),
+    [(name, said) for name, (_, said) in SERVER_RULES.items()],
+    indirect=["ruled_url"],
+    ids=list(SERVER_RULES),
+)
+def test_reject_takes_what_only_the_server_can_judge(
+    ruled_url: str, tmp_path: Path, said: str
+) -> None:
+    file = write(tmp_path / "x.csv", "id,n\n1,1\n2,20\n3,3\n4,4\n5,20\n6,6\n")
+    done = load(ruled_url, file, "--json", into="t")
+    assert (done.exit_code, done.json["error"]["code"]) == (4, "rows_invalid")
+    assert done.json["faults"][0]["row"] == 2
+    assert said in done.json["faults"][0]["reason"]
+    rejects = tmp_path / "bad.ndjson"
+    done = load(ruled_url, file, "--reject", rejects, "--json", into="t")
+    assert done.exit_code == 1, (done.stdout, done.stderr)
+    assert fetch(ruled_url, "select id from t where id > 0 order by id") == [1, 3, 4, 6]
+    lines = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [line["dbctl_reject"]["row"] for line in lines] == [2, 5]
+    assert all(said in line["dbctl_reject"]["faults"][0]["reason"] for line in lines)
+    assert [line["id"] for line in lines] == [2, 5]
+
+
+@pytest.mark.parametrize("how", ["skip", "update"])
+def test_reject_of_refused_rows_counts_conflicts_as_well(
+    empty_url: str, tmp_path: Path, how: str
+) -> None:
+    execute(
+        empty_url,
+        "create table t (id int, n int, s int, primary key (id, n)) partition by range (n)",
+        "create table t1 partition of t for values from (0) to (10)",
+        "insert into t values (1, 1, 0)",
+    )
+    file = write(tmp_path / "x.csv", "id,n,s\n1,1,5\n2,20,5\n3,3,5\n")
+    rejects = tmp_path / "bad.ndjson"
+    done = load(empty_url, file, "--reject", rejects, "--on-conflict", how, "--json", into="t")
+    assert (done.exit_code, done.json["inserted"], done.json["rejected"]) == (1, 1, 1)
+    assert done.json["skipped" if how == "skip" else "updated"] == 1
+    assert fetch(empty_url, "select id from t order by id") == [1, 3]
+
+
+def test_reject_follows_rows_that_refer_to_a_refused_one(empty_url: str, tmp_path: Path) -> None:
+    execute(
+        empty_url,
+        "create table t (id int, k int default 1, up int, n int, primary key (k, id),"
+        " foreign key (k, up) references t) partition by list (k)",
+        "create table t1 partition of t for values in (1)",
+        "create function no() returns trigger language plpgsql as"
+        " $$begin if new.n > 9 then raise 'not above 9'; end if; return new; end$$",
+        "create trigger no before insert on t1 for each row execute function no()",
+    )
+    # 1 refers to a later row, 3 is refused, and so are 4 and 5, which refer to it.
+    file = write(tmp_path / "x.csv", "id,up,n\n1,6,0\n2,1,0\n3,,20\n4,3,0\n5,4,0\n6,2,0\n")
+    done = load(empty_url, file, "--reject", tmp_path / "bad.ndjson", "--json", into="t")
+    assert (done.exit_code, done.json["rejected"]) == (1, 3), (done.stdout, done.stderr)
+    assert fetch(empty_url, "select id from t order by id") == [1, 2, 6]
+
+
+def test_reject_of_many_refused_rows_among_many(empty_url: str, tmp_path: Path) -> None:
+    execute(
+        empty_url,
+        "create table t (n int) partition by range (n)",
+        "create table t1 partition of t for values from (0) to (475)",
+    )
+    file = write(tmp_path / "x.csv", "n\n" + "".join(f"{n}\n" for n in range(500)))
+    done = load(empty_url, file, "--reject", tmp_path / "bad.ndjson", "--json", into="t")
+    assert (done.exit_code, done.json["inserted"], done.json["rejected"]) == (1, 475, 25)
+
+
+def test_reject_leaves_what_is_not_about_rows_an_error(empty_url: str, tmp_path: Path) -> None:
+    execute(
+        empty_url,
+        "create table t (n int)",
+        "create function no() returns trigger language plpgsql as $$begin raise 'closed'; end$$",
+        "create trigger no before insert on t for each statement execute function no()",
+    )
+    file = write(tmp_path / "x.csv", "n\n1\n2\n")
+    for options in ([], ["--reject", str(tmp_path / "bad.ndjson")]):
+        done = load(empty_url, file, *options, "--json", into="t")
+        assert (done.exit_code, done.json["error"]["code"]) == (4, "query_failed")
+        assert "closed" in done.json["error"]["message"]
+
+
+def test_reject_takes_rows_that_a_policy_refuses(empty_url: str, tmp_path: Path) -> None:
+    execute(
+        empty_url,
+        "create role writer login",
+        "create table t (n int)",
+        "grant all on t to writer",
+        "alter table t enable row level security",
+        "create policy low on t using (true) with check (n < 10)",
+    )
+    url = empty_url.replace("postgres@", "writer@", 1)
+    try:
+        file = write(tmp_path / "x.csv", "n\n1\n20\n3\n")
+        done = load(url, file, "--json", into="t")
+        assert (done.exit_code, done.json["faults"][0]["row"]) == (4, 2), done.stdout
+        done = load(url, file, "--reject", tmp_path / "bad.ndjson", "--json", into="t")
+        assert (done.exit_code, done.json["rejected"]) == (1, 1), done.stdout
+        assert fetch(empty_url, "select n from t") == [1, 3]
+    finally:
+        execute(empty_url, "drop owned by writer", "drop role writer")

@@ -102,9 +102,9 @@ def test_a_plan_tells_the_locks_and_the_work_of_each_statement(project: Project)
     assert statement["sql"] == "ALTER TABLE team ALTER COLUMN rank TYPE TEXT"
     (lock,) = statement["locks"]
     assert (lock["table"], lock["level"]) == ("team", "ACCESS EXCLUSIVE")
-    assert statement["work"] == "may_rewrite"
+    assert statement["work"] == "rewrite"
     assert (statement["line"], statement["transactional"]) == (7, True)
-    assert "-- line 7: ACCESS EXCLUSIVE on team blocks" in plan["sql"]
+    assert "-- line 7: ACCESS EXCLUSIVE on team (empty, " in plan["sql"]
 
 
 def test_a_plan_writes_nothing(project: Project) -> None:

@@ -1,20 +1,26 @@
-"""What is told from a statement's text, held against what the server does."""
+"""What is described of a statement, held against what the server does."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from dbctl.db import dsn
-from dbctl.migrate.statements import Assessment, LockLevel, Work, assess
+from dbctl.migrate.statements import assess
 from dbctl.sqltokens import RESERVED
 from tests.support.databases import TestServer, execute
+from tests.support.statement_locks import (
+    Case,
+    Session,
+    check,
+    connected,
+    described,
+    mode_name,
+    named_locks,
+    plain,
+    trying,
+)
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -67,48 +73,13 @@ INSERT INTO catching VALUES (1);
 REFRESH MATERIALIZED VIEW kept;
 CREATE UNIQUE INDEX kept_num ON kept (num);
 """
-RELATIONS = """
-SELECT oid, oid::regclass::text AS name, relfilenode, relkind IN ('r', 'p', 'v', 'm') AS is_table
-FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'app'::regnamespace)
-"""
-HELD = """
-SELECT relation, mode FROM pg_locks
-WHERE locktype = 'relation' AND pid = pg_backend_pid() AND granted
-"""
 WAITING = """
 SELECT relation::regclass::text, mode FROM pg_locks WHERE locktype = 'relation' AND NOT granted
 """
-# What has something in it, and whether its file is another than it was.
-FILLED = """
-SELECT relname, relfilenode <> node AS is_new
-FROM unnest($1::oid[], $2::oid[]) AS old (id, node) JOIN pg_class ON oid = id
-WHERE pg_relation_size(oid) > 0
-"""
-ROWS_READ = "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_xact_user_tables"
 IN_THE_WAY_OF = {
     "SHARE UPDATE EXCLUSIVE": "SHARE UPDATE EXCLUSIVE",
     "ACCESS EXCLUSIVE": "ACCESS SHARE",
 }
-
-AE = LockLevel.ACCESS_EXCLUSIVE
-SRE = LockLevel.SHARE_ROW_EXCLUSIVE
-SHARE = LockLevel.SHARE
-ROW_SHARE = LockLevel.ROW_SHARE
-READ = LockLevel.ACCESS_SHARE
-
-
-@dataclass(frozen=True)
-class Case:
-    """A statement, the locks that no reader of its text could tell, and where it exists.
-
-    `spared` where the server need not do the work that the text makes likely.
-    """
-
-    sql: str
-    untold: dict[str, LockLevel] = field(default_factory=dict)
-    since: int = 15
-    spared: bool = False
-
 
 CASES = [
     Case("CREATE TABLE n (id int)"),
@@ -121,19 +92,18 @@ CASES = [
     Case("CREATE TABLE n PARTITION OF parted DEFAULT"),
     Case(
         "CREATE TABLE n PARTITION OF catching FOR VALUES FROM (200) TO (300)",
-        {"catching_default": AE},
     ),
     Case("CREATE TEMPORARY TABLE n ON COMMIT DROP AS "
          "SELECT p.id FROM parent AS p, LATERAL (SELECT p.id) AS x, child"),
     Case("SELECT * INTO n FROM parent"),
     Case("DROP TABLE alone"),
     Case("DROP TABLE IF EXISTS alone, app.thing, \"Odd \"\"Name\" RESTRICT"),
-    Case("DROP TABLE child", {"parent": AE}),
-    Case("DROP TABLE parent CASCADE", {"child": AE, "seen": AE, "kept": AE}),
-    Case("DROP TABLE parted_1", {"parted": AE}),
+    Case("DROP TABLE child"),
+    Case("DROP TABLE parent CASCADE"),
+    Case("DROP TABLE parted_1"),
     Case("TRUNCATE alone"),
     Case("TRUNCATE TABLE ONLY loose, alone RESTART IDENTITY"),
-    Case("TRUNCATE parent CASCADE", {"child": AE}),
+    Case("TRUNCATE parent CASCADE"),
     # ALTER TABLE, columns
     Case("ALTER TABLE alone ADD COLUMN x int"),
     Case("alter table public.alone add x numeric(10, 2) default 5 not null;"),
@@ -160,13 +130,13 @@ CASES = [
     Case("ALTER TABLE alone ADD COLUMN x serial PRIMARY KEY"),
     Case("ALTER TABLE IF EXISTS ONLY alone ADD COLUMN IF NOT EXISTS x int"),
     Case('ALTER TABLE "Odd ""Name" ADD COLUMN "x, y" int'),
-    Case("ALTER TABLE ancestor ADD COLUMN x int", {"heir": AE}),
+    Case("ALTER TABLE ancestor ADD COLUMN x int"),
     Case("ALTER TABLE alone DROP COLUMN k"),
-    Case("ALTER TABLE child DROP parent_id", {"parent": AE}),
+    Case("ALTER TABLE child DROP parent_id"),
     Case("ALTER TABLE parent ALTER COLUMN name TYPE varchar(20)"),
     Case("ALTER TABLE parent ALTER COLUMN name TYPE varchar(5)"),
     Case("ALTER TABLE parent ALTER name SET DATA TYPE text USING upper(name)"),
-    Case("ALTER TABLE child ALTER COLUMN parent_id TYPE bigint", {"parent": AE}),
+    Case("ALTER TABLE child ALTER COLUMN parent_id TYPE bigint"),
     Case("ALTER TABLE parent ALTER COLUMN num SET DEFAULT 4"),
     Case("ALTER TABLE parent ALTER COLUMN num DROP DEFAULT"),
     Case("ALTER TABLE parent ALTER COLUMN num SET NOT NULL"),
@@ -190,15 +160,15 @@ CASES = [
     Case("ALTER TABLE alone ADD FOREIGN KEY (parent_id) REFERENCES parent (id) NOT VALID"),
     Case("ALTER TABLE alone ADD FOREIGN KEY (k) REFERENCES parent NOT ENFORCED", since=18),
     Case("ALTER TABLE child ADD CONSTRAINT c FOREIGN KEY (parent_id) REFERENCES child (id)"),
-    Case("ALTER TABLE parted ADD FOREIGN KEY (id) REFERENCES parent", {"parted_1": SRE}),
+    Case("ALTER TABLE parted ADD FOREIGN KEY (id) REFERENCES parent"),
     Case("ALTER TABLE alone ADD CONSTRAINT c UNIQUE (k)"),
     Case("ALTER TABLE alone ADD CONSTRAINT c UNIQUE USING INDEX alone_id"),
     Case("ALTER TABLE alone ADD PRIMARY KEY (id)"),
     Case("ALTER TABLE alone ADD CONSTRAINT c EXCLUDE USING btree (id WITH =)"),
     Case("ALTER TABLE parent VALIDATE CONSTRAINT num_check"),
-    Case("ALTER TABLE child VALIDATE CONSTRAINT later", {"parent": ROW_SHARE}),
+    Case("ALTER TABLE child VALIDATE CONSTRAINT later"),
     Case("ALTER TABLE parent DROP CONSTRAINT num_check"),
-    Case("ALTER TABLE child DROP CONSTRAINT child_parent_id_fkey", {"parent": AE}),
+    Case("ALTER TABLE child DROP CONSTRAINT child_parent_id_fkey"),
     Case("ALTER TABLE child ALTER CONSTRAINT child_parent_id_fkey DEFERRABLE"),
     # ALTER TABLE, the rest
     Case("ALTER TABLE parent RENAME TO renamed"),
@@ -225,7 +195,6 @@ CASES = [
     Case("ALTER TABLE parted ATTACH PARTITION loose FOR VALUES FROM (20) TO (30)"),
     Case(
         "ALTER TABLE catching ATTACH PARTITION loose FOR VALUES FROM (20) TO (30)",
-        {"catching_default": AE},
     ),
     Case("ALTER TABLE parted DETACH PARTITION parted_1"),
     Case("ALTER TABLE app.thing INHERIT ancestor"),
@@ -237,13 +206,13 @@ CASES = [
     Case("CREATE INDEX ON parent (num)"),
     Case("CREATE UNIQUE INDEX IF NOT EXISTS i ON app.thing USING btree (lower(id::text))"),
     Case("CREATE INDEX i ON ONLY parted (id)", spared=True),
-    Case("CREATE INDEX i ON catching (id)", {"catching_1": SHARE, "catching_default": SHARE}),
+    Case("CREATE INDEX i ON catching (id)"),
     Case("DROP INDEX parent_num"),
     Case("DROP INDEX IF EXISTS alone_id, public.parent_num"),
     Case("ALTER INDEX parent_num RENAME TO i"),
     Case("ALTER INDEX IF EXISTS parent_num SET (fillfactor = 50)"),
     Case("ALTER INDEX parent_num SET TABLESPACE elsewhere"),
-    Case("ALTER INDEX parted_id ATTACH PARTITION parted_1_id", {"parted": READ, "parted_1": READ}),
+    Case("ALTER INDEX parted_id ATTACH PARTITION parted_1_id"),
     Case("REINDEX INDEX parent_num"),
     Case("REINDEX (VERBOSE, CONCURRENTLY false) TABLE parent"),
     # Types, sequences, views
@@ -262,9 +231,9 @@ CASES = [
     Case("ALTER VIEW seen RENAME TO w"),
     Case("DROP VIEW seen"),
     Case("CREATE MATERIALIZED VIEW m AS SELECT id FROM parent WITH NO DATA"),
-    Case("REFRESH MATERIALIZED VIEW kept", {"parent": READ}),
+    Case("REFRESH MATERIALIZED VIEW kept"),
     Case("REFRESH MATERIALIZED VIEW kept WITH NO DATA"),
-    Case("REFRESH MATERIALIZED VIEW CONCURRENTLY kept", {"parent": READ}),
+    Case("REFRESH MATERIALIZED VIEW CONCURRENTLY kept"),
     Case("ALTER MATERIALIZED VIEW kept RENAME TO m"),
     Case("DROP MATERIALIZED VIEW kept"),
     # Triggers, rules, rights, comments
@@ -276,8 +245,7 @@ CASES = [
     Case("CREATE OR REPLACE RULE r AS ON DELETE TO alone DO INSTEAD NOTHING"),
     Case("DROP RULE nothing ON made"),
     Case("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END"),
-    Case("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT id FROM parent; $$",
-         {"parent": READ}),
+    Case("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT id FROM parent; $$"),
     Case("CREATE SCHEMA s"),
     Case("CREATE EXTENSION IF NOT EXISTS plpgsql"),
     Case("CREATE STATISTICS s ON id, k FROM alone"),
@@ -292,13 +260,13 @@ CASES = [
     # Queries
     Case("INSERT INTO alone (id) VALUES (2), (3) ON CONFLICT (id) DO UPDATE SET k = 1"),
     Case("INSERT INTO alone (id, k) SELECT num + 9, max(id) FROM parent GROUP BY num"),
-    Case("INSERT INTO child (parent_id) VALUES (1)", {"parent": ROW_SHARE}),
+    Case("INSERT INTO child (parent_id) VALUES (1)"),
     Case("UPDATE alone SET k = 2"),
     Case("UPDATE ONLY alone AS a SET k = p.num FROM parent p, app.thing WHERE p.id = a.id"),
     Case("UPDATE alone SET k = extract(year FROM now()) WHERE id IN (SELECT id FROM child)"),
     Case("DELETE FROM alone"),
     Case("DELETE FROM alone a USING parent JOIN child USING (id) WHERE parent.id = a.id"),
-    Case("DELETE FROM parent WHERE id = 4", {"child": ROW_SHARE}),
+    Case("DELETE FROM parent WHERE id = 4"),
     Case("WITH gone AS (DELETE FROM alone RETURNING id) INSERT INTO loose SELECT * FROM gone"),
     Case("WITH RECURSIVE a AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM a WHERE n < 3), "
          "b (m) AS MATERIALIZED (SELECT id FROM parent) "
@@ -312,7 +280,7 @@ CASES = [
     Case("SELECT * FROM parent FOR UPDATE"),
     Case("SELECT * FROM parent p JOIN child AS c ON true FOR NO KEY UPDATE OF c SKIP LOCKED"),
     Case("SELECT * FROM alone WHERE id IN (SELECT id FROM parent FOR SHARE)"),
-    Case("SELECT * FROM seen", {"parent": READ}),
+    Case("SELECT * FROM seen"),
     Case("SELECT setval('seq', 5)"),
     Case("VALUES (1), (2)"),
     Case("TABLE parent"),
@@ -360,105 +328,19 @@ def url(server: TestServer) -> Iterator[str]:
     server.execute("DROP TABLESPACE elsewhere", "DROP ROLE somebody")
 
 
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(**dsn.parse(url, environ={}).connect_kwargs())
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-def plain(table: str) -> str:
-    return table.removeprefix("public.")
-
-
-async def told_locks(connection: Any, told: Assessment) -> dict[str, str]:
-    """Return the locks that were told, each on the table that it stands for."""
-    found = {}
-    for name, level in told.locks:
-        query = "SELECT indrelid::regclass::text FROM pg_index WHERE indexrelid = $1::regclass"
-        index = name.removeprefix("table of ")
-        table = name if name == index else await connection.fetchval(query, index)
-        found[plain(table)] = str(level)
-    return found
-
-
-def mode_name(mode: str) -> str:
-    """Turn ShareRowExclusiveLock into SHARE ROW EXCLUSIVE."""
-    return re.sub("(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
-
-
-async def held_locks(connection: Any, relations: Mapping[int, Any]) -> dict[str, str]:
-    """Return the strongest lock that this connection holds on each of `relations`."""
-    found: dict[str, LockLevel] = {}
-    for held in await connection.fetch(HELD):
-        if relation := relations.get(held["relation"]):
-            table = plain(relation["name"])
-            level = LockLevel(mode_name(held["mode"]))
-            found[table] = max(found.get(table, level), level, key=lambda each: each.strength)
-    return {table: str(level) for table, level in found.items()}
-
-
-@dataclass
-class Session:
-    """A connection on which each statement is tried and rolled back."""
-
-    connection: Any
-    said: list[str] = field(default_factory=list)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def session(url: str) -> AsyncIterator[Session]:
-    """A session that keeps what the server says of its work."""
-    async with connected(url) as connection:
-        session = Session(connection)
-        await connection.execute("SET client_min_messages = debug1")
-        connection.add_log_listener(lambda _, message: session.said.append(str(message)))
+    """A session on which each statement is tried."""
+    async with trying(url, CASES) as session:
         yield session
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.sql)
 async def test_the_locks_and_the_work_are_those_of_the_server(session: Session, case: Case) -> None:
-    connection = session.connection
-    if connection.get_server_version().major < case.since:
+    if session.connection.get_server_version().major < case.since:
         pytest.skip(f"this is SQL of PostgreSQL {case.since}")
-    told = assess(case.sql)
-    assert (told.known, told.transactional) == (True, True)
-    expected = await told_locks(connection, told)
-    relations = {
-        each["oid"]: each
-        for each in await connection.fetch(RELATIONS)
-        if each["is_table"] or plain(each["name"]) in expected
-    }
-    session.said.clear()
-    await connection.execute("BEGIN")
-    try:
-        # Also counts what earlier transactions read, until the server has time to report it.
-        read_before = await connection.fetchval(ROWS_READ)
-        await connection.execute(case.sql)
-        held = await held_locks(connection, relations)
-        read = await connection.fetchval(ROWS_READ) > read_before
-        done = await work_done(session, relations, read=read)
-    finally:
-        await connection.execute("ROLLBACK")
-    assert held == expected | {table: str(level) for table, level in case.untold.items()}
-    assert case.spared or told.work in done
-
-
-async def work_done(session: Session, relations: Mapping[int, Any], *, read: bool) -> set[Work]:
-    """Return the answers that are true of the work that the server did on the relations."""
-    nodes = [each["relfilenode"] for each in relations.values()]
-    filled = await session.connection.fetch(FILLED, list(relations), nodes)
-    if any(each["is_new"] for each in filled):
-        return {Work.REWRITE, Work.MAYBE_REWRITE}
-    named = [f'on table "{each["relname"]}"' for each in filled]
-    signs = ("verifying table", "validating foreign key", *named)
-    if any(sign in message for message in session.said for sign in signs):
-        return {Work.SCAN, Work.MAYBE_REWRITE}
-    # A query reads rows as well, and none of it is work that counts unless it reads all.
-    return {Work.NONE, Work.MAYBE_REWRITE} | ({Work.SCAN} if read else set())
+    await check(session, case)
 
 
 @pytest.mark.parametrize(("sql", "undo"), NOT_IN_A_TRANSACTION.items())
@@ -474,7 +356,8 @@ def test_what_is_told_to_run_on_its_own_does_so_and_not_in_a_transaction(
 @pytest.mark.parametrize("sql", [sql for sql in NOT_IN_A_TRANSACTION if assess(sql).locks])
 async def test_what_runs_on_its_own_waits_for_the_lock_that_is_told(url: str, sql: str) -> None:
     async with connected(url) as holder, connected(url) as connection:
-        table, level = next(iter((await told_locks(holder, assess(sql))).items()))
+        effect = (await described(url, [sql]))[sql]
+        table, level = next(iter(named_locks(effect)[0].items()))
         # The weakest lock that is in its way, so that none of its weaker ones has to wait.
         await holder.execute(f"BEGIN; LOCK TABLE {table} IN {IN_THE_WAY_OF[level]} MODE")
         statement = asyncio.create_task(connection.execute(sql))

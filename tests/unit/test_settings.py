@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dbctl.errors import ConfigurationError, ExitCode
+from dbctl.errors import ConfigurationError, ExitCode, UsageError
 from dbctl.project import find_project
 from dbctl.settings import Environment, Settings, load_settings, variable_name
 
@@ -187,7 +187,7 @@ def test_a_value_that_toml_allows_and_no_setting_takes_is_a_fault(
 def test_a_table_that_is_none_is_a_fault(project: Path, text: str) -> None:
     (project / "pyproject.toml").write_text(text)
     path = project / "pyproject.toml"
-    assert fault(project).message == f"cannot read {path}: [tool.dbctl] is no table"
+    assert fault(project).message == f"cannot read {path}: [tool.dbctl] is not a table"
 
 
 def test_a_dotenv_that_is_a_folder_is_told(project: Path) -> None:
@@ -204,6 +204,122 @@ def test_a_working_directory_that_is_gone_is_told(
     gone.rmdir()
     with pytest.raises(ConfigurationError, match="no longer exists"):
         load_settings()
+
+
+NAMED = """
+[tool.dbctl.databases]
+local = "postgresql://localhost/shop"
+staging = { url = "env:STAGING_URL", environment = "staging" }
+live = { url = "env:LIVE_URL", url_unpooled = "env:LIVE_DIRECT", environment = "production" }
+"""
+
+
+def url_of(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return settings.database_url.get_secret_value()
+
+
+@pytest.mark.parametrize("source", ["flag", "environment", ".env", "pyproject.toml"])
+def test_database_picked_by_its_name_holds_from_every_source(
+    project: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    pyproject(project, f"database = 'staging'\n{NAMED}" if source == "pyproject.toml" else NAMED)
+    (project / ".env").write_text(
+        "STAGING_URL=postgresql://s/shop\nDATABASE_URL_UNPOOLED=postgresql://other/shop\n"
+        + ("DBCTL_DATABASE=staging\n" if source == ".env" else "")
+        if source != "pyproject.toml"
+        else "STAGING_URL=postgresql://s/shop\n"
+    )
+    if source == "environment":
+        monkeypatch.setenv("DBCTL_DATABASE", "staging")
+        monkeypatch.setenv("DATABASE_URL", "postgresql://other/shop")
+        monkeypatch.setenv("ENVIRONMENT", "development")
+    settings = load_settings({"database": "staging"} if source == "flag" else {}, start=project)
+    assert url_of(settings) == "postgresql://s/shop"
+    assert settings.database_url_unpooled is None
+    assert (settings.database, settings.environment) == ("staging", Environment.STAGING)
+    assert settings.source_of("database_url") == "databases.staging in pyproject.toml"
+
+
+def test_database_picked_by_its_name_brings_its_direct_connection_string(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyproject(project, NAMED)
+    monkeypatch.setenv("LIVE_URL", "postgresql://pooled/shop")
+    monkeypatch.setenv("LIVE_DIRECT", "postgresql://direct/shop")
+    flags = {"database": "live", "environment": "staging"}
+    settings = load_settings(flags, start=project)
+    assert url_of(settings) == "postgresql://pooled/shop"
+    assert settings.database_url_unpooled is not None
+    assert settings.database_url_unpooled.get_secret_value() == "postgresql://direct/shop"
+    assert settings.environment is Environment.STAGING
+
+
+def test_database_name_weaker_than_a_connection_string_is_not_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyproject(project, f"database = 'staging'\n{NAMED}")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ci/shop")
+    settings = load_settings(start=project)
+    assert (url_of(settings), settings.database) == ("postgresql://ci/shop", None)
+    assert settings.environment is Environment.DEVELOPMENT
+
+
+@pytest.mark.parametrize("stronger", ["flag", "environment"])
+def test_direct_connection_string_of_a_weaker_source_is_not_used(
+    project: Path, monkeypatch: pytest.MonkeyPatch, stronger: str
+) -> None:
+    (project / ".env").write_text("DATABASE_URL_UNPOOLED=postgresql://other/shop\n")
+    flags = {"database_url": "postgresql://ours/shop"} if stronger == "flag" else {}
+    if stronger == "environment":
+        monkeypatch.setenv("DATABASE_URL", "postgresql://ours/shop")
+    assert load_settings(flags, start=project).database_url_unpooled is None
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("stagin", "there is no database 'stagin' in [tool.dbctl.databases]", "'staging'"),
+        ("staging", "STAGING_URL, which staging in [tool.dbctl.databases]", "Set it in"),
+        ("empty", "empty in [tool.dbctl.databases]", "env:EMPTY_URL"),
+        ("number", "number in [tool.dbctl.databases]", "env:NUMBER_URL"),
+        ("extra", "unknown key 'pool' of extra", "url, url_unpooled, environment"),
+    ],
+)
+def test_database_that_cannot_be_picked_is_named(
+    project: Path, name: str, message: str, hint: str
+) -> None:
+    pyproject(project, NAMED + "empty = {}\nnumber = 3\nextra = { url = 'x', pool = 'y' }")
+    found = fault(project, database=name)
+    assert found.message.startswith(message)
+    assert hint in str(found.hint)
+
+
+def test_environment_of_a_named_database_that_is_unknown_is_a_fault(project: Path) -> None:
+    pyproject(project, "[tool.dbctl.databases]\nx = { url = 'postgresql:///x', environment = 'y' }")
+    assert "ENVIRONMENT from databases.x in pyproject.toml" in fault(project, database="x").message
+
+
+def test_two_flags_that_name_a_database_are_refused(project: Path) -> None:
+    pyproject(project, NAMED)
+    with pytest.raises(UsageError, match="--database and --database-url"):
+        load_settings({"database": "local", "database_url": "postgresql:///x"}, start=project)
+
+
+def test_env_file_is_read_in_place_of_dotenv(project: Path, tmp_path: Path) -> None:
+    pyproject(project, NAMED)
+    (project / ".env").write_text("DB_POOL_SIZE=2\nDB_MAX_OVERFLOW=3\n")
+    other = tmp_path / ".env.staging"
+    other.write_text("DB_POOL_SIZE=7\nDBCTL_DATABASE=staging\nSTAGING_URL=postgresql://s/shop\n")
+    settings = load_settings(start=project, env_file=other)
+    assert (settings.pool_size, settings.max_overflow) == (7, 10)
+    assert settings.source_of("pool_size") == ".env.staging"
+    assert url_of(settings) == "postgresql://s/shop"
+
+
+def test_env_file_that_does_not_exist_is_a_fault(project: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        load_settings(start=project, env_file=project / ".env.gone")
 
 
 def test_tables_of_the_groups_are_not_keys(project: Path) -> None:

@@ -167,13 +167,27 @@ def test_what_the_text_does_not_tell_is_admitted(sql: str) -> None:
         "BEGIN",
         "SELECT count(*), lower('DROP TABLE a'), pg_catalog.now() FROM generate_series(1, 2)",
         "SELECT pg_advisory_xact_lock(1)",
-        "CREATE FUNCTION f() RETURNS void BEGIN ATOMIC DELETE FROM a; DELETE FROM b; END",
         "CREATE TYPE t AS ENUM ('a')",
         "COMMENT ON CONSTRAINT c ON DOMAIN d IS 'x'",
     ],
 )
 def test_what_touches_no_table_is_told_so(sql: str) -> None:
     assert assess(sql) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "BEGIN ATOMIC DELETE FROM a; DELETE FROM b; END",
+        "LANGUAGE sql AS $$DELETE FROM a; DELETE FROM b$$",
+        "LANGUAGE sql AS $f$ DELETE FROM a WHERE c = ''; DELETE FROM b $f$",
+        "LANGUAGE SQL AS 'DELETE FROM a WHERE c = ''x''; DELETE FROM b'",
+    ],
+)
+def test_assess_function_in_sql_locks_its_tables_and_loses_nothing(body: str) -> None:
+    told = assess(f"CREATE FUNCTION f() RETURNS void {body}")
+    level = LockLevel.ROW_EXCLUSIVE
+    assert (told.locks, told.losses, told.work) == ((("a", level), ("b", level)), (), Work.NONE)
 
 
 @pytest.mark.parametrize("sql", ["COMMIT", "END", "ROLLBACK", "ABORT"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.db.catalog import fetch
-from dbctl.db.grants import all_stats, reader
+from dbctl.db.grants import all_stats, role_name
 from dbctl.figures import duration, plural
 from dbctl.health.backends import ending, first_words, rollback
 from dbctl.health.blocking import Blocker, heads
@@ -15,22 +15,21 @@ from dbctl.health.results import Finding, Status, Value
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 # What pg_blocking_pids() calls a prepared transaction.
 _PREPARED = 0
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Find those at the head of each queue for a lock in this database.
 
     Waits for advisory locks are counted and not judged: with them an application orders its own
     work, as where one of its processes leads. Every role sees who waits for whom; what a blocker
     does may be hidden.
     """
-    rows = await fetch(connection, "health", "waits")
+    rows = await fetch(reader, "health", "waits")
     waits = [row for row in rows if not row["advisory"]]
     waiting = len({row["pid"] for row in waits})
     observed = {
@@ -42,7 +41,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
             status=Status.PASS, summary="nobody waits for a lock", value=0.0, observed=observed
         )
     blockers = heads(waits)
-    evidence, remedies = await _told(connection, blockers)
+    evidence, remedies = await _told(reader, blockers)
     seconds = waits[0]["seconds"]
     status = context.thresholds.judge(seconds)
     summary = f"{plural(waiting, 'session')} waiting for a lock, for up to {duration(seconds)}"
@@ -50,7 +49,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
         summary += f"; {_name(evidence[0])} is at the head of it"
     remedy = remedies[0] if remedies and status is not Status.PASS else None
     if remedy and evidence[0].get("hidden"):
-        remedy += f" -- what it does shows after {all_stats(await reader(connection))}"
+        remedy += f" -- what it does shows after {all_stats(await role_name(reader))}"
     return Finding(
         status=status,
         summary=summary,
@@ -62,12 +61,12 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
 
 
 async def _told(
-    connection: asyncpg.Connection[Any], blockers: Mapping[int, Blocker]
+    reader: LookReader, blockers: Mapping[int, Blocker]
 ) -> tuple[list[dict[str, Value]], list[str]]:
     """Return what is known of each blocker, and what ends it, whoever keeps most waiting first."""
     told: list[tuple[tuple[int, float], dict[str, Value], str]] = []
     pids = [pid for pid in blockers if pid != _PREPARED]
-    for row in await fetch(connection, "health", "backends", pids=pids) if pids else []:
+    for row in await fetch(reader, "health", "backends", pids=pids) if pids else []:
         blocker = blockers[row["pid"]]
         one: dict[str, Value] = {
             "pid": row["pid"],
@@ -84,9 +83,7 @@ async def _told(
         told.append(((-len(blocker.victims), -blocker.seconds), one, ending(row)))
     if _PREPARED in blockers:
         blocker = blockers[_PREPARED]
-        holders = await fetch(
-            connection, "health", "prepared_blockers", pids=sorted(blocker.victims)
-        )
+        holders = await fetch(reader, "health", "prepared_blockers", pids=sorted(blocker.victims))
         for gid, row in {row["gid"]: row for row in holders}.items():
             victims = {row["pid"] for row in holders if row["gid"] == gid}
             one = {

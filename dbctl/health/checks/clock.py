@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dbctl.db.catalog import fetch
 from dbctl.figures import duration
 from dbctl.health.check import Check
 from dbctl.health.results import Component, Finding
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader, Ping
 
-_SAMPLES = 3
 
-
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Measure by how much the clocks differ for certain.
 
     The server read its clock somewhere within the round trip: half of that is the uncertainty,
-    which is least in the quickest of a few samples, and is subtracted.
+    which is least in the quicker of two samples, and is subtracted.
     """
-    samples = [await _sample(connection) for _ in range(_SAMPLES)]
-    round_trip, ahead = min(samples)
+    round_trip, ahead = min([_sample(ping) for ping in await reader.pings()])
     certain = round(max(abs(ahead) - round_trip / 2, 0.0), 3)
     status = context.thresholds.judge(certain)
     direction = "ahead of" if ahead > 0 else "behind"
@@ -47,12 +42,10 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
     )
 
 
-async def _sample(connection: asyncpg.Connection[Any]) -> tuple[float, float]:
+def _sample(ping: Ping) -> tuple[float, float]:
     """Return the seconds of a round trip, and by how many the server is ahead at the middle."""
-    asked, started = time.time(), time.perf_counter()
-    (row,) = await fetch(connection, "health", "clock")
-    round_trip = time.perf_counter() - started
-    return round_trip, row["epoch"] - (asked + round_trip / 2)
+    sent = time.time() - (time.perf_counter() - ping.sent)
+    return ping.seconds, ping.epoch - (sent + ping.seconds / 2)
 
 
 CHECK = Check(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import time
 from datetime import UTC, date, datetime, timedelta
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.db.catalog import fetch
 from dbctl.health.check import Check
@@ -14,13 +13,11 @@ from dbctl.health.results import Finding, Status
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 NAME = "connection"
 
-_PINGS = 5
 # The last release of each major version: https://www.postgresql.org/support/versioning/
 END_OF_LIFE = {
     9: date(2021, 11, 11),
@@ -38,14 +35,14 @@ END_OF_LIFE = {
 _NOTICE = timedelta(days=180)
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Measure the latency and tell what the connection leads to.
 
-    The value is the median of a few `select 1`, one round trip each. A standby is a warning:
-    whoever writes through it fails.
+    The value is the quicker of two round trips. A standby is a warning: whoever writes through it
+    fails.
     """
-    latency_ms = await _latency_ms(connection)
-    (row,) = await fetch(connection, "health", "connection")
+    (row,), pings = await asyncio.gather(fetch(reader, "health", "connection"), reader.pings())
+    latency_ms = round(min(ping.seconds for ping in pings) * 1000, 2)
     server = context.server
     endpoint = "pooled" if server.pooled else "direct"
     status = context.thresholds.judge(latency_ms)
@@ -85,16 +82,6 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
         },
         remedy="; ".join(remedies) or None,
     )
-
-
-async def _latency_ms(connection: asyncpg.Connection[Any]) -> float:
-    seconds = []
-    for _ in range(_PINGS):
-        started = time.perf_counter()
-        # The simple protocol: one round trip, through a pooler as well.
-        await connection.execute("select 1")
-        seconds.append(time.perf_counter() - started)
-    return round(median(seconds) * 1000, 2)
 
 
 def supported_until(version: str) -> date | None:

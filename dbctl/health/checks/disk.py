@@ -6,28 +6,27 @@ No function of PostgreSQL's tells how much room a disk has left.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.db.catalog import fetch
-from dbctl.db.grants import all_stats, reader
+from dbctl.db.grants import all_stats, role_name
 from dbctl.figures import plural, size
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)")
 _POWERS = {"B": 0, "kB": 1, "MB": 2, "GB": 3, "TB": 4}
 _DAY = 86400
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Compare the databases of the server with its limit: Neon's, or the one that is configured."""
-    (row,) = await fetch(connection, "health", "disk")
+    (row,) = await fetch(reader, "health", "disk")
     days = max((row["counted_seconds"] or 0) / _DAY, 1)
     observed = {
         "database_bytes": row["database_bytes"],
@@ -39,7 +38,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
     }
     summary = f"the database takes {size(row['database_bytes'])}"
     if row["sees_wal"]:
-        (wal,) = await fetch(connection, "health", "disk_wal")
+        (wal,) = await fetch(reader, "health", "disk_wal")
         observed["wal_bytes"] = wal["bytes"]
         summary += f", the WAL {size(wal['bytes'])}"
     limit = context.configured or row["limit_bytes"] or 0
@@ -47,7 +46,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
         return Finding(
             status=Status.PASS, summary=f"{summary}; no limit is known", observed=observed
         )
-    databases = await fetch(connection, "health", "disk_databases")
+    databases = await fetch(reader, "health", "disk_databases")
     used = sum(each["bytes"] or 0 for each in databases)
     hidden = [each["database"] for each in databases if each["bytes"] is None]
     percent = round(100 * used / limit, 1)
@@ -58,7 +57,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
     if hidden and status is not Status.FAIL:
         status = Status.UNKNOWN
         summary = f"at least {summary}; the size of {plural(len(hidden), 'database')} is hidden"
-        remedy = all_stats(await reader(connection))
+        remedy = all_stats(await role_name(reader))
     return Finding(
         status=status,
         summary=summary,

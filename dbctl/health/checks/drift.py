@@ -11,12 +11,11 @@ from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 
-async def _run(connection: AsyncConnection, context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Compare the database, at the head, with the models as `dbctl migrate check` does.
 
     Opens further connections. Raises what `drift.find` raises.
@@ -27,7 +26,7 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
     if error := loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
     try:
-        at = await read_state(connection, context)
+        at = await read_state(reader, context)
     except ConfigurationError as error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint)
     if not at.is_at_head:
@@ -38,7 +37,7 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
         )
     found = await find(context.manager, loaded.revisions, loaded.models)
     uncompared = {one.table for one in found if one.kind == "not_compared"}
-    denied = await missing_grants(connection, uncompared) if uncompared else {}
+    denied = await missing_grants(reader, uncompared) if uncompared else {}
     if denied and all(one.kind == "not_compared" for one in found):
         return Finding(
             status=Status.UNKNOWN,
@@ -66,6 +65,5 @@ CHECK = Check(
     measurement="differences",
     unit="differences",
     default=False,
-    through_engine=True,
     seconds=60.0,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.db.catalog import fetch
 from dbctl.db.names import quote
@@ -12,16 +12,15 @@ from dbctl.health.needs import Needs
 from dbctl.health.results import Finding, Status
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 _CONFIGURED = "extensions in [tool.dbctl.health]"
 # They need another extension, which CASCADE installs as well.
 _DEPENDENT = frozenset({"earthdistance", "postgis_raster"})
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Look for the extensions that are configured, or else that the models of the project need."""
     needs = context.loaded.needs
     if context.configured is not None:
@@ -34,7 +33,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
             remedy=needs.error.hint,
         )
     needed = needs.extensions
-    rows = await fetch(connection, "health", "extensions", names="\n".join(needed))
+    rows = await fetch(reader, "health", "extensions", names="\n".join(needed))
     found = {row["name"]: row for row in rows}
     missing = [name for name in needed if name not in found or found[name]["installed"] is None]
     evidence = [

@@ -13,16 +13,15 @@ from dbctl.health.results import Finding
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 _NAMED = 3
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Find the indexes that a failed build, rebuild or drop left behind."""
-    rows = await fetch(connection, "health", "invalid_indexes")
+    rows = await fetch(reader, "health", "invalid_indexes")
     summary = "all are valid"
     if rows:
         names = [row["index"] for row in rows[:_NAMED]]

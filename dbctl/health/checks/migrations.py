@@ -11,15 +11,14 @@ from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
     from dbctl.migrate.results import MigrationStatus
 
 NAME = "migrations"
 
 
-async def _run(connection: AsyncConnection, context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Compare the schema of the database with the revisions of the checkout.
 
     The code fails on a database that lacks what it expects: pending, empty and unversioned ones
@@ -37,7 +36,7 @@ async def _run(connection: AsyncConnection, context: Context) -> Finding:
     if error := context.loaded.checkout_error:
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint, permanent=True)
     try:
-        found = await read_state(connection, context)
+        found = await read_state(reader, context)
     except ConfigurationError as error:  # of env.py, which may depend on more than its text
         return Finding(status=Status.FAIL, summary=error.message, remedy=error.hint)
     status, summary, remedy = _verdict(found)
@@ -101,5 +100,4 @@ CHECK = Check(
     run=_run,
     measurement="state",
     essential=True,
-    through_engine=True,
 )

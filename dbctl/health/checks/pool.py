@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.db.connections import count_connections
 from dbctl.db.failures import DRIVER_ERRORS, first_line, without_password
@@ -17,10 +17,9 @@ from dbctl.health.results import Component, Finding, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import asyncpg
-
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
     from dbctl.health.results import Value
 
 # Seconds in which the whole pool must open; the check has some more, to close it again.
@@ -28,14 +27,14 @@ _PATIENCE = 5.0
 _SECONDS = 10.0
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Compare this pool with what the server has left for it, and with `--pool` open all of it.
 
     Where the server has less than the pool may still open, that is a warning, unless a pooler opens
     connections in its place. With `--pool` it is a failure, and none is opened: to take the last
     ones would make the outage that this is to prevent.
     """
-    server, pool = await count_connections(connection), context.pool
+    server, pool = await count_connections(reader), context.pool
     usable = max(server.maximum - server.reserved, 1)
     limit = pool.size + pool.max_overflow
     wanted = limit - pool.checked_in - pool.checked_out

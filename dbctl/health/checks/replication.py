@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dbctl.db.catalog import fetch
-from dbctl.db.grants import all_stats, reader
+from dbctl.db.grants import all_stats, role_name
 from dbctl.figures import duration, plural, size
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 # Bytes behind from which on it is a warning: the seconds, as the primary measures them, stand still
 # where a standby does.
@@ -34,12 +33,12 @@ _NO_RECEIVER = (
 )
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Judge the lag of each standby, or of this server where it is one."""
-    server = await _server(connection)
-    found = [await _standbys(connection, server, context.thresholds)]
+    server = await _server(reader)
+    found = [await _standbys(reader, server, context.thresholds)]
     if server["standby"]:
-        found.insert(0, await _standby(connection, server, context.thresholds))
+        found.insert(0, await _standby(reader, server, context.thresholds))
     # A standby that none follows has only its own lag to tell.
     told = [each for each in found if each.evidence] or found[:1]
     return max(told, key=lambda each: _BADNESS.index(each.status))
@@ -48,16 +47,16 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
 _BADNESS = (Status.PASS, Status.UNKNOWN, Status.WARN, Status.FAIL)
 
 
-async def _server(connection: asyncpg.Connection[Any]) -> Mapping[str, Any]:
-    (server,) = await fetch(connection, "health", "replication")
+async def _server(reader: LookReader) -> Mapping[str, Any]:
+    (server,) = await fetch(reader, "health", "replication")
     return server
 
 
 async def _standbys(
-    connection: asyncpg.Connection[Any], server: Mapping[str, Any], thresholds: Thresholds
+    reader: LookReader, server: Mapping[str, Any], thresholds: Thresholds
 ) -> Finding:
     """Judge the standbys that stream from this server."""
-    rows = await fetch(connection, "health", "standbys")
+    rows = await fetch(reader, "health", "standbys")
     evidence = [dict(row) for row in rows]
     hidden = [row for row in rows if row["state"] is None]
     lag = max((row["lag_seconds"] or 0.0 for row in rows), default=None)
@@ -80,7 +79,7 @@ async def _standbys(
             summary=f"the lag of {plural(len(hidden), 'standby')} is hidden from this role",
             evidence=evidence,
             observed=observed,
-            remedy=all_stats(await reader(connection)),
+            remedy=all_stats(await role_name(reader)),
         )
     if lag is None:
         return Finding(status=Status.PASS, summary="no standby", observed=observed)
@@ -114,7 +113,7 @@ def _missing(server: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> int:
 
 
 async def _standby(
-    connection: asyncpg.Connection[Any], server: Mapping[str, Any], thresholds: Thresholds
+    reader: LookReader, server: Mapping[str, Any], thresholds: Thresholds
 ) -> Finding:
     """Judge how far this standby is behind what it has received.
 
@@ -124,7 +123,7 @@ async def _standby(
         if not server["behind_bytes"] or server["paused"]:
             break
         await asyncio.sleep(_PAUSE)
-        server = await _server(connection)
+        server = await _server(reader)
     caught_up = server["receiving"] and not server["behind_bytes"]
     since = server["seconds_since_replay"]
     lag = 0.0 if caught_up else since

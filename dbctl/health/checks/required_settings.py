@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.db.catalog import fetch
-from dbctl.db.grants import reader
+from dbctl.db.grants import role_name
 from dbctl.db.names import literal, quote
 from dbctl.figures import plural
 from dbctl.health.check import Check
 from dbctl.health.results import Finding, Status
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
     from dbctl.health.results import Value
 
 _NAME = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?")
@@ -78,7 +77,7 @@ _DANGEROUS = (
 _NOT_ON_NEON = frozenset({"fsync", "full_page_writes", "data_checksums"})
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Compare the settings, as they hold for this role and database, with what they must be."""
     own: tuple[Requirement, ...] = context.configured or ()
     named = {requirement.name for requirement in own}
@@ -90,7 +89,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
     rows = {
         row["name"]: row
         for row in await fetch(
-            connection, "health", "required_settings", names="\n".join(each.name for each in wanted)
+            reader, "health", "required_settings", names="\n".join(each.name for each in wanted)
         )
     }
     neon = any(row["neon"] for row in rows.values())
@@ -125,7 +124,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
             summary=f"hidden from this role: {names}",
             value=0,
             observed=observed,
-            remedy=f"GRANT pg_read_all_settings TO {await reader(connection)};",
+            remedy=f"GRANT pg_read_all_settings TO {await role_name(reader)};",
         )
     return Finding(
         status=Status.PASS,

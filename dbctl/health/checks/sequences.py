@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dbctl.db.grants import reader
 from dbctl.db.names import listed
 from dbctl.figures import plural
 from dbctl.health.check import Check
@@ -14,20 +13,19 @@ from dbctl.health.results import Finding, Status, Value
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 _SEVERITY = (Status.PASS, Status.WARN, Status.FAIL)
 _NAMED = 3
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Find what is nearest to its end: a sequence, a column that holds its values, or a key.
 
     Unknown where all that can be read is far from its end and something cannot be read.
     """
-    uses, unread = await read_ranges(connection, await reader(connection))
+    uses, unread = await read_ranges(reader)
     judged = [(_SEVERITY.index(_judge(use, context.thresholds)), use) for use in uses]
     judged.sort(key=lambda pair: -pair[0])  # stable: the fullest stay first
     status, worst = Status.PASS, uses[0] if uses else None
@@ -61,6 +59,8 @@ def _judge(use: Use, thresholds: Thresholds) -> Status:
 
 
 def _told(use: Use) -> str:
+    if use.percent > 100:
+        return f"{use.name} ({use.type}) has come past the end of its range"
     return f"{use.name} ({use.type}) has used {use.percent:.0f} % of its range"
 
 

@@ -12,20 +12,19 @@ from dbctl.health.results import Finding, Status
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 _GIB = 1 << 30
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Judge the WAL that slots retain, and those that lost what they need.
 
     A slot that nobody reads from retains more and more until the disk is full, unless
     max_slot_wal_keep_size sets a limit: then it loses its place there.
     """
-    rows = await fetch(connection, "health", "slots")
+    rows = await fetch(reader, "health", "slots")
     if not rows:
         return Finding(status=Status.PASS, summary="no replication slot", value=0)
     slots = [{name: value for name, value in row.items() if name != "limit_bytes"} for row in rows]

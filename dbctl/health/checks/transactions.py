@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dbctl.db.catalog import fetch
-from dbctl.db.grants import all_stats, reader
+from dbctl.db.grants import all_stats, role_name
 from dbctl.figures import duration, plural
 from dbctl.health.backends import ending, first_words, rollback
 from dbctl.health.check import Check
@@ -14,17 +14,16 @@ from dbctl.health.results import Finding, Status, Value
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Find the oldest transaction of this database.
 
     Unknown where none that can be seen is too old, and others are open whose age is hidden.
     """
-    rows = await fetch(connection, "health", "transactions")
+    rows = await fetch(reader, "health", "transactions")
     hidden = sum(row["hidden"] for row in rows)
     seen = [row for row in rows if not row["hidden"]]
     idle = [row["idle_seconds"] for row in seen if row["idle_seconds"] is not None]
@@ -44,7 +43,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
         summary = f"the oldest transaction is {duration(oldest)} old: {_name(first)}"
     elif hidden:
         status = Status.UNKNOWN
-        remedy = all_stats(await reader(connection))
+        remedy = all_stats(await role_name(reader))
         summary = f"the age of {plural(hidden, 'open transaction')} is hidden from this role"
     elif seen:
         summary = f"{plural(len(seen), 'transaction')} open, for up to {duration(oldest)}"

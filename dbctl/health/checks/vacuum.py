@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,8 @@ from dbctl.health.results import Finding, Status, Value
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 # Smaller tables cost nobody anything, and so many dead rows are to be expected in large ones.
 _ROWS = 10_000
@@ -35,13 +35,14 @@ class _Problem:
     evidence: dict[str, Value]
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Find the tables with the largest share of dead rows, and those that vacuum never sees.
 
     The numbers are the statistics', which every role sees and a crash resets.
     """
-    (settings,) = await fetch(connection, "health", "autovacuum")
-    tables = await fetch(connection, "health", "dead_rows", rows=_ROWS)
+    (settings,), tables = await asyncio.gather(
+        fetch(reader, "health", "autovacuum"), fetch(reader, "health", "dead_rows", rows=_ROWS)
+    )
     problems = [_switched_off(name) for name in _SETTINGS if not settings[name]]
     problems += [found for row in tables if (found := _judge(row, context.thresholds))]
     problems.sort(key=lambda problem: problem.status is not Status.FAIL)
@@ -96,7 +97,6 @@ def _judge(row: Mapping[str, Any], thresholds: Thresholds) -> _Problem | None:
 
 
 def _evidence(row: Mapping[str, Any]) -> dict[str, Value]:
-    vacuumed = row["vacuumed_at"]
     return {
         "table": row["table"],
         "dead_rows": row["dead"],
@@ -104,7 +104,7 @@ def _evidence(row: Mapping[str, Any]) -> dict[str, Value]:
         "percent": round(row["percent"], 1),
         "analysed": row["known"],
         "autovacuum_off": row["autovacuum_off"],
-        "vacuumed_at": vacuumed.isoformat() if vacuumed else None,
+        "vacuumed_at": row["vacuumed_at"],
     }
 
 

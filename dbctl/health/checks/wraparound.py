@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +14,19 @@ from dbctl.health.results import Finding, Status, Value
 from dbctl.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 # So many ids there are ahead of one; the server stops 3 million before the last.
 _IDS = 2**31
 
 
-async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding:
+async def _run(reader: LookReader, context: Context) -> Finding:
     """Find the database with the oldest transaction or multixact id, and what keeps it so old.
 
     One database that runs out stops the whole server. Every role sees the ages.
     """
-    rows = await fetch(connection, "health", "wraparound")
+    rows = await fetch(reader, "health", "wraparound")
     worst, (here,) = rows[0], [row for row in rows if row["here"]]
     percent = _percent(worst)
     status = context.thresholds.judge(percent)
@@ -43,7 +43,7 @@ async def _run(connection: asyncpg.Connection[Any], context: Context) -> Finding
     evidence: list[dict[str, Value]] = []
     remedy = None
     if status is not Status.PASS:
-        evidence, remedy = await _cause(connection, worst, context.thresholds)
+        evidence, remedy = await _cause(reader, worst, context.thresholds)
     return Finding(
         status=status,
         summary=f"the oldest {ids} id, in {worst['database']}, is {age:,} old ({percent:.1f} %)",
@@ -60,13 +60,14 @@ def _percent(row: Mapping[str, Any]) -> float:
 
 
 async def _cause(
-    connection: asyncpg.Connection[Any], worst: Mapping[str, Any], thresholds: Thresholds
+    reader: LookReader, worst: Mapping[str, Any], thresholds: Thresholds
 ) -> tuple[list[dict[str, Value]], str]:
     """Return the oldest tables and what keeps vacuum from them, and what to do about it."""
     percent = thresholds.fail if thresholds.warn is None else thresholds.warn
     limit = round((percent or 0) / 100 * _IDS)
-    tables = await fetch(connection, "health", "oldest_tables", limit=limit)
-    holders = await fetch(connection, "health", "horizon")
+    tables, holders = await asyncio.gather(
+        fetch(reader, "health", "oldest_tables", limit=limit), fetch(reader, "health", "horizon")
+    )
     evidence: list[dict[str, Value]] = [
         {
             "table": row["table"],

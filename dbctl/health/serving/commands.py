@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode, UsageError
+from dbctl.installation import install_command
 from dbctl.output import emit, notice
 from dbctl.runtime import Target
 
@@ -74,7 +75,7 @@ def serve(
     except ImportError as error:
         raise UsageError(
             f"serving needs {error.name}, which is not installed",
-            hint="Install the extra: `pip install 'dbctl[api]'` or `uv add 'dbctl[api]'`.",
+            hint=f"Install the extra: {install_command('api')}.",
         ) from None
     terms = Terms(deadline=deadline, cache=cache, token=token)
     request = prepare(settings, only=NEEDED, also=also or ())

@@ -1,5 +1,6 @@
 -- How much of its range each sequence has given out, in percent, per column that takes its values:
--- of its own range, or of what the column's type holds where that is less. Columns that refer to
+-- of its own range, or of what the column's type holds where that is less. `domain` is the SQL of one
+-- like the column's over bigint, `wide_type` its name, both null where the type is not a domain. Columns that refer to
 -- such a one have to hold the same values. `last` is null for a sequence that was never asked.
 -- Cycling ones never end, and temporary ones end with their session.
 with locked as materialized (
@@ -62,7 +63,14 @@ columns as materialized (
         h.refers,
         (pt.partrelid is not null) as partitioning,
         pg_catalog.format_type(a.atttypid, null) as type,
-        case coalesce(nullif(t.typbasetype, 0), t.oid)
+        pg_catalog.format_type(base.type_id, null) as base_type,
+        case when t.typtype = 'd'
+            then pg_catalog.format('%I.%I', tn.nspname, t.typname || '_bigint')
+        end as wide_type,
+        pg_catalog.concat(
+            ' DEFAULT ' || t.typdefault, base.not_null, ' ' || base.checks
+        ) as wide_definition,
+        case base.type_id
             when 'pg_catalog.int2'::pg_catalog.regtype then 32767::int8
             when 'pg_catalog.int4'::pg_catalog.regtype then 2147483647::int8
             else 9223372036854775807
@@ -70,6 +78,28 @@ columns as materialized (
     from holding h
     join pg_catalog.pg_attribute a on a.attrelid = h.relation and a.attnum = h.attribute
     join pg_catalog.pg_type t on t.oid = a.atttypid
+    join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+    -- The type below every domain, and what they ask together.
+    cross join lateral (
+        with recursive chain (type_id, below, not_null) as (
+            select t.oid, t.typbasetype, t.typnotnull
+            union all
+            select b.oid, b.typbasetype, b.typnotnull
+            from chain
+            join pg_catalog.pg_type b on b.oid = chain.below
+        )
+        select
+            min(chain.type_id::int8) filter (where chain.below = 0)::pg_catalog.oid as type_id,
+            case when bool_or(chain.not_null) then ' NOT NULL' end as not_null,
+            (
+                select pg_catalog.string_agg(
+                    pg_catalog.pg_get_constraintdef(k.oid), ' ' order by k.conname
+                )
+                from pg_catalog.pg_constraint k
+                where k.contype = 'c' and k.contypid in (select d.type_id from chain d)
+            ) as checks
+        from chain
+    ) base
     join pg_catalog.pg_class c on c.oid = a.attrelid and not c.relispartition
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     left join pg_catalog.pg_partitioned_table pt
@@ -83,6 +113,13 @@ ranges as (
         o.column,
         coalesce(o.refers, false) as refers,
         coalesce(o.type, s.type) as column_type,
+        coalesce(o.base_type, s.type) as base_type,
+        o.wide_type,
+        case when o.wide_type is not null and pg_catalog.to_regtype(o.wide_type) is null
+            then pg_catalog.format(
+                'CREATE DOMAIN %s AS bigint%s;', o.wide_type, o.wide_definition
+            )
+        end as domain,
         coalesce(o.partitioning, false) as partitioning,
         -- The column's type ends before the sequence does; it holds one more below zero than above.
         coalesce(
@@ -104,6 +141,9 @@ select
     r.table,
     r.column,
     r.column_type as type,
+    r.base_type,
+    r.wide_type,
+    r.domain,
     r.partitioning,
     r.narrow,
     r.permitted,

@@ -151,7 +151,9 @@ def _connections(check: CheckResult | None, room: int) -> tuple[RenderableType, 
     idle = check.observed.get("idle_in_transaction")
     beside = Table.grid(padding=(0, 2, 0, 0))
     beside.add_row(bar, Text(f"{idle} idle in xact" if idle else "", "muted", no_wrap=True))
-    return Text(f"{used:,} of {usable:,}", style), beside
+    # Superusers have further ones, which are reserved for them.
+    of = check.observed.get("max_connections", usable) if used > usable else usable
+    return Text(f"{used:,} of {of:,}", style), beside
 
 
 def _rate(per_second: float) -> Text:

@@ -20,10 +20,9 @@ from dbctl.health.watch.results import Tick, Vitals
 from dbctl.health.watch.vitals import TICKS, History, Sample
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.health.check import Context
+    from dbctl.health.reader import LookReader
 
 _VITALS = "vitals"
 # The check that tells of a lost connection, made or not.
@@ -54,7 +53,8 @@ class Watcher:
         self._made: dict[str, float] = {}
         self._history = History()
         self._latencies: deque[float | None] = deque(maxlen=TICKS)
-        self._transactions = 0
+        self._transactions = 1  # in which the first connection was asked where it leads
+        self._reader: LookReader | None = None
         self._lost: datetime | None = None
 
     async def tick(self, manager: DatabaseSessionManager) -> Tick:
@@ -65,8 +65,8 @@ class Watcher:
         """
         started, at = asyncio.get_running_loop().time(), datetime.now(UTC)
         due = self._due(started)
-        # A pool's ping and each check are transactions of ours.
-        self._transactions += 1 + len(due)
+        self._transactions += self._sent + 1  # that of the pool, which pings
+        self._reader = None
         seconds = max(self._every, _PATIENCE if all(map(self._is_quick, due)) else _LONGER)
         deadline = started + min(seconds, self._request.settings.deadline)
         request = replace(self._request, checks=due)
@@ -83,6 +83,11 @@ class Watcher:
             self._results[check.name] = check
             self._made[check.name] = started
         return self._tick(report)
+
+    @property
+    def _sent(self) -> int:
+        """How many transactions of ours the present look has taken."""
+        return self._reader.sent if self._reader else 0
 
     def _due(self, now: float) -> tuple[Check, ...]:
         """Return what is to be made now; of a server that is away, only whether it is back."""
@@ -127,13 +132,20 @@ class Watcher:
             latencies=tuple(self._latencies),
         )
 
-    async def _sample(self, connection: asyncpg.Connection[Any], _context: Context) -> Finding:
+    async def _sample(self, reader: LookReader, _context: Context) -> Finding:
         """Remember the counters; made as a check is, for its connection and its limits."""
         row: Mapping[str, Any]
-        (row,) = await fetch(connection, "health", "vitals")
+        (row,) = await fetch(reader, "health", "vitals")
         taken = asyncio.get_running_loop().time()
-        self._history.add(Sample(taken=taken, own_commits=self._transactions, **row))
+        self._reader = reader
+        own = self._transactions + self._sent
+        times = {name: _moment(row[name]) for name in ("reset_at", "started_at")}
+        self._history.add(Sample(taken=taken, own_commits=own, **{**row, **times}))
         return Finding(status=Status.PASS, summary="")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _also(request: Request, check: Check) -> Request:

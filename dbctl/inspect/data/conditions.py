@@ -105,15 +105,16 @@ def filter_of(column: Column, operator: Operator, value: str | None) -> Filter:
         raise _no_operator(column, operator)
     if value is None:
         return Filter(column, operator, None)
+    of_bytes = column.leaf == "bytea"
     if operator in _LIKENESS:
         value = _pattern(value)
     elif operator is Operator.CONTAINS and column.is_array:
-        value = value if value[:1] == "{" else array_literal(value)
-        value = value if value[:1] == "{" else element_literal(value)
+        value = value if value[:1] == "{" else array_literal(value, of_bytes=of_bytes)
+        value = value if value[:1] == "{" else element_literal(value, of_bytes=of_bytes)
     elif operator is Operator.CONTAINS and column.subtype and value[:1] not in {"[", "(", "{"}:
         value = range_literal(value)
     elif value and column.is_array:
-        value = array_literal(value)
+        value = array_literal(value, of_bytes=of_bytes)
     return Filter(column, operator, value)
 
 

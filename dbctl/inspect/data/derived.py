@@ -1,4 +1,4 @@
-"""What is behind a view: the functions that reading it calls, and where its columns come from."""
+"""Where the columns of a view, and those that are generated, come from."""
 
 from __future__ import annotations
 
@@ -9,16 +9,10 @@ import asyncpg
 from dbctl.db.catalog import Relation
 from dbctl.db.names import quote
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
-from dbctl.inspect.query.guard import guard, guard_relation
+from dbctl.inspect.query.guard import guard
 from dbctl.inspect.query.lineage import trace
 from dbctl.inspect.query.preparing import prepare
 from dbctl.inspect.query.statement import parse_statement
-
-
-async def check_harmless(connection: asyncpg.Connection[Any], relation: Relation) -> None:
-    """Raise RefusedError where reading the relation would do more than read."""
-    if relation.kind != "materialized view":  # whose rows are there
-        await guard_relation(connection, relation)
 
 
 async def masked_origins(
@@ -28,8 +22,8 @@ async def masked_origins(
     if masks == NOTHING_MASKED or relation.kind == "foreign table":
         return {}
     statement = parse_statement(f"TABLE {quote(relation.schema)}.{quote(relation.name)}")
-    prepared = await prepare(connection, statement)
     inside = await guard(connection, statement.tokens)
+    prepared = await prepare(connection, statement)
     reasons = await trace(connection, prepared, (), inside, masks)
     pairs = zip(prepared.columns, reasons, strict=True)
     return {name: reason for (name, _), reason in pairs if reason}

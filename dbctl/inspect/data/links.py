@@ -82,7 +82,9 @@ def row_command(link: Link, key: Sequence[str], values: Sequence[str]) -> str:
     if tuple(key) != link.other_columns:
         return rows_command(link, values)
     dashes = ["--"] if any(value.startswith("-") for value in values) else []
-    return shlex.join(["dbctl", "inspect", "row", link.other.label, *dashes, *values])
+    return shlex.join(
+        ["dbctl", "inspect", "row", link.other.label, *dashes, *map(in_quotes, values)]
+    )
 
 
 def rows_command(link: Link, values: Sequence[str]) -> str:

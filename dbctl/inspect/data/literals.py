@@ -1,5 +1,7 @@
 """Values as they are shown, read back: a JSON array as the literal that PostgreSQL takes."""
 
+import base64
+import binascii
 import json
 
 _NULL = frozenset({"null", "NULL"})
@@ -19,18 +21,21 @@ def null_or_text(value: str) -> str | None:
     return text if in_quotes(text) == value else value
 
 
-def array_literal(text: str) -> str:
-    """Return a JSON array as PostgreSQL writes it; any other text as it is."""
+def array_literal(text: str, *, of_bytes: bool = False) -> str:
+    """Return a JSON array as PostgreSQL writes it; any other text as it is.
+
+    Bytes are shown in base64.
+    """
     try:
         value = json.loads(text)
     except ValueError:
         return text
-    return _literal(value) if isinstance(value, list) else text
+    return _literal(value, of_bytes=of_bytes) if isinstance(value, list) else text
 
 
-def element_literal(text: str) -> str:
+def element_literal(text: str, *, of_bytes: bool = False) -> str:
     """Return the array of one element as PostgreSQL writes it."""
-    return _literal([text])
+    return _literal([text], of_bytes=of_bytes)
 
 
 def range_literal(text: str) -> str:
@@ -38,13 +43,21 @@ def range_literal(text: str) -> str:
     return f"[{_quoted(text)},{_quoted(text)}]"
 
 
-def _literal(value: object) -> str:
+def _literal(value: object, *, of_bytes: bool) -> str:
     if isinstance(value, list):
-        return "{" + ",".join(map(_literal, value)) + "}"
+        return "{" + ",".join(_literal(item, of_bytes=of_bytes) for item in value) + "}"
     if value is None:
         return "NULL"
     element = value if isinstance(value, str) else json.dumps(value)
-    return _quoted(element)
+    return _quoted(_hexadecimal(element) if of_bytes else element)
+
+
+def _hexadecimal(text: str) -> str:
+    """Return bytes in base64 as PostgreSQL reads them; any other text as it is."""
+    try:
+        return f"\\x{base64.b64decode(text, validate=True).hex()}"
+    except binascii.Error:
+        return text
 
 
 def _quoted(text: str) -> str:

@@ -13,6 +13,7 @@ import asyncpg
 from dbctl.db.catalog import Column, Relation, columns_of, key_of
 from dbctl.db.failures import first_line
 from dbctl.db.names import listed, typed
+from dbctl.errors import ErrorCode, RefusedError
 from dbctl.inspect.data.collecting import collect
 from dbctl.inspect.data.cost import CostRefused, Guard
 from dbctl.inspect.data.links import (
@@ -28,6 +29,7 @@ from dbctl.inspect.data.results import Reference, Referrer, RowsResult
 from dbctl.inspect.data.selection import Parameters, Selection, fields_of
 from dbctl.inspect.data.source import Answer, Field, Source
 from dbctl.inspect.masking import MASK, Masks
+from dbctl.inspect.query.guard import refusals
 
 _FOLLOWED = 5
 # Tables that one statement counts rows of, or reads a label from.
@@ -94,12 +96,15 @@ class Relatives:
         self._guard = guard
         self._follow = follow
         self._ends: dict[int, _End] = {}
+        self._refused: dict[int, str] = {}
 
     async def find(self) -> tuple[tuple[Reference, ...], tuple[Referrer, ...]]:
         """Look at each foreign key, both ways."""
         links = await links_of(self._connection, self._selection.relation)
         if not links:
             return (), ()
+        others = dict.fromkeys(link.other.oid for link in links)
+        self._refused = await refusals(self._connection, list(others))
         own = await self._end(self._selection.relation)
         row = await self._texts(own, dict.fromkeys(c for link in links for c in link.columns))
         references: list[Reference] = []
@@ -192,6 +197,12 @@ class Relatives:
             **found,
         )
 
+    def _check(self, links: Sequence[Link]) -> None:
+        """Raise RefusedError where reading the other end of a link would do more than read."""
+        for link in links:
+            if reason := self._refused.get(link.other.oid):
+                raise RefusedError(reason, code=ErrorCode.NOT_READ_ONLY)
+
     @asynccontextmanager
     async def _passing(self, found: dict[str, Any]) -> AsyncIterator[None]:
         """Note in `found` what keeps from looking at a table; the transaction goes on."""
@@ -200,6 +211,9 @@ class Relatives:
                 yield
         except CostRefused:
             found["note"] = _COSTLY
+        except RefusedError as error:
+            found["note"] = error.message
+            found.pop("command", None)
         except asyncpg.PostgresError as error:
             if error.sqlstate not in _PASSING:
                 raise
@@ -226,6 +240,7 @@ class Relatives:
         """Read by the name of each link whether its row is there, and what people call it by."""
         parameters = Parameters()
         selected = []
+        self._check(links)
         for link in links:
             column = (await self._end(link.other)).label()
             text = f"CAST({column.sql} AS pg_catalog.text)" if column else "NULL"
@@ -255,12 +270,14 @@ class Relatives:
         ]
         statement = f"SELECT {', '.join(statements)}"
         async with self._passing({}):
+            self._check(links)
             await self._guard.check(self._connection, statement, parameters.values)
             record = await self._connection.fetchrow(statement, *parameters.values)
             return tuple(record or ())
         return [None] * len(links)
 
     async def _count(self, own: _End, link: Link, values: Sequence[str]) -> int:
+        self._check([link])
         parameters = Parameters()
         statement = counting(own.columns, link, values, parameters)
         if not link.indexed:

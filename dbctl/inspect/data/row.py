@@ -12,8 +12,9 @@ from dbctl.db.catalog import key_of
 from dbctl.db.names import encodable, listed, split_key, typed
 from dbctl.errors import ErrorCode, FindingError, UsageError
 from dbctl.inspect.data.collecting import collect
-from dbctl.inspect.data.conditions import Filter, Operator, check
+from dbctl.inspect.data.conditions import Filter, Operator, check, filter_of
 from dbctl.inspect.data.cost import Guard
+from dbctl.inspect.data.literals import null_or_text
 from dbctl.inspect.data.relatives import Relatives
 from dbctl.inspect.data.results import RowResult, RowsResult
 from dbctl.inspect.data.selection import Parameters, Selection, select
@@ -114,8 +115,15 @@ def _key_filters(selection: Selection, given: Sequence[str]) -> tuple[Filter, ..
             hint=f"Give them in this order: {','.join(names)}.",
         )
     return tuple(
-        Filter(column, Operator.EQUAL, value) for column, value in zip(key, values, strict=True)
+        filter_of(column, Operator.EQUAL, _as_shown(value))
+        for column, value in zip(key, values, strict=True)
     )
+
+
+def _as_shown(value: str) -> str:
+    """Return a value of a key without the quotes that it is shown in; a key is never NULL."""
+    text = null_or_text(value)
+    return value if text is None else text
 
 
 def _missing(selection: Selection) -> FindingError:

@@ -14,6 +14,7 @@ from dbctl.inspect.data.conditions import Filter, check, filter_of, parse_condit
 from dbctl.inspect.data.results import Header
 from dbctl.inspect.data.source import Field
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
+from dbctl.inspect.query.guard import guard_relation
 
 # What shows what is kept elsewhere.
 _DERIVED = frozenset({"view", "materialized view", "foreign table"})
@@ -81,15 +82,12 @@ async def select(
     """Find the relation that `name` means, and in it what `columns` and `where` name, as typed.
 
     Raises UsageError for a name that is not there, an operator that a column's type lacks, and a
-    value that it cannot hold; RefusedError for a view that would do more than read.
+    value that it cannot hold; RefusedError where reading it would do more than read.
     """
     wanted = parse_columns(columns)
     conditions = [parse_condition(text) for text in where]
     relation = await resolve(connection, name)
-    if _is_derived(relation):
-        from dbctl.inspect.data.derived import check_harmless
-
-        await check_harmless(connection, relation)
+    await guard_relation(connection, relation, [one.operator for one in conditions])
     known = await columns_of(connection, relation)
     found = (find_column(relation, known, name) for name in wanted)
     shown = list(dict.fromkeys(found)) or known
@@ -124,7 +122,7 @@ async def fields_of(
     if any(column.inherited for column in columns):
         rows = await fetch(connection, "inspect.data", "ancestors", relation=relation.oid)
         names += [(row["schema"], row["name"]) for row in rows]
-    if _is_derived(relation) or any(column.generated for column in columns):
+    if _is_derived(relation) or any(map(_has_parts, columns)):
         from dbctl.inspect.data.derived import masked_origins
 
         origins = await masked_origins(connection, relation, masks)
@@ -134,6 +132,11 @@ async def fields_of(
         return next(filter(None, told), None) or origins.get(column.name)
 
     return tuple(Field.of(column, reason=reason(column)) for column in columns)
+
+
+def _has_parts(column: Column) -> bool:
+    """Return whether a column is made of others, or its type may have fields."""
+    return bool(column.generated) or not (column.leaf or column.labels or column.subtype)
 
 
 def _is_derived(relation: Relation) -> bool:

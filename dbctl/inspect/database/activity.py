@@ -12,6 +12,7 @@ from dbctl.db.grants import all_stats
 from dbctl.inspect.database.blocking import tree
 from dbctl.inspect.database.results.activity import ActivityResult, Backend
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+from dbctl.sqlliterals import without_literals
 
 _CLIENT = "client backend"
 
@@ -20,12 +21,14 @@ async def list_activity(
     connection: asyncpg.Connection[Any],
     *,
     every: bool = False,
+    reveal: bool = False,
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> ActivityResult:
     """List the sessions of the server but this one, each below the one it waits for.
 
     Idle ones, those that this role may not look into and the server's own processes are left out
-    unless `every` is set, or they keep somebody waiting.
+    unless `every` is set, or they keep somebody waiting. The constants in statements are left out
+    unless `reveal` is set.
     """
     async with reading(connection, statement_timeout):
         rows = await fetch(connection, "inspect.database", "activity")
@@ -43,7 +46,8 @@ async def list_activity(
         hidden=hidden,
         grant=all_stats(moment["role"]) if hidden else None,
         backends=tuple(
-            _backend(listed[pid], depth, blockers[pid]) for pid, depth in tree(blockers)
+            _backend(listed[pid], depth, blockers[pid], reveal=reveal)
+            for pid, depth in tree(blockers)
         ),
     )
 
@@ -52,7 +56,11 @@ def _is_active(row: Mapping[str, Any]) -> bool:
     return row["kind"] == _CLIENT and not row["hidden"] and row["state"] not in (None, "idle")
 
 
-def _backend(row: Mapping[str, Any], depth: int, blocked_by: tuple[int, ...]) -> Backend:
+def _backend(
+    row: Mapping[str, Any], depth: int, blocked_by: tuple[int, ...], *, reveal: bool
+) -> Backend:
     known = {name: row[name] for name in Backend.model_fields if name in row}
     query = None if row["hidden"] else row["query"]
+    if query is not None and not reveal:
+        query = without_literals(query)
     return Backend(**known | {"depth": depth, "blocked_by": blocked_by, "query": query})

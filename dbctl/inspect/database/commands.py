@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbctl.errors import ExitCode, UsageError
-from dbctl.inspect.options import TableArgument, TimeoutOption
+from dbctl.inspect.options import (
+    AllowProductionOption,
+    LiteralsOption,
+    RevealOption,
+    TablesArgument,
+    TimeoutOption,
+)
 from dbctl.options import WatchOption
-from dbctl.output import emit
+from dbctl.output import emit, notice
 
 if TYPE_CHECKING:
     from dbctl.db.engine import DatabaseSessionManager
@@ -81,24 +87,33 @@ def tables(
 
 def table(
     settings: "Settings",
-    name: TableArgument,
+    names: TablesArgument,
     ddl: Annotated[
-        bool, typer.Option("--ddl", help="Print the SQL that makes it anew, in place of it all.")
+        bool, typer.Option("--ddl", help="Print the SQL that makes it anew; takes several tables.")
     ] = False,
+    reveal: RevealOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """Describe one table: columns, indexes and their use, constraints, triggers, policies."""
     from dbctl.inspect.database.views import table as views
+    from dbctl.inspect.masking import masks_of
     from dbctl.inspect.watching import look
 
+    masks = masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice)
     if not ddl:
         from dbctl.inspect.database.table import describe_table
 
+        if len(names) > 1:
+            raise UsageError(
+                f"one table is described at a time, not {len(names)}",
+                hint="Name one, or give --ddl for the SQL that makes them all.",
+            )
         return look(
             settings,
-            lambda connection: describe_table(connection, name),
+            lambda connection: describe_table(connection, names[0], masks=masks),
             views.table,
-            title=f"table {name}",
+            title=f"table {names[0]}",
             every=watch,
         )
     if watch is not None:
@@ -109,7 +124,9 @@ def table(
     from dbctl.inspect.connected import read
     from dbctl.inspect.database.ddl import write_ddl
 
-    return emit(read(settings, lambda connection: write_ddl(connection, name)), views.ddl)
+    return emit(
+        read(settings, lambda connection: write_ddl(connection, *names, masks=masks)), views.ddl
+    )
 
 
 def indexes(
@@ -129,18 +146,22 @@ def indexes(
             min=0, metavar="DAYS", help="How long scans must have been counted to call one unused."
         ),
     ] = 7.0,
+    reveal: RevealOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """List the indexes with their use, what is wrong with them, and the SQL that mends it."""
     from dbctl.inspect.database.indexes import list_indexes, parse_faults
     from dbctl.inspect.database.views import indexes as views
+    from dbctl.inspect.masking import masks_of
     from dbctl.inspect.watching import look
 
+    masks = masks_of(settings, reveal=reveal, allow_production=allow_production, tell=notice)
     faults = parse_faults(only)
     return look(
         settings,
         lambda connection: list_indexes(
-            connection, schema=schema, only=faults, unused_after=unused_after
+            connection, schema=schema, only=faults, unused_after=unused_after, masks=masks
         ),
         views.indexes,
         title="indexes",
@@ -153,6 +174,8 @@ def activity(
     every: Annotated[
         bool, typer.Option("--all", help="Idle sessions and the server's own processes, too.")
     ] = False,
+    reveal: LiteralsOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """Show who runs what and since when, each session below the one that blocks it."""
@@ -161,29 +184,44 @@ def activity(
     from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
+    if reveal:
+        _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        partial(with_foreign_text, read=partial(list_activity, every=every)),
+        partial(with_foreign_text, read=partial(list_activity, every=every, reveal=reveal)),
         views.activity,
         title="activity",
         every=watch,
     )
 
 
-def locks(settings: "Settings", watch: WatchOption = None) -> ExitCode:
+def locks(
+    settings: "Settings",
+    reveal: LiteralsOption = False,
+    allow_production: AllowProductionOption = False,
+    watch: WatchOption = None,
+) -> ExitCode:
     """Show the locks that are held or waited for, the strongest first."""
     from dbctl.inspect.database.locks import list_locks
     from dbctl.inspect.database.views import locks as views
     from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
+    if reveal:
+        _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        partial(with_foreign_text, read=list_locks),
+        partial(with_foreign_text, read=partial(list_locks, reveal=reveal)),
         views.locks,
         title="locks",
         every=watch,
     )
+
+
+def _check_reveal(settings: "Settings", *, allow_production: bool) -> None:
+    from dbctl.inspect.masking import check_reveal
+
+    check_reveal(settings, allow_production=allow_production, tell=notice)
 
 
 def size(
@@ -210,6 +248,8 @@ def slow(
     settings: "Settings",
     sort: Annotated[StatementOrder, typer.Option(help="What comes first.")] = StatementOrder.TOTAL,
     limit: LimitOption = 20,
+    reveal: LiteralsOption = False,
+    allow_production: AllowProductionOption = False,
     watch: WatchOption = None,
 ) -> ExitCode:
     """Show the statements that take the most, where pg_stat_statements sums them up."""
@@ -218,9 +258,14 @@ def slow(
     from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
+    if reveal:
+        _check_reveal(settings, allow_production=allow_production)
     return look(
         settings,
-        partial(with_foreign_text, read=partial(list_statements, sort=sort, limit=limit)),
+        partial(
+            with_foreign_text,
+            read=partial(list_statements, sort=sort, limit=limit, reveal=reveal),
+        ),
         views.slow,
         title="slow",
         every=watch,

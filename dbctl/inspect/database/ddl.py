@@ -2,41 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
 
-from dbctl.db.catalog import fetch, resolve
+from dbctl.db.catalog import Relation, fetch, resolve
 from dbctl.db.names import literal
 from dbctl.inspect.database import ddl_sql as sql
+from dbctl.inspect.database.constants import constants_of, option_shown
 from dbctl.inspect.database.results.table import DdlResult
 from dbctl.inspect.database.settled import settled
+from dbctl.inspect.masking import Masks
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+from dbctl.sqlliterals import HIDDEN
 
 type Row = Mapping[str, Any]
 
 
 async def write_ddl(
-    connection: asyncpg.Connection[Any], name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any],
+    *names: str,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
+    statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> DdlResult:
-    """Write the SQL that makes the relation `name` anew, with its partitions.
+    """Write the SQL that makes the relations `names` anew, in that order, with their partitions.
 
-    All names in it have their schema. Owners and privileges are not part of it; what must be there
-    before stands in comments at its head. Raises UsageError where the name means none, or several,
-    OperationFailed where the relation is dropped meanwhile.
+    Foreign keys come last, as tables may refer to each other. All names have their schema. Owners
+    and privileges are not part of it; what must be there before stands in comments. The constants
+    of columns that `masks` hide are left out, which the head says. Raises UsageError where a name
+    means none, or several, OperationFailed where a relation is dropped meanwhile.
     """
     async with reading(connection, statement_timeout):
-        relation = await resolve(connection, name)
+        relations = list(dict.fromkeys([await resolve(connection, name) for name in names]))
         # Nothing is on the path then, so that the server writes every name in full.
         await connection.fetch("SELECT pg_catalog.set_config('search_path', '', true)")
-        needs = await fetch(connection, "inspect.database", "ddl_needs", relation=relation.oid)
-        statements = await _statements(connection, relation.oid, relation.label)
-    text = "\n\n".join([*([sql.needs(needs)] if needs else []), *statements])
+        needs = await _needs(connection, relations)
+        script = Script()
+        columns: list[Row] = []
+        for relation in relations:
+            script += await _script(connection, relation.oid, relation.label, masks)
+            columns += await fetch(
+                connection, "inspect.database", "ddl_columns", relation=relation.oid
+            )
+        constants = await constants_of(connection, [each.name for each in relations], (), masks)
+    needs = [constants.row(row, "definition", about=_user_of(row, columns)) for row in needs]
+    parts = [
+        *sql.needs("This needs", [row for row in needs if not row["by_keys"]]),
+        *script.statements,
+        *sql.needs("The foreign keys need", [row for row in needs if row["by_keys"]]),
+        *script.keys,
+    ]
+    if constants.masked and any(HIDDEN in one for one in parts):
+        parts.insert(0, sql.INCOMPLETE)
+    text = "\n\n".join(parts)
+    first, *others = relations
     return DdlResult(
-        schema_name=relation.schema, name=relation.name, kind=relation.kind, ddl=f"{text}\n"
+        schema_name=first.schema,
+        name=first.name,
+        kind=first.kind,
+        also=tuple(relation.label for relation in others),
+        ddl=f"{text}\n",
     )
+
+
+async def _needs(connection: asyncpg.Connection[Any], relations: Sequence[Relation]) -> list[Row]:
+    """Return what must be there before, each once; `by_keys` where only foreign keys need it."""
+    own = {relation.oid for relation in relations}
+    needs: dict[tuple[str, str], Row] = {}
+    for relation in relations:
+        for row in await fetch(connection, "inspect.database", "ddl_needs", relation=relation.oid):
+            known = needs.get((row["type"], row["identity"]))
+            if row["relation"] not in own and (known is None or not row["by_keys"]):
+                needs[row["type"], row["identity"]] = row
+    return list(needs.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The statements that make relations, and those that make their foreign keys."""
+
+    statements: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def __add__(self, other: Script) -> Script:
+        """Return both, one after the other."""
+        return Script(self.statements + other.statements, self.keys + other.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +108,33 @@ class Parts:
     children: list[Row]
 
 
-async def _statements(connection: asyncpg.Connection[Any], oid: int, label: str) -> list[str]:
-    """Return the statements for a relation, then those for its partitions."""
+async def _script(
+    connection: asyncpg.Connection[Any], oid: int, label: str, masks: Masks
+) -> Script:
+    """Return what makes a relation, then its partitions.
+
+    A foreign key of a partitioned table takes over those of the same columns that its partitions
+    have, under their names: theirs come first.
+    """
     async with settled(connection, oid, label):
         parts = await _read(connection, oid)
-    statements = _of_relation(parts)
+        parts = await _masked(connection, parts, masks)
+    script = Script(tuple(_of_relation(parts)))
     for child in parts.children:
         if child["is_partition"]:
-            statements += await _statements(connection, child["oid"], child["name"])
+            script += await _script(connection, child["oid"], child["name"], masks)
     # A partition that is made later would take it over.
     changed = [row for row in parts.triggers if row["enabled"] != "origin"]
-    return statements + list(sql.enablement(parts.relation, "TRIGGER", changed))
+    return script + Script(
+        tuple(sql.enablement(parts.relation, "TRIGGER", changed)), tuple(_foreign_keys(parts))
+    )
+
+
+def _foreign_keys(parts: Parts) -> Iterator[str]:
+    for row in parts.constraints:
+        if row["kind"] == "f":
+            yield sql.add_constraint(parts.relation, row)
+            yield from _comment(f"CONSTRAINT {row['name']} ON {parts.relation['label']}", row)
 
 
 async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
@@ -94,6 +162,39 @@ async def _read(connection: asyncpg.Connection[Any], oid: int) -> Parts:
     )
 
 
+async def _masked(connection: asyncpg.Connection[Any], parts: Parts, masks: Masks) -> Parts:
+    """Return the parts without the constants of masked columns."""
+    relation = parts.relation
+    defined = (parts.constraints, parts.indexes, parts.triggers, parts.rules, parts.statistics)
+    definitions = [
+        *(relation[key] for key in ("view_definition", "partition_key", "parent_key")),
+        *(row["expression"] for row in parts.columns),
+        *(row["definition"] for rows in defined for row in rows),
+        *(row[key] for row in parts.policies for key in ("using", "check")),
+    ]
+    constants = await constants_of(connection, [relation["name"]], definitions, masks)
+    options = [option_shown(option, masks) for option in relation["foreign_options"]]
+    relation = constants.row(relation, "view_definition", "partition_key")
+    bounds = constants.shown(relation["bounds"], relation["parent_key"])
+    return replace(
+        parts,
+        relation=relation | {"bounds": bounds, "foreign_options": options},
+        columns=[constants.row(row, "expression", about=row["name"]) for row in parts.columns],
+        constraints=[constants.row(row, "definition") for row in parts.constraints],
+        indexes=[constants.row(row, "definition") for row in parts.indexes],
+        triggers=[constants.row(row, "definition") for row in parts.triggers],
+        rules=[constants.row(row, "definition") for row in parts.rules],
+        statistics=[constants.row(row, "definition") for row in parts.statistics],
+        policies=[constants.row(row, "using", "check") for row in parts.policies],
+    )
+
+
+def _user_of(need: Row, columns: Sequence[Row]) -> str | None:
+    """Return the columns that have the type which is needed."""
+    names = [row["name"] for row in columns if row["type"].removesuffix("[]") == need["identity"]]
+    return ", ".join(names)
+
+
 def _of_relation(parts: Parts) -> list[str]:
     relation = parts.relation
     serial = [row for row in parts.sequences if not row["is_identity"]]
@@ -106,7 +207,11 @@ def _of_relation(parts: Parts) -> list[str]:
             for s in serial
         ),
         *sql.inherited_defaults(relation, parts.columns, parts.parent_columns),
-        *(sql.add_constraint(relation, row) for row in parts.constraints if _is_apart(row)),
+        *(
+            sql.add_constraint(relation, row)
+            for row in parts.constraints
+            if _is_apart(row) and row["kind"] != "f"
+        ),
         *(statement for row in parts.indexes for statement in sql.index(relation, row)),
         *sql.attach(relation),
         *(row["definition"] for row in parts.rules),
@@ -125,8 +230,11 @@ def _of_relation(parts: Parts) -> list[str]:
 
 
 def _is_apart(constraint: Row) -> bool:
-    """Tell whether a constraint cannot stand in CREATE TABLE, which would make it valid."""
-    return not constraint["valid"]
+    """Return whether a constraint cannot stand in CREATE TABLE, which would make it valid.
+
+    What a foreign key refers to may not be there yet.
+    """
+    return not constraint["valid"] or constraint["kind"] == "f"
 
 
 def _create_table(parts: Parts) -> str:
@@ -158,7 +266,11 @@ def _comments(parts: Parts) -> list[str]:
     subjects: list[tuple[str, Row]] = [
         (f"{kind} {label}", parts.relation),
         *((f"COLUMN {label}.{row['name']}", row) for row in parts.columns),
-        *((f"CONSTRAINT {row['name']} ON {label}", row) for row in parts.constraints),
+        *(
+            (f"CONSTRAINT {row['name']} ON {label}", row)
+            for row in parts.constraints
+            if row["kind"] != "f"
+        ),
         *((f"INDEX {row['name']}", row) for row in parts.indexes),
         *((f"SEQUENCE {row['name']}", row) for row in parts.sequences),
         *((f"RULE {row['quoted']} ON {label}", row) for row in parts.rules),
@@ -166,8 +278,9 @@ def _comments(parts: Parts) -> list[str]:
         *((f"TRIGGER {row['quoted']} ON {label}", row) for row in parts.triggers),
         *((f"POLICY {row['quoted']} ON {label}", row) for row in parts.policies),
     ]
-    return [
-        f"COMMENT ON {subject} IS {literal(row['comment'])};"
-        for subject, row in subjects
-        if row["comment"] is not None
-    ]
+    return [statement for subject, row in subjects for statement in _comment(subject, row)]
+
+
+def _comment(subject: str, row: Row) -> Iterator[str]:
+    if row["comment"] is not None:
+        yield f"COMMENT ON {subject} IS {literal(row['comment'])};"

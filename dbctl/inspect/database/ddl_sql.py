@@ -16,6 +16,7 @@ KINDS = {
     "m": "MATERIALIZED VIEW",
     "f": "FOREIGN TABLE",
 }
+INCOMPLETE = "-- … stands for constants of masked columns; --reveal writes them, to run this."
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _ENABLED = {
     "origin": "ENABLE",
@@ -25,13 +26,14 @@ _ENABLED = {
 }
 
 
-def needs(rows: Sequence[Row]) -> str:
-    """Write down what must be there before, as comments; a newline cannot end one."""
-    lines = ["-- This needs, before it:"]
-    for row in rows:
-        told = row["definition"] or f"{row['type']} {row['identity']}"
-        lines += [f"--   {line}" for line in told.splitlines()]
-    return "\n".join(lines)
+def needs(subject: str, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what must be there before, if anything, as comments; a newline cannot end one."""
+    if rows:
+        lines = [f"-- {subject}, before {'it' if subject.startswith('This') else 'them'}:"]
+        for row in rows:
+            text = row["definition"] or f"{row['type']} {row['identity']}"
+            lines += [f"--   {line}" for line in text.splitlines()]
+        yield "\n".join(lines)
 
 
 def create_sequence(row: Row) -> str:
@@ -203,7 +205,7 @@ def attach(relation: Row) -> Iterator[str]:
 
 
 def add_constraint(relation: Row, row: Row) -> str:
-    """Write ALTER TABLE for a constraint that is not valid."""
+    """Write ALTER TABLE for a constraint that does not stand in CREATE TABLE."""
     return f"ALTER TABLE {relation['label']} ADD CONSTRAINT {row['name']} {row['definition']};"
 
 

@@ -11,8 +11,10 @@ import asyncpg
 from dbctl.db.catalog import fetch
 from dbctl.db.names import listed, suggestion
 from dbctl.errors import UsageError
+from dbctl.inspect.database.constants import Constants, constants_of
 from dbctl.inspect.database.results.indexes import Fault, Finding, Index, IndexesResult
 from dbctl.inspect.database.schemas import known_schema
+from dbctl.inspect.masking import Masks
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 # Days for which scans must have been counted before an index without one is called unused: what
@@ -41,11 +43,13 @@ async def list_indexes(
     schema: str | None = None,
     only: Sequence[Fault] = (),
     unused_after: float = UNUSED_AFTER,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> IndexesResult:
     """List the indexes with their use, and what is wrong with them; `only` those faults.
 
-    None is called unused before its scans were counted for `unused_after` days.
+    None is called unused before its scans were counted for `unused_after` days. The constants of
+    columns that `masks` hide are left out.
     Raises UsageError where there is no such schema.
     """
     async with reading(connection, statement_timeout):
@@ -56,6 +60,8 @@ async def list_indexes(
             connection, "inspect.database", "counting", seconds=unused_after * _DAY
         )
         (moment,) = await fetch(connection, "inspect.database", "moment")
+        made = [row for row in rows if row["predicate"] or any("(" in key for key in row["keys"])]
+        constants = await constants_of(connection, {row["table"] for row in made}, (), masks)
     found = list(_faults(rows, counted_long=counting["counted_long"]))
     findings = [finding for _, finding in found] + [_missing(key) for key in keys]
     wanted = [finding for finding in findings if not only or finding.fault in only]
@@ -71,7 +77,7 @@ async def list_indexes(
         counted_long=counting["counted_long"],
         only=tuple(only),
         indexes=tuple(
-            _index(row, faults.get(row["oid"], ()))
+            _index(row, faults.get(row["oid"], ()), constants)
             for row in rows
             if not only or row["oid"] in faults
         ),
@@ -79,8 +85,10 @@ async def list_indexes(
     )
 
 
-def _index(row: Row, faults: Sequence[Fault]) -> Index:
+def _index(row: Row, faults: Sequence[Fault], constants: Constants) -> Index:
     known = {name: row[name] for name in Index.model_fields if name in row}
+    known["predicate"] = constants.shown(row["predicate"])
+    known["keys"] = tuple(map(constants.shown, row["keys"]))
     return Index(schema_name=row["schema"], faults=tuple(faults), **known)
 
 

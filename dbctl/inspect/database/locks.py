@@ -10,14 +10,19 @@ import asyncpg
 from dbctl.db.catalog import fetch
 from dbctl.inspect.database.results.locks import Lock, LocksResult
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+from dbctl.sqlliterals import without_literals
 
 
 async def list_locks(
-    connection: asyncpg.Connection[Any], *, statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any],
+    *,
+    reveal: bool = False,
+    statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> LocksResult:
     """List the locks that other sessions hold or wait for in this database.
 
     What is locked stays together: where somebody waits comes first, then the strongest locks.
+    Statements have no constants in them unless `reveal` is set.
     """
     async with reading(connection, statement_timeout):
         rows = await fetch(connection, "inspect.database", "locks")
@@ -44,10 +49,12 @@ async def list_locks(
     return LocksResult(
         database=moment["database"],
         read_at=moment["read_at"],
-        locks=tuple(_lock(row) for row in sorted(rows, key=place)),
+        locks=tuple(_lock(row, reveal=reveal) for row in sorted(rows, key=place)),
     )
 
 
-def _lock(row: Mapping[str, Any]) -> Lock:
+def _lock(row: Mapping[str, Any], *, reveal: bool) -> Lock:
     known = {name: row[name] for name in Lock.model_fields}
+    if known["query"] is not None and not reveal:
+        known["query"] = without_literals(known["query"])
     return Lock(**known | {"blocked_by": tuple(dict.fromkeys(row["blocked_by"]))})

@@ -11,10 +11,11 @@ import asyncpg
 from dbctl.db.catalog import fetch
 from dbctl.db.grants import all_stats
 from dbctl.db.names import quote
-from dbctl.db.queries import positional
+from dbctl.db.queries import MARK, positional
 from dbctl.errors import ErrorCode, FindingError
 from dbctl.inspect.database.results.slow import SlowResult, Statement
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
+from dbctl.sqlliterals import without_literals
 
 LIMIT = 20
 _HIDDEN = "<insufficient privilege>"
@@ -27,12 +28,14 @@ async def list_statements(
     *,
     sort: str = "total",
     limit: int = LIMIT,
+    reveal: bool = False,
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> SlowResult:
     """List the `limit` statements of this database that take the most, by `sort`.
 
-    That is total or mean time, calls, or io. Raises FindingError where pg_stat_statements is not
-    there, with what to do.
+    That is total or mean time, calls, or io. Queries of dbctl's own are left out. Of utility
+    statements pg_stat_statements keeps the constants, such as a new password: they are shown only
+    if `reveal` is set. Raises FindingError where pg_stat_statements is not there, with what to do.
     """
     async with reading(connection, statement_timeout):
         (extension,) = await fetch(connection, "inspect.database", "statements_extension")
@@ -56,8 +59,9 @@ async def list_statements(
         io_timing=extension["io_timing"],
         statement_count=rows[0]["statement_count"] if rows else 0,
         total_ms=rows[0]["all_ms"] if rows else 0.0,
+        own_count=rows[0]["own_count"] if rows else 0,
         grant=all_stats(moment["role"]) if any(row["query"] == _HIDDEN for row in rows) else None,
-        statements=tuple(_statement(row) for row in rows),
+        statements=tuple(_statement(row, reveal=reveal) for row in rows),
     )
 
 
@@ -102,7 +106,7 @@ async def _statements(
     connection: asyncpg.Connection[Any], schema: str, sort: str, limit: int
 ) -> list[Mapping[str, Any]]:
     text, names = positional("inspect.database", "slow")
-    values = {"sort": sort, "limit": limit}
+    values = {"sort": sort, "limit": limit, "mark": MARK}
     return list(
         await connection.fetch(
             text.replace("{statements}", f"{schema}.pg_stat_statements"),
@@ -120,9 +124,11 @@ async def _since(connection: asyncpg.Connection[Any], schema: str, version: str)
     return since
 
 
-def _statement(row: Mapping[str, Any]) -> Statement:
+def _statement(row: Mapping[str, Any], *, reveal: bool) -> Statement:
     known = {name: row[name] for name in Statement.model_fields}
     if row["query"] == _HIDDEN:
         known["query"] = None
+    elif not reveal:
+        known["query"] = without_literals(row["query"])
     known["query_id"] = row["query_id"] or ""
     return Statement(**known)

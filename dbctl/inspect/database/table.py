@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import Column, columns_of, fetch, resolve
-from dbctl.db.names import typed
+from dbctl.db.names import quote, typed
+from dbctl.inspect.database.constants import Constants, constants_of
 from dbctl.inspect.database.results.table import (
     ForeignKey,
     Partition,
@@ -20,6 +21,7 @@ from dbctl.inspect.database.results.table import (
     Trigger,
 )
 from dbctl.inspect.database.settled import settled
+from dbctl.inspect.masking import Masks
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 _FIGURES = (
@@ -37,9 +39,13 @@ _FIGURES = (
 
 
 async def describe_table(
-    connection: asyncpg.Connection[Any], name: str, *, statement_timeout: float = STATEMENT_TIMEOUT
+    connection: asyncpg.Connection[Any],
+    name: str,
+    *,
+    masks: Masks = Masks(),  # noqa: B008 - frozen
+    statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> TableResult:
-    """Describe the relation that `name` means.
+    """Describe the relation that `name` means, without the constants of columns that `masks` hide.
 
     Raises UsageError where it means none, or several; OperationFailed where it is dropped
     meanwhile.
@@ -62,6 +68,13 @@ async def describe_table(
             triggers = await of_it("triggers", pretty=True)
             policies = await of_it("policies")
             children = await of_it("children")
+            expressions = [
+                *(facts[key] for key in ("view_definition", "partition_key", "parent_key")),
+                *(column.expression for column in columns),
+                *(row["definition"] for row in (*indexes, *constraints, *triggers)),
+                *(row[key] for row in policies for key in ("using", "check")),
+            ]
+            constants = await constants_of(connection, [relation.name], expressions, masks)
         (moment,) = await fetch(connection, "inspect.database", "moment")
     return TableResult(
         schema_name=relation.schema,
@@ -72,29 +85,34 @@ async def describe_table(
         persistence=facts["persistence"],
         **{name: figures[name] for name in _FIGURES},
         options=(*facts["options"], *(f"toast.{option}" for option in facts["toast_options"])),
-        partition_key=facts["partition_key"],
-        bounds=facts["bounds"],
+        partition_key=constants.shown(facts["partition_key"]),
+        bounds=constants.shown(facts["bounds"], facts["parent_key"]),
         parents=tuple(facts["parents"]),
         row_security=facts["row_security"],
-        view_definition=facts["view_definition"],
-        table_columns=tuple(_column(column) for column in columns),
-        indexes=tuple(TableIndex(**row) for row in indexes),
-        constraints=tuple(TableConstraint(**row) for row in constraints),
+        view_definition=constants.shown(facts["view_definition"]),
+        table_columns=tuple(_column(column, constants) for column in columns),
+        indexes=tuple(TableIndex(**constants.row(row, "definition")) for row in indexes),
+        constraints=tuple(
+            TableConstraint(**constants.row(row, "definition")) for row in constraints
+        ),
         foreign_keys=tuple(_foreign_key(row) for row in keys if row["outgoing"]),
         referenced_by=tuple(_foreign_key(row) for row in keys if row["incoming"]),
-        triggers=tuple(Trigger(**row) for row in triggers),
-        policies=tuple(Policy(**row) for row in policies),
-        children=tuple(Partition(**row) for row in children),
+        triggers=tuple(Trigger(**constants.row(row, "definition")) for row in triggers),
+        policies=tuple(Policy(**constants.row(row, "using", "check")) for row in policies),
+        children=tuple(
+            Partition(**constants.row(row, "bounds", about=facts["partition_key"]))
+            for row in children
+        ),
     )
 
 
-def _column(column: Column) -> TableColumn:
+def _column(column: Column, constants: Constants) -> TableColumn:
     return TableColumn(
         name=column.name,
         type=column.type,
         nullable=column.nullable,
         key=column.key_position,
-        default=column.expression,
+        default=constants.shown(column.expression, quote(column.name)),
         identity=column.identity,
         generated=column.generated,
         comment=column.comment,

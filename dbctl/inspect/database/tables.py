@@ -12,6 +12,7 @@ from dbctl.db.catalog import fetch, kind_of
 from dbctl.db.names import quote
 from dbctl.inspect.database.results.tables import TablesResult, TableSummary
 from dbctl.inspect.database.schemas import known_schema
+from dbctl.inspect.query.guard import refusals
 from dbctl.inspect.reading import STATEMENT_TIMEOUT, reading
 
 _COUNTABLE = frozenset("rpm")
@@ -87,10 +88,13 @@ async def _counted(
     ends = time.monotonic() + seconds
     counted: dict[tuple[str, str], dict[str, Any]] = {}
     countable = [row for row in rows if row["relkind"] in _COUNTABLE]
+    refused = await refusals(connection, [row["oid"] for row in countable])
     for row in sorted(countable, key=lambda row: row["total_bytes"] or 0):
         left = ends - time.monotonic()
         outcome: dict[str, Any]
-        if row["total_bytes"] is None:
+        if row["oid"] in refused:
+            outcome = {"not_counted": refused[row["oid"]]}
+        elif row["total_bytes"] is None:
             outcome = {"not_counted": "locked"}
         elif seconds and left <= 0:
             outcome = {"not_counted": "out of time"}

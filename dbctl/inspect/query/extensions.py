@@ -6,20 +6,21 @@ run SQL of their own although they are not marked as volatile. Source: PostgreSQ
 
 from dbctl.sqltokens import words
 
-# By extension: the volatile functions that only compute or read; None stands for all of them.
-_HARMLESS: dict[str, frozenset[str] | None] = {
-    "amcheck": None,
-    "fuzzystrmatch": None,
+# By extension: the volatile functions that only compute or read, and keep nobody from writing.
+_HARMLESS = {
+    "amcheck": words("bt_index_check gin_index_check verify_heapam"),
     "pageinspect": words(
         "brin_metapage_info brin_page_items brin_page_type brin_revmap_data bt_metap"
         " bt_multi_page_stats bt_page_stats fsm_page_contents gin_leafpage_items gin_metapage_info"
         " gin_page_opaque_info gist_page_opaque_info hash_bitmap_info hash_metapage_info"
-        " hash_page_stats hash_page_type page_checksum page_header"
+        " hash_page_stats hash_page_type heap_tuple_infomask_flags page_checksum page_header"
     ),
     "pg_buffercache": words(
-        "pg_buffercache_pages pg_buffercache_summary pg_buffercache_usage_counts"
+        "pg_buffercache_numa_pages pg_buffercache_pages pg_buffercache_summary"
+        " pg_buffercache_usage_counts"
     ),
-    "pg_freespacemap": None,
+    "pg_freespacemap": words("pg_freespace"),
+    "pg_logicalinspect": words("pg_get_logical_snapshot_info pg_get_logical_snapshot_meta"),
     "pg_stat_statements": words("pg_stat_statements pg_stat_statements_info"),
     "pg_visibility": words(
         "pg_visibility pg_visibility_map pg_visibility_map_summary pg_check_frozen pg_check_visible"
@@ -28,14 +29,21 @@ _HARMLESS: dict[str, frozenset[str] | None] = {
         "pg_get_wal_record_info pg_get_wal_records_info pg_get_wal_records_info_till_end_of_wal"
         " pg_get_wal_stats pg_get_wal_stats_till_end_of_wal"
     ),
-    "pgcrypto": None,
-    "pgrowlocks": None,
-    "pgstattuple": None,
+    "pgcrypto": words(
+        "fips_mode gen_random_bytes gen_random_uuid gen_salt pgp_pub_encrypt pgp_pub_encrypt_bytea"
+        " pgp_sym_encrypt pgp_sym_encrypt_bytea"
+    ),
+    "pgrowlocks": words("pgrowlocks"),
+    "pgstattuple": words(
+        "pg_relpages pgstatginindex pgstathashindex pgstatindex pgstattuple pgstattuple_approx"
+    ),
     "postgres_fdw": words("postgres_fdw_get_connections"),
-    "sslinfo": None,
+    "sslinfo": words(
+        "ssl_cipher ssl_client_cert_present ssl_client_dn ssl_client_dn_field ssl_client_serial"
+        " ssl_extension_info ssl_is_used ssl_issuer_dn ssl_issuer_field ssl_version"
+    ),
     "tablefunc": words("normal_rand"),
-    "uuid-ossp": None,
-    "vector": None,
+    "uuid-ossp": words("uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4"),
 }
 _DEEDS = {
     "dblink": "runs SQL on another connection",
@@ -45,8 +53,22 @@ _DEEDS = {
     "xslt_process": "may read files of the server",
     "get_raw_page": "reads whole pages, past the masks",
     "bt_page_items": "reads whole pages, past the masks",
+    "gist_page_items": "reads whole pages, past the masks",
+    "hash_page_items": "reads whole pages, past the masks",
+    "heap_page_item": "reads whole pages, past the masks",
+    "tuple_data_split": "reads whole pages, past the masks",
     "pg_get_wal_block_info": "reads whole pages, past the masks",
+    "isn_weak": "changes a setting",
     "set_limit": "changes a setting",
+    "bt_index_parent_check": "locks a table against writing",
+    "pg_truncate_visibility_map": "locks a table, and writes",
+    "pg_prewarm": "fills the server's memory",
+    "autoprewarm": "fills the server's memory",
+    "pg_buffercache_evict": "empties the server's memory",
+    "pg_buffercache_mark_dirty": "has the server write",
+    "heap_force_": "changes rows",
+    "postgres_fdw_disconnect": "ends connections to other servers",
+    "pg_stat_statements_reset": "resets statistics",
 }
 
 
@@ -57,7 +79,6 @@ def deed(extension: str, name: str, volatility: str) -> str | None:
             return what
     if volatility != "v":
         return None
-    harmless = _HARMLESS.get(extension, frozenset())
-    if harmless is None or name in harmless:
+    if name in _HARMLESS.get(extension, ()):
         return None
     return f"belongs to {extension} and is not known to be harmless"

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import fetch
+from dbctl.db.names import typed
 from dbctl.errors import RefusedError
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query.guard import Inside, guard
@@ -34,6 +35,13 @@ _CATALOGUE = {
 }
 
 
+_STATEMENTS = "statements of other sessions with their constants; `inspect activity` has none"
+# Functions of which a column holds what others ran.
+_OF_OTHERS = ("pg_stat_get_activity", "pg_stat_statements")
+# Those whose value is that.
+_OTHERS = dict.fromkeys((*_OF_OTHERS, "pg_stat_get_backend_activity"), _STATEMENTS)
+# The lowest oid of what is not PostgreSQL's own.
+_FIRST_OWN = 16384
 _UNKNOWN = "what it is made of may not be read"
 
 
@@ -52,7 +60,8 @@ async def trace(
     if masks == NOTHING_MASKED:
         return [None] * len(prepared.columns)
     explain = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {prepared.text}"
-    plan: Node = json.loads(await connection.fetchval(explain, *parameters))[0]["Plan"]
+    text = await connection.fetchval(explain, *parameters)
+    plan: Node = json.loads(text)[0]["Plan"]
     steps = list(flatten(plan))
     read = {(schema, name) for node in steps for schema, name, _ in relations_of(node)}
     inner = await masked_inside(connection, inside, masks)
@@ -65,7 +74,9 @@ async def trace(
     taint = Taint(
         plan,
         relations,
-        revealing=dict.fromkeys(inside.functions, inner) if inner else {},
+        revealing={name: reason for name, reason in _OTHERS.items() if name in text}
+        | (dict.fromkeys(inside.functions, inner) if inner else {}),
+        columns_of=await _of_functions(connection, text),
         unseen=unseen,
         # Of a view's own subqueries, the statement tells nothing.
         names=await columns_of(connection, prepared.text, derived - inside.names),
@@ -73,10 +84,45 @@ async def trace(
         and "values" not in inside.names,
     )
     traced = taint.outputs(len(prepared.columns))
+    by_type = await _of_fields(connection, (type_.oid for _, type_ in prepared.columns), masks)
     return [
-        reason or (None if taint.is_column(at) else masks.reason("", "", name, type_.type))
+        reason
+        or by_type.get(type_.oid)
+        or (None if taint.is_column(at) else masks.reason("", "", name, type_.type))
         for at, (reason, (name, type_)) in enumerate(zip(traced, prepared.columns, strict=True))
     ]
+
+
+async def _of_functions(
+    connection: asyncpg.Connection[Any], plan: str
+) -> Mapping[str, Mapping[str, str | None]]:
+    """Return the columns of the functions in a plan that tell of other sessions."""
+    named = [name for name in _OF_OTHERS if name in plan]
+    if not named:
+        return {}
+    rows = await connection.fetch(
+        "SELECT p.proname::pg_catalog.text, p.proargnames FROM pg_catalog.pg_proc p"
+        " WHERE p.proname OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[]::pg_catalog.name[])",
+        named,
+    )
+    return {
+        name: {column: _STATEMENTS if column == "query" else None for column in columns}
+        for name, columns in rows
+    }
+
+
+async def _of_fields(
+    connection: asyncpg.Connection[Any], types: Iterable[int], masks: Masks
+) -> Mapping[int, str]:
+    """Return which of the types, by their oids, have a field that is masked, and why."""
+    own = {oid for oid in types if oid >= _FIRST_OWN}
+    rows = await fetch(connection, "inspect.query", "fields", types=[*own]) if own else []
+    found: dict[int, str] = {}
+    for row in rows:
+        reason = masks.reason(row["schema"], row["name"], row["field"], row["type"])
+        if reason is not None:
+            found.setdefault(row["root"], f"{reason}, of its field {typed(row['field'])}")
+    return found
 
 
 async def masked_inside(
@@ -96,6 +142,16 @@ async def masked_among(
     return next((one.any for one in named.values() if one.any), None)
 
 
+async def masked_columns(
+    connection: asyncpg.Connection[Any], names: Collection[str], masks: Masks
+) -> set[str]:
+    """Return the names of the masked columns of all relations with one of these names."""
+    if masks == NOTHING_MASKED or not names:
+        return set()
+    named = await _sensitive(connection, {(None, name) for name in names}, masks)
+    return {column for one in named.values() for column in one.reasons}
+
+
 async def _sensitive(
     connection: asyncpg.Connection[Any],
     relations: Iterable[tuple[str | None, str]],
@@ -110,6 +166,7 @@ async def _sensitive(
         schemas=[schema for schema, _ in wanted],
         names=[name for _, name in wanted],
     )
+    by_type = await _of_fields(connection, (row["type_id"] for row in rows), masks)
     found: dict[tuple[str, str], Sensitive] = {}
     kept: dict[tuple[str, str], int] = {}
     for row in rows:
@@ -123,30 +180,34 @@ async def _sensitive(
         else:
             reason = masks.reason(
                 row["ancestor_schema"], row["ancestor"], row["origin"], row["type"]
-            )
+            ) or by_type.get(row["type_id"])
         if reason is not None:
             sensitive.reasons.setdefault(row["column"], reason)
     for key, oid in kept.items():
-        for column, reason in (await _origins(connection, oid, masks)).items():
+        names = [row["column"] for row in rows if row["kept"] == oid]
+        columns = list(dict.fromkeys(names))
+        for column, reason in (await _origins(connection, oid, columns, masks)).items():
             found[key].reasons.setdefault(column, reason)
     return found
 
 
 async def _origins(
-    connection: asyncpg.Connection[Any], oid: int, masks: Masks
+    connection: asyncpg.Connection[Any], oid: int, columns: Sequence[str], masks: Masks
 ) -> Mapping[str, str]:
-    """Return the masked columns of a materialized view; all where its origin may not be read."""
+    """Return which `columns` of a materialized view are masked.
+
+    All are where its origin may not be read.
+    """
     text = await connection.fetchval("SELECT pg_catalog.pg_get_viewdef($1::pg_catalog.oid)", oid)
     statement = parse_statement(text)
-    prepared = await prepare(connection, statement)
-    names = [name for name, _ in prepared.columns]
     try:
         async with connection.transaction():
             inside = await guard(connection, statement.tokens)
+            prepared = await prepare(connection, statement)
             reasons = await trace(connection, prepared, (), inside, masks)
     except (asyncpg.InsufficientPrivilegeError, RefusedError):
-        return dict.fromkeys(names, _UNKNOWN)
-    return {n: reason for n, reason in zip(names, reasons, strict=True) if reason}
+        return dict.fromkeys(columns, _UNKNOWN)
+    return {n: reason for n, reason in zip(columns, reasons, strict=True) if reason}
 
 
 def _of_catalogue(table: str, column: str) -> str | None:

@@ -51,8 +51,9 @@ async def find_query(
     """
     values = given or {}
     statement = parse_statement(text, values)
-    prepared = await prepare(connection, statement)
+    # Before the server parses it: that reads literals, by the checks of the domains in their types.
     inside = await guard(connection, statement.tokens)
+    prepared = await prepare(connection, statement)
     if connection.get_settings().is_superuser == "on":
         tell(_SUPERUSER)
     parameters = await bind(connection, prepared, values)

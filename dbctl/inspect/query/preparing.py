@@ -18,6 +18,10 @@ from dbctl.inspect.query.statement import Statement, positional, shown_at
 # PostgreSQL's error classes for what a person wrote: names, syntax, types, what it cannot do.
 _WRITTEN = ("42", "0A", "22", "3F", "54")
 _UNTYPABLE = "42P18"
+# What the driver says of a composite type that it cannot read, and of pg_stats.most_common_vals,
+# whose type it does not find.
+_UNREADABLE = re.compile(r'cannot decode type ("(?:[^"]|"")+"\."(?:[^"]|"")+")')
+_ANYARRAY = "pg_catalog.anyarray"
 _NUMBER = re.compile(r"(?<=parameter )\$(\d+)")
 
 
@@ -25,6 +29,7 @@ _NUMBER = re.compile(r"(?<=parameter )\$(\d+)")
 class Type:
     """A type; the attributes are those of the query types.sql."""
 
+    oid: int
     type: str
     sql: str
     leaf: str
@@ -58,17 +63,11 @@ async def prepare(connection: asyncpg.Connection[Any], statement: Statement) -> 
     nothing tells.
     """
     try:
-        prepared = await connection.prepare(statement.with_parameters(positional), name="")
+        prepared = await parsed(connection, statement.with_parameters(positional))
     except asyncpg.PostgresError as error:
         if not (error.sqlstate or "").startswith(_WRITTEN):
             raise
         raise misunderstood(error, statement) from error
-    except asyncpg.InternalClientError as error:  # the driver's, for a pseudo-type
-        raise UsageError(
-            "a column of the result, or a parameter, has a type that is none of its own, such as"
-            " anyarray",
-            hint="Cast it: most_common_vals::text.",
-        ) from error
     attributes = prepared.get_attributes()
     oids = [one.type.oid for one in attributes]
     oids += [one.oid for one in prepared.get_parameters()]
@@ -76,6 +75,37 @@ async def prepare(connection: asyncpg.Connection[Any], statement: Statement) -> 
     types = [Type(**row) for row in rows]
     columns = zip((one.name for one in attributes), types, strict=False)
     return Prepared(statement, tuple(columns), tuple(types[len(attributes) :]))
+
+
+async def parsed(
+    connection: asyncpg.Connection[Any], text: str
+) -> asyncpg.prepared_stmt.PreparedStatement[Any]:
+    """Let the server parse `text`; a column of it may be of a type that the driver cannot read.
+
+    Raises what the driver raises, and UsageError for a type that is not that of a table.
+    """
+    unreadable: set[str] = set()
+    while True:
+        try:
+            return await connection.prepare(text, name="")
+        except asyncpg.InternalClientError:
+            type_ = _ANYARRAY
+        except asyncpg.UnsupportedClientFeatureError as error:
+            found = _UNREADABLE.search(str(error))
+            type_ = found[1] if found else ""
+        if not type_ or type_ in unreadable:
+            raise UsageError(
+                f"a column of the result is of a type that cannot be read: {type_}",
+                hint="Cast it: CAST(… AS text).",
+            )
+        unreadable.add(type_)
+        oid = await connection.fetchval(
+            "SELECT CAST($1 AS pg_catalog.regtype)::pg_catalog.oid", type_
+        )
+        # The public way takes no type whose parts the driver does not know.
+        connection._protocol.get_settings().add_python_codec(
+            oid, type_, "", [], "scalar", bytes, bytes, "binary"
+        )
 
 
 def misunderstood(error: asyncpg.PostgresError, statement: Statement | None = None) -> UsageError:

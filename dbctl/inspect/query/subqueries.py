@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.names import quote
+from dbctl.inspect.query.preparing import parsed
 from dbctl.sqltokens import RESERVED, Kind, Piece, Token, TokenReader, pieces, words
 
 _QUERY = words("select values table with (")
@@ -31,7 +32,7 @@ async def columns_of(
             continue
         try:
             async with connection.transaction():
-                prepared = await connection.prepare(query, name="")
+                prepared = await parsed(connection, query)
         except asyncpg.PostgresError:
             continue
         names = [attribute.name for attribute in prepared.get_attributes()]

@@ -15,7 +15,7 @@ from dbctl.inspect.query.plan import (
     relations_of,
     subplan_names,
 )
-from dbctl.sqltokens import Token, tokenize, words
+from dbctl.sqltokens import Token, TokenReader, tokenize, words
 
 # What is no name of a column in an expression that the server wrote.
 _SYNTAX = words(
@@ -52,8 +52,9 @@ class Taint:
     """What is sensitive of what each step of `plan` puts out.
 
     `relations` says it of each relation that is read, by schema and name, `revealing` of the
-    functions whose result is sensitive; `unseen` is the reason of those whose call a plan does not
-    show. `names` has the columns of subqueries and CTEs. With `plain_values`, VALUES tell nothing.
+    functions whose result is sensitive, `columns_of` of columns of those that return rows; `unseen`
+    is the reason of those whose call a plan does not show. `names` has the columns of subqueries
+    and CTEs. With `plain_values`, VALUES tell nothing.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class Taint:
         relations: Mapping[tuple[str, str], Sensitive],
         *,
         revealing: Mapping[str, str],
+        columns_of: Mapping[str, Mapping[str, str | None]],
         unseen: str | None,
         names: Mapping[str, Sequence[str]],
         plain_values: bool,
     ) -> None:
         self._plan = plan
         self._revealing = revealing
+        self._columns_of = columns_of
         self._unseen = unseen
         self._names = names
         self._plain_values = plain_values
@@ -147,6 +150,12 @@ class Taint:
             case "CTE Scan" | "WorkTable Scan":
                 name = node["CTE Name"]
                 self._rename(alias, name, self._named(f"CTE {name}"))
+            case "Function Scan" if found := self._columns_of.get(node.get("Function Name", "")):
+                names = [TokenReader(list(tokenize(one))).name_parts() for one in node["Output"]]
+                # Under names of one's own, each of them may be any.
+                if all(name and name[-1] in found for name in names):
+                    self._columns[alias] = dict(found)
+                self._derived[alias] = next(filter(None, found.values()), None)
             case "Function Scan" | "Table Function Scan":
                 call = node.get("Function Call") or node.get("Table Function Call")
                 self._derived[alias] = self._reason(call) if call else self._everything
@@ -248,4 +257,6 @@ class Taint:
         relations = self._relations.values()
         if any(column in relation.columns for relation in relations):
             return next((r.reasons[column] for r in relations if column in r.reasons), None)
+        if derived := [known[column] for known in self._columns.values() if column in known]:
+            return next(filter(None, derived), None)
         return None if column in _SYNTAX or column in _SYSTEM_COLUMNS else _HIDDEN

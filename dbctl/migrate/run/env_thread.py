@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 # Seconds between two requests to end a run that was cancelled.
 _STOP_INTERVAL = 0.2
+# Seconds for which a thread that computes may keep the interpreter once the run was cancelled.
+_SWITCH_INTERVAL = 0.0005
 
 
 async def run_env(
@@ -97,6 +99,8 @@ async def _stopped(
     ended: asyncio.Future[BaseException | None], stop: Callable[[float], Awaitable[bool]]
 ) -> None:
     """Call `stop` until the thread ends, or until it gives up."""
+    # Code that computes would keep the event loop waiting 5 ms, each time that it has had a turn.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     clock = asyncio.get_running_loop().time
     since = clock()
     while not ended.done() and await stop(clock() - since):

@@ -188,6 +188,10 @@ class Execution:
         """Whether every step was taken and committed."""
         return len(self.done) == len(self._job.steps)
 
+    def has_taken_all(self, steps: Sequence[Applied]) -> bool:
+        """Return whether nothing is to be done any more where `steps` were committed."""
+        return len(steps) == len(self._job.steps)
+
     @property
     def has_begun(self) -> bool:
         """Whether a revision was begun."""
@@ -266,7 +270,7 @@ class Execution:
             )
         context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, self._recorded)
         for step in self._job.steps[len(self.done) :]:
-            self.lock.check()
+            self._check_lock()
             if step is self._job.steps[-1]:
                 self.session.make_durable()
             self._begin(step)
@@ -277,6 +281,16 @@ class Execution:
             if self._spans:
                 return
             self.finish()
+
+    def _check_lock(self) -> None:
+        """Raise OperationFailed where the deployer lock is lost; what has ended env.py's connection
+        as well is raised instead.
+        """
+        try:
+            self.lock.check()
+        except OperationFailed:
+            self.session.prove_alive()
+            raise
 
     def settle(self) -> bool:
         """Note a step that env.py has committed itself; return whether the run can go on.

@@ -17,10 +17,11 @@ _OWN = ("dbctl", "alembic", "sqlalchemy", "asyncio")
 
 @contextmanager
 def logging_untouched() -> Iterator[None]:
-    """Let what this thread does to logging in the body come to nothing.
+    """Let what this thread does to logging in the body leave the root logger and dbctl's own alone.
 
     Alembic's templates call `fileConfig`, which disables every logger that is there and gives the
-    root logger a handler on stderr. Loggers of the project's own stay as it sets them up.
+    root logger a handler on stderr: it does nothing here. `dictConfig` is what applications set up
+    their own loggers with, and may find them missing (Airflow 3 does): those it does set up.
     """
     here = threading.current_thread()
     pool = logging.getLogger("sqlalchemy.pool")
@@ -29,6 +30,15 @@ def logging_untouched() -> Iterator[None]:
 
     def ignore(*_arguments: object, **_options: object) -> None:
         return None
+
+    dict_config = logging.config.dictConfig
+
+    def configure_others(config: dict[str, Any]) -> None:
+        states = {logger: _state(logger) for logger in _own_loggers()}
+        try:
+            dict_config(config)
+        finally:
+            _restore(states)
 
     def is_refused(logger: logging.Logger) -> bool:
         thread = threading.current_thread()
@@ -44,7 +54,7 @@ def logging_untouched() -> Iterator[None]:
 
     replaced: list[tuple[Any, str, Any]] = [
         (logging.config, "fileConfig", ignore),
-        (logging.config, "dictConfig", ignore),
+        (logging.config, "dictConfig", configure_others),
         (logging, "basicConfig", ignore),
         (logging, "disable", ignore),
         (logging.Logger, "addHandler", add_to_others),

@@ -9,13 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db import drivers, dsn
 from dbctl.db.connect import Connector
 from dbctl.db.dsn import Dsn
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.round_trip import Reader, reader_on
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError
 from dbctl.migrate.run.record import EnvRecord
 
@@ -25,7 +26,6 @@ _PATIENCE = 60.0
 _TURN = 2.0
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 8.0
-_TRY = text("select pg_catalog.pg_try_advisory_xact_lock(:key)")
 
 # Whether an advisory lock is free, and then taken for a transaction.
 type CanTake = Callable[[int], Awaitable[bool]]
@@ -115,12 +115,11 @@ class Proof:
             return not await can_take_on(connection, key)
 
 
-async def can_take_on(connection: AsyncConnection, key: int) -> bool:
-    """Return whether an advisory lock is free; leave the connection in no transaction."""
-    try:
-        return bool(await connection.scalar(_TRY, {"key": key}))
-    finally:
-        await connection.rollback()
+async def can_take_on(connection: AsyncConnection | Reader, key: int) -> bool:
+    """Return whether an advisory lock is free, on a connection that is in no transaction."""
+    reader = await reader_on(connection)
+    (row,) = await reader.rows(f"select pg_catalog.pg_try_advisory_xact_lock({key}) as free")
+    return bool(row["free"])
 
 
 def another_database(record: EnvRecord, ours: str, origin: str) -> ConfigurationError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -11,7 +11,7 @@ from dbctl import redaction
 from dbctl.db import drivers
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import VERSION_TABLE
-from dbctl.sqltokens import tokenize
+from dbctl.sqltokens import Kind, tokenize
 
 _PLACE = (
     "select pg_catalog.pg_backend_pid(), pg_catalog.current_database()::pg_catalog.text,"
@@ -30,7 +30,8 @@ class EnvRecord:
     `url` is that of its engine and may hold a password; `label` names the same place for people.
     `version_schema` is the schema that the version table is in or, where it is not `found`, will be
     created in, unless env.py makes another one first. `direct` is True where no pooler stands
-    between; False says nothing.
+    between; False says nothing. `search_path` names the schemas in which a revision's names are
+    looked for.
     """
 
     url: str
@@ -41,6 +42,7 @@ class EnvRecord:
     version_schema: str | None
     found: bool
     direct: bool
+    search_path: tuple[str, ...] = field(default=(), compare=False)
 
     def is_alike(self, other: EnvRecord) -> bool:
         """Return whether `other` may be the same place in another run of env.py.
@@ -119,16 +121,23 @@ def record_of(
         version_schema=None if schema is None else str(schema),
         found=found is not None,
         direct=drivers.login_pid(connection) == pid,
+        search_path=tuple(_schemas(path, role)),
     )
 
 
 def _first_in(path: str, role: str, current: str | None, made: Collection[str]) -> str | None:
     """Return where on a search_path a table would be created, if the schemas `made` existed."""
-    for token in tokenize(path):
-        name = role if token.text == "$user" else token.text
+    for name in _schemas(path, role):
         if name == current or name in made:
             return name
     return current
+
+
+def _schemas(path: str, role: str) -> Iterator[str]:
+    """Yield the schemas of a search_path, which need not be there."""
+    for token in tokenize(path):
+        if token.kind is not Kind.SYMBOL:
+            yield role if token.text == "$user" else token.text
 
 
 def _servers(connection: Connection) -> str:

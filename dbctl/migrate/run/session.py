@@ -166,6 +166,11 @@ class RevisionSession:
             drivers.settle(self._attached, commit=True)
             self._durability = None
 
+    def prove_alive(self) -> None:
+        """Have the server answer; raises what the driver does where the connection is lost."""
+        with drivers.aside(self._attached):
+            drivers.query(self._attached, "select 1")
+
     def finish(self) -> None:
         """Close the connection, should env.py have left it open."""
         if self.connection is not None:

@@ -4,8 +4,20 @@ from collections.abc import Mapping
 from itertools import product
 
 from dbctl.migrate.statements.altertable import read_alter_table, read_references
-from dbctl.migrate.statements.assessment import Draft, LockLevel, Work
-from dbctl.migrate.statements.queries import QueryWalk
+from dbctl.migrate.statements.assessment import Draft
+from dbctl.migrate.statements.levels import LockLevel, Work
+from dbctl.migrate.statements.lookups import (
+    Attached,
+    Below,
+    CompositeAltered,
+    DomainChecked,
+    DropKind,
+    Dropped,
+    Property,
+    PropertySet,
+    TableOfIndex,
+)
+from dbctl.migrate.statements.queries import QueryWalk, Stage
 from dbctl.migrate.statements.readings import (
     WITHOUT_TABLE,
     Reading,
@@ -16,7 +28,7 @@ from dbctl.migrate.statements.readings import (
     no_table,
     reading_of,
 )
-from dbctl.sqltokens import Kind, Token, TokenReader
+from dbctl.sqltokens import Kind, Token, TokenReader, string_value, tokenize
 
 _CASCADED = "what refers to it is locked and dropped as well"
 _KEYS_LOCKED = "the tables that its foreign keys refer to are locked as well"
@@ -43,7 +55,10 @@ def _create_table(reader: TokenReader, draft: Draft) -> None:
             "PARTITION, does not lock the parent against reads and writes"
         )
         draft.remark(note)
-        draft.lock(reader.name(), LockLevel.ACCESS_EXCLUSIVE)
+        parent = reader.name()
+        draft.lock(parent, LockLevel.ACCESS_EXCLUSIVE)
+        default = TokenReader(reader.rest).seek("default")
+        draft.look_up(Attached(parent or "", table, new=True, default=default))
     if reader.at("("):
         for element in TokenReader(reader.group()).split():
             if element.accept("like"):
@@ -53,7 +68,11 @@ def _create_table(reader: TokenReader, draft: Draft) -> None:
         for parent in reader.names():
             draft.lock(parent, LockLevel.SHARE_UPDATE_EXCLUSIVE)
     if reader.seek("as"):
-        QueryWalk(reader, draft).run()
+        QueryWalk(reader, draft, _stage(reader)).run()
+
+
+def _stage(reader: TokenReader) -> Stage:
+    return Stage.PARSED if reader.has("with", "no", "data") else Stage.RUN
 
 
 def _create_index(reader: TokenReader, draft: Draft) -> None:
@@ -65,8 +84,11 @@ def _create_index(reader: TokenReader, draft: Draft) -> None:
     if concurrently:
         level, note = LockLevel.SHARE_UPDATE_EXCLUSIVE, "if it fails, an invalid index stays behind"
     found = reader.seek("on")
-    reader.accept("only")
-    draft.lock(reader.name() if found else None, level, Work.SCAN, note)
+    only = reader.accept("only")
+    table = reader.name() if found else None
+    draft.lock(table, level, Work.SCAN, note)
+    if table and not only:
+        draft.look_up(Below(table, level, partitions=True))
 
 
 def _create_view(reader: TokenReader, draft: Draft) -> None:
@@ -75,7 +97,7 @@ def _create_view(reader: TokenReader, draft: Draft) -> None:
     if replaces:
         draft.lock(view, LockLevel.ACCESS_EXCLUSIVE)
     if reader.seek("as"):
-        QueryWalk(reader, draft).run()
+        QueryWalk(reader, draft, Stage.PARSED).run()
 
 
 def _create_materialized_view(reader: TokenReader, draft: Draft) -> None:
@@ -84,7 +106,7 @@ def _create_materialized_view(reader: TokenReader, draft: Draft) -> None:
     if view and not may_exist:
         draft.create(view)
     if reader.seek("as"):
-        QueryWalk(reader, draft).run()
+        QueryWalk(reader, draft, _stage(reader)).run()
 
 
 def _create_sequence(reader: TokenReader, draft: Draft) -> None:
@@ -98,9 +120,67 @@ def _create_statistics(reader: TokenReader, draft: Draft) -> None:
 
 
 def _publication(reader: TokenReader, draft: Draft) -> None:
+    if TokenReader(reader.rest).seek("set", "table"):
+        draft.unknown("the tables that leave the publication are locked as well")
     if reader.seek("table"):
         for table in reader.names():
             draft.lock(table, LockLevel.SHARE_UPDATE_EXCLUSIVE)
+            draft.look_up(Below(table, LockLevel.SHARE_UPDATE_EXCLUSIVE, inheriting=True))
+
+
+def _create_trigger(reader: TokenReader, draft: Draft) -> None:
+    level = LockLevel.SHARE_ROW_EXCLUSIVE
+    found = reader.seek("on")
+    table = reader.name() if found else None
+    draft.lock(table, level)
+    if reader.accept("from"):
+        draft.lock(reader.name(), LockLevel.ACCESS_SHARE)
+    if table and (reader.has("each", "row") or reader.has("for", "row")):
+        draft.look_up(Below(table, level, partitions=True))
+
+
+def _alter_trigger(reader: TokenReader, draft: Draft) -> None:
+    found = reader.seek("on")
+    table = reader.name() if found else None
+    draft.lock(table, LockLevel.ACCESS_EXCLUSIVE)
+    if table and reader.at("rename"):
+        draft.look_up(Below(table, LockLevel.ACCESS_EXCLUSIVE, partitions=True))
+
+
+def _create_rule(reader: TokenReader, draft: Draft) -> None:
+    found = reader.seek("to")
+    draft.lock(reader.name() if found else None, LockLevel.ACCESS_EXCLUSIVE)
+    if reader.seek("do"):
+        reader.accept_any("also", "instead")
+        body = TokenReader(reader.group()) if reader.at("(") else reader
+        for statement in body.split(";"):
+            QueryWalk(statement, draft, Stage.PARSED).run()
+
+
+def _policy(reader: TokenReader, draft: Draft) -> None:
+    found = reader.seek("on")
+    draft.lock(reader.name() if found else None, LockLevel.ACCESS_EXCLUSIVE)
+    while reader.peek():
+        if reader.at("("):
+            QueryWalk(TokenReader(reader.group()), draft, Stage.PARSED).run()
+        else:
+            reader.position += 1
+
+
+def _create_function(reader: TokenReader, draft: Draft) -> None:
+    """Read the body of a function in SQL: the server looks its tables up."""
+    in_sql = reader.has("language", "sql") or reader.has("begin", "atomic")
+    if not in_sql:
+        return
+    if reader.seek("begin", "atomic"):
+        for statement in reader.split(";"):
+            QueryWalk(statement, draft, Stage.PARSED).run()
+        return
+    if reader.seek("as") and (token := reader.peek()) and token.kind is Kind.STRING:
+        for statement in TokenReader(list(tokenize(string_value(token.text)))).split(";"):
+            QueryWalk(statement, draft, Stage.REWRITTEN).run()
+    elif reader.accept("return"):
+        QueryWalk(reader, draft, Stage.PARSED).run()
 
 
 def read_alter(reader: TokenReader, draft: Draft) -> None:
@@ -114,12 +194,16 @@ def _alter_index(reader: TokenReader, draft: Draft) -> None:
         return
     reader.accept("if", "exists")
     index = reader.name()
-    if reader.at("set", "tablespace"):
+    if reader.accept("set", "tablespace"):
         note = "the index is copied while no query of its table can start"
-        draft.lock(index, LockLevel.ACCESS_EXCLUSIVE, Work.REWRITE, note)
+        lookup = PropertySet(index or "", Property.TABLESPACE, reader.name() or "")
+        draft.lock(index, LockLevel.ACCESS_EXCLUSIVE, Work.REWRITE, note, lookup)
     elif reader.accept("attach", "partition"):
         draft.lock(index, LockLevel.SHARE_UPDATE_EXCLUSIVE)
-        draft.lock(reader.name(), LockLevel.ACCESS_EXCLUSIVE)
+        partition = reader.name()
+        draft.lock(partition, LockLevel.ACCESS_EXCLUSIVE)
+        for each in filter(None, (index, partition)):
+            draft.look_up(TableOfIndex(each, LockLevel.ACCESS_SHARE))
     else:
         draft.lock(index, LockLevel.SHARE_UPDATE_EXCLUSIVE)
 
@@ -133,11 +217,17 @@ def _alter_sequence(reader: TokenReader, draft: Draft) -> None:
 
 
 def _alter_domain(reader: TokenReader, draft: Draft) -> None:
-    reader.name()
+    domain = reader.name()
     adds = reader.at("add") and not reader.has("not", "valid")
     if adds or reader.at("set", "not", "null") or reader.at("validate"):
         note = "every table with a column of the domain is locked against writes and read"
-        draft.unknown(note, Work.SCAN)
+        draft.unknown(note, Work.SCAN, DomainChecked(domain or ""))
+
+
+def _alter_type(reader: TokenReader, draft: Draft) -> None:
+    name = reader.name()
+    if name and TokenReader(reader.rest).seek("cascade"):
+        draft.look_up(CompositeAltered(name))
 
 
 def _alter_database(reader: TokenReader, draft: Draft) -> None:
@@ -151,15 +241,19 @@ def read_drop(reader: TokenReader, draft: Draft) -> None:
 
 def _drop_table(reader: TokenReader, draft: Draft) -> None:
     reader.accept("if", "exists")
-    for table in reader.names():
+    tables = reader.names()
+    for table in tables:
         draft.lock(table, LockLevel.ACCESS_EXCLUSIVE, note=_KEYS_LOCKED)
         draft.lose(table)
+        draft.look_up(Dropped(DropKind.RELATION, table, cascade=reader.at("cascade")))
 
 
 def _dropped(reader: TokenReader, draft: Draft) -> None:
     reader.accept("if", "exists")
-    for name in reader.names():
+    names = reader.names()
+    for name in names:
         draft.lock(name, LockLevel.ACCESS_EXCLUSIVE)
+        draft.look_up(Dropped(DropKind.RELATION, name, cascade=reader.at("cascade")))
     if reader.at("cascade"):
         draft.remark(_CASCADED)
 
@@ -171,18 +265,37 @@ def _drop_index(reader: TokenReader, draft: Draft) -> None:
     level = LockLevel.SHARE_UPDATE_EXCLUSIVE if concurrently else LockLevel.ACCESS_EXCLUSIVE
     for index in reader.names():
         draft.lock(f"table of {index}", level)
+        draft.look_up(TableOfIndex(index, level))
+        if not concurrently:
+            draft.look_up(Dropped(DropKind.RELATION, index, cascade=reader.at("cascade")))
 
 
-def _drop_used(*losses: tuple[str, str | None]) -> Reading:
-    """Read DROP of what CASCADE takes tables, columns or triggers with."""
+def _drop_on_table(kind: DropKind) -> Reading:
+    """Return the reading of DROP of what a table has, such as a trigger."""
+
+    def read(reader: TokenReader, draft: Draft) -> None:
+        reader.accept("if", "exists")
+        part = "".join(reader.name_parts())
+        table = reader.name() if reader.accept("on") else None
+        draft.lock(table, LockLevel.ACCESS_EXCLUSIVE)
+        if table:
+            draft.look_up(Dropped(kind, table, part, cascade=reader.at("cascade")))
+
+    return read
+
+
+def _drop_used(kind: DropKind, *losses: tuple[str, str | None]) -> Reading:
+    """Return the reading of DROP of what CASCADE takes tables, columns or triggers with."""
 
     def read(reader: TokenReader, draft: Draft) -> None:
         reader.accept("if", "exists")
         names = reader.names()
         if reader.at("cascade"):
-            draft.unknown("every table that uses it is locked")
+            lookups = [Dropped(kind, name, cascade=True) for name in names]
+            for lookup in lookups:
+                draft.unknown("every table that uses it is locked", lookup=lookup)
             for name, (table, column) in product(names, losses):
-                draft.lose(f"{table} {name}", column)
+                draft.lose(f"{table} {name}", column, described=True)
 
     return read
 
@@ -190,15 +303,25 @@ def _drop_used(*losses: tuple[str, str | None]) -> Reading:
 def _drop_database(reader: TokenReader, draft: Draft) -> None:
     draft.transactional = False
     reader.accept("if", "exists")
-    draft.lose(f"every table of {reader.name()}")
+    draft.lose(f"every table of {reader.name()}", described=True)
 
 
 def _drop_owned(reader: TokenReader, draft: Draft) -> None:
-    draft.unknown("every table of the role is locked and dropped")
-    draft.lose(f"every table of {', '.join(reader.names())}")
+    names = reader.names()
+    for name in names:
+        lookup = Dropped(DropKind.ROLE, name, cascade=reader.at("cascade"))
+        draft.unknown("every table of the role is locked and dropped", lookup=lookup)
+    draft.lose(f"every table of {', '.join(names)}", described=True)
 
 
-_USED_BY_COLUMNS = _drop_used(("every table that uses", "its columns of that type"))
+def _drop_statistics(reader: TokenReader, draft: Draft) -> None:
+    reader.accept("if", "exists")
+    draft.look_up(*(Dropped(DropKind.STATISTICS, name) for name in reader.names()))
+
+
+_COLUMNS = ("every table that uses", "its columns of that type")
+_TYPE = _drop_used(DropKind.TYPE, _COLUMNS)
+_FUNCTION = _drop_used(DropKind.FUNCTION)
 _EXCLUSIVE_AFTER_ON = locked_after("on", LockLevel.ACCESS_EXCLUSIVE)
 _CREATE: Mapping[str, Reading] = {
     **WITHOUT_TABLE,
@@ -208,9 +331,11 @@ _CREATE: Mapping[str, Reading] = {
     "view": _create_view,
     "materialized view": _create_materialized_view,
     "sequence": _create_sequence,
-    "trigger": locked_after("on", LockLevel.SHARE_ROW_EXCLUSIVE),
-    "policy": _EXCLUSIVE_AFTER_ON,
-    "rule": locked_after("to", LockLevel.ACCESS_EXCLUSIVE),
+    "trigger": _create_trigger,
+    "policy": _policy,
+    "rule": _create_rule,
+    "function": _create_function,
+    "procedure": _create_function,
     "statistics": _create_statistics,
     "publication": _publication,
     "database": alone,
@@ -225,9 +350,10 @@ _ALTER: Mapping[str, Reading] = {
     "index": _alter_index,
     "sequence": _alter_sequence,
     "domain": _alter_domain,
-    "trigger": _EXCLUSIVE_AFTER_ON,
-    "policy": _EXCLUSIVE_AFTER_ON,
+    "trigger": _alter_trigger,
+    "policy": _policy,
     "rule": _EXCLUSIVE_AFTER_ON,
+    "type": _alter_type,
     "publication": _publication,
     "database": _alter_database,
     "system": alone,
@@ -241,16 +367,17 @@ _DROP: Mapping[str, Reading] = {
     "materialized view": _dropped,
     "sequence": _dropped,
     "index": _drop_index,
-    "trigger": _EXCLUSIVE_AFTER_ON,
-    "policy": _EXCLUSIVE_AFTER_ON,
-    "rule": _EXCLUSIVE_AFTER_ON,
-    "schema": _drop_used(("every table of", None)),
-    "function": _drop_used(),
-    "procedure": _drop_used(),
-    "routine": _drop_used(),
-    "extension": _USED_BY_COLUMNS,
-    "type": _USED_BY_COLUMNS,
-    "domain": _USED_BY_COLUMNS,
+    "trigger": _drop_on_table(DropKind.TRIGGER),
+    "policy": _drop_on_table(DropKind.POLICY),
+    "rule": _drop_on_table(DropKind.RULE),
+    "statistics": _drop_statistics,
+    "schema": _drop_used(DropKind.SCHEMA, ("every table of", None)),
+    "function": _FUNCTION,
+    "procedure": _FUNCTION,
+    "routine": _FUNCTION,
+    "extension": _drop_used(DropKind.EXTENSION, _COLUMNS),
+    "type": _TYPE,
+    "domain": _TYPE,
     "owned by": _drop_owned,
     "database": _drop_database,
     "tablespace": alone,

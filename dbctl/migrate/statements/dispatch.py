@@ -1,9 +1,20 @@
 """Say what a SQL statement locks and how much work it is, from its text alone."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from dbctl.migrate.statements.assessment import Assessment, Draft, LockLevel, Work
+from dbctl.migrate.statements.assessment import Assessment, Draft
 from dbctl.migrate.statements.definitions import read_alter, read_create, read_drop
+from dbctl.migrate.statements.levels import LockLevel, Work
+from dbctl.migrate.statements.lookups import (
+    Alone,
+    Maintained,
+    PathSet,
+    Read,
+    Refreshed,
+    TableOfIndex,
+    Truncated,
+    Written,
+)
 from dbctl.migrate.statements.queries import QueryWalk
 from dbctl.migrate.statements.readings import (
     WITHOUT_TABLE,
@@ -15,7 +26,7 @@ from dbctl.migrate.statements.readings import (
     no_table,
     reading_of,
 )
-from dbctl.sqltokens import Kind, Token, TokenReader, tokenize
+from dbctl.sqltokens import Kind, Token, TokenReader, string_value, tokenize
 
 _COMMITS = "it ends the transaction that the revision runs in"
 
@@ -45,23 +56,23 @@ def _end(_reader: TokenReader, draft: Draft) -> None:
 
 def _truncate(reader: TokenReader, draft: Draft) -> None:
     reader.accept("table")
-    for table in reader.names():
+    tables = reader.tables()
+    cascade = reader.has("cascade")
+    for table, only in tables:
         draft.lock(table, LockLevel.ACCESS_EXCLUSIVE)
         draft.lose(table)
-        if reader.has("cascade"):
-            draft.lose(f"every table that refers to {table}")
+        draft.look_up(Truncated(table, only=only, cascade=cascade))
+        if cascade:
+            draft.lose(f"every table that refers to {table}", described=True)
 
 
 def _query(reader: TokenReader, draft: Draft) -> None:
     reader.position = 0
+    _read_set_config(reader, draft)
     walk = QueryWalk(reader, draft)
     walk.run()
     if walk.functions and not draft.writes_rows:
         draft.unknown(f"the function {walk.functions[0]} may lock and change any table")
-
-
-def _table(reader: TokenReader, draft: Draft) -> None:
-    draft.lock(reader.name(), LockLevel.ACCESS_SHARE)
 
 
 def _copy(reader: TokenReader, draft: Draft) -> None:
@@ -70,16 +81,20 @@ def _copy(reader: TokenReader, draft: Draft) -> None:
         return
     table = reader.name()
     reader.skip_group()
-    draft.lock(table, LockLevel.ROW_EXCLUSIVE if reader.at("from") else LockLevel.ACCESS_SHARE)
+    writes = reader.at("from")
+    draft.lock(table, LockLevel.ROW_EXCLUSIVE if writes else LockLevel.ACCESS_SHARE)
+    if table and writes:
+        draft.look_up(Written(table, "insert"))
 
 
 def _lock_table(reader: TokenReader, draft: Draft) -> None:
     reader.accept("table")
-    tables = reader.names()
+    tables = reader.tables()
     levels = (level for level in LockLevel if reader.at("in", *level.lower().split(), "mode"))
     level = next(levels, LockLevel.ACCESS_EXCLUSIVE)
-    for table in tables:
+    for table, only in tables:
         draft.lock(table, level)
+        draft.look_up(Read(table, level, only=only, certain=True))
 
 
 def _reindex(reader: TokenReader, draft: Draft) -> None:
@@ -93,8 +108,10 @@ def _reindex(reader: TokenReader, draft: Draft) -> None:
     match kind:
         case (Kind.WORD, "table"):
             draft.lock(name, level, Work.SCAN)
+            draft.look_up(Alone(name or "", level))
         case (Kind.WORD, "index"):
             draft.index = name
+            draft.look_up(TableOfIndex(name or "", level), Alone(name or "", level))
             note = "" if concurrently else "no query of the table can start meanwhile"
             draft.lock(name and f"table of {name}", level, Work.SCAN, note)
         case _:
@@ -105,10 +122,13 @@ def _reindex(reader: TokenReader, draft: Draft) -> None:
 def _refresh(reader: TokenReader, draft: Draft) -> None:
     concurrently = reader.accept("concurrently")
     view = reader.name()
+    empties = reader.has("with", "no", "data")
+    if view and not empties:
+        draft.look_up(Refreshed(view))
     if concurrently:
         draft.lock(view, LockLevel.EXCLUSIVE, Work.SCAN)
         return
-    work = Work.NONE if reader.has("with", "no", "data") else Work.REWRITE
+    work = Work.NONE if empties else Work.REWRITE
     note = "the view cannot be read meanwhile; CONCURRENTLY lets readers in"
     draft.lock(view, LockLevel.ACCESS_EXCLUSIVE, work, note)
 
@@ -123,6 +143,7 @@ def _cluster(reader: TokenReader, draft: Draft) -> None:
         draft.unknown("every table that was clustered before is rewritten in turn")
         return
     draft.lock(table, LockLevel.ACCESS_EXCLUSIVE, Work.REWRITE)
+    draft.look_up(Alone(table, LockLevel.ACCESS_EXCLUSIVE))
 
 
 def _vacuum(reader: TokenReader, draft: Draft) -> None:
@@ -140,9 +161,11 @@ def _analyze(reader: TokenReader, draft: Draft) -> None:
 
 
 def _each_or_all(reader: TokenReader, draft: Draft, level: LockLevel, work: Work) -> None:
-    tables = reader.names()
-    for table in tables:
+    tables = reader.tables()
+    for table, only in tables:
         draft.lock(table, level, work)
+        if not only:
+            draft.look_up(Maintained(table, level, analyzes=work is Work.NONE))
     if not tables:
         draft.unknown("every table is locked in turn")
 
@@ -161,6 +184,31 @@ def _has_option(options: list[Token], name: str) -> bool:
         if name in (token.text for token in option.tokens):
             return option.tokens[-1].text not in ("false", "off", "0")
     return False
+
+
+def _set(reader: TokenReader, draft: Draft) -> None:
+    reader.accept_any("session", "local")
+    if reader.accept("search_path", "to") or reader.accept("search_path", "="):
+        draft.look_up(PathSet(tuple(_schemas(reader.rest))))
+
+
+def _read_set_config(reader: TokenReader, draft: Draft) -> None:
+    """Add the search_path that a query sets, as every dump of pg_dump does."""
+    called = TokenReader(reader.tokens)
+    while token := called.peek():
+        called.position += 1
+        if token == (Kind.WORD, "set_config") and called.at("("):
+            name, value, *_ = [*TokenReader(called.group()).split(), *[TokenReader([])] * 2]
+            if [each.text for each in name.tokens] == ["'search_path'"] and value.tokens:
+                path = tokenize(string_value(value.tokens[0].text))
+                draft.look_up(PathSet(tuple(_schemas(list(path)))))
+
+
+def _schemas(path: Sequence[Token]) -> list[str]:
+    kinds = (Kind.WORD, Kind.QUOTED, Kind.STRING)
+    names = [(each.kind, each.text) for each in path if each.kind in kinds]
+    values = [string_value(text) if kind is Kind.STRING else text for kind, text in names]
+    return [name for name in values if name]
 
 
 def _comment(reader: TokenReader, draft: Draft) -> None:
@@ -215,13 +263,14 @@ _STATEMENTS: Mapping[str, Reading] = {
     "update": _query,
     "delete": _query,
     "merge": _query,
-    "table": _table,
+    "table": _query,
     "copy": _copy,
     "lock": _lock_table,
     "comment on": _comment,
     "grant": _grant,
     "revoke": _grant,
     "reindex": _reindex,
+    "set": _set,
     "refresh materialized view": _refresh,
     "cluster": _cluster,
     "vacuum": _vacuum,
@@ -235,7 +284,7 @@ _STATEMENTS: Mapping[str, Reading] = {
     "rollback": _end,
 } | dict.fromkeys(
     (
-        "set", "reset", "show", "begin", "start transaction", "savepoint", "release", "notify",
+        "reset", "show", "begin", "start transaction", "savepoint", "release", "notify",
         "listen", "unlisten", "checkpoint", "security label", "reassign owned", "deallocate",
     ),
     no_table,

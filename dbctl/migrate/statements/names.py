@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dbctl.migrate.statements.assessment import Work
+from dbctl.migrate.statements.levels import Work
 from dbctl.sqltokens import Kind, Token, words
 
 # By first word. Any other type may be a domain, whose constraints mean a look at every row; those
@@ -58,20 +58,27 @@ def foreign_call(tokens: Sequence[Token], bracket: int) -> str | None:
 
 
 def work_of_default(tokens: Sequence[Token]) -> Work:
-    """Say what a column's DEFAULT costs: a rewrite where each row gets a value of its own.
+    """Return what a column's DEFAULT costs: a rewrite where each row gets a value of its own.
 
     Source: PostgreSQL docs, ALTER TABLE, Notes, and Function Volatility Categories.
     """
-    work = Work.NONE
-    for place, token in enumerate(tokens):
-        if token != (Kind.SYMBOL, "("):
-            continue
-        function, built_in = _called(tokens, place)
-        if function in _VOLATILE:
-            return Work.REWRITE
-        if function and not (built_in and function in _STEADY | BUILTIN_TYPES):
-            work = Work.MAYBE_REWRITE
-    return work
+    if any(function in _VOLATILE for function, _ in _calls(tokens)):
+        return Work.REWRITE
+    return Work.MAYBE_REWRITE if unknown_functions(tokens) else Work.NONE
+
+
+def unknown_functions(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """Return the names of the functions in a DEFAULT whose volatility the text does not tell."""
+    return tuple(
+        function
+        for function, built_in in _calls(tokens)
+        if function and not (built_in and function in _STEADY | BUILTIN_TYPES)
+    )
+
+
+def _calls(tokens: Sequence[Token]) -> list[tuple[str, bool]]:
+    places = [place for place, token in enumerate(tokens) if token == (Kind.SYMBOL, "(")]
+    return [_called(tokens, place) for place in places]
 
 
 def _called(tokens: Sequence[Token], bracket: int) -> tuple[str, bool]:

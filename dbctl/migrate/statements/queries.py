@@ -1,8 +1,11 @@
 """SELECT, INSERT, UPDATE, DELETE and MERGE: which tables they read, and which they write."""
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
-from dbctl.migrate.statements.assessment import Draft, LockLevel, Work
+from dbctl.migrate.statements.assessment import Draft
+from dbctl.migrate.statements.levels import LockLevel, Work
+from dbctl.migrate.statements.lookups import Read, Written
 from dbctl.migrate.statements.names import foreign_call
 from dbctl.sqltokens import Kind, TokenReader, quote, words
 
@@ -33,6 +36,14 @@ class _Level:
     has_where: bool = False
 
 
+class Stage(Enum):
+    """How far the server goes with a query: that of a view is parsed, that of SQL is run."""
+
+    PARSED = auto()
+    REWRITTEN = auto()
+    RUN = auto()
+
+
 class QueryWalk:
     """One pass over a query, from the first token to the last.
 
@@ -42,9 +53,10 @@ class QueryWalk:
     a view adds to it is not in the text.
     """
 
-    def __init__(self, reader: TokenReader, draft: Draft) -> None:
+    def __init__(self, reader: TokenReader, draft: Draft, stage: Stage = Stage.RUN) -> None:
         self._reader = reader
         self._draft = draft
+        self._stage = stage
         self._levels = [_Level()]
         self._common_tables: set[str] = set()
         self.functions: list[str] = []
@@ -79,7 +91,7 @@ class QueryWalk:
 
     def _close(self) -> None:
         level = self._levels.pop()
-        if level.target and level.changes_rows:
+        if level.target and level.changes_rows and self._stage is Stage.RUN:
             work, note = (Work.NONE, _ROWS) if level.has_where else (Work.SCAN, _ALL_ROWS)
             self._draft.lock(level.target, LockLevel.ROW_EXCLUSIVE, work, note)
 
@@ -103,6 +115,10 @@ class QueryWalk:
                 self._change(word)
             case "into" if level.is_query and level.target is None:
                 self._select_into()
+            case "table" if not level.is_query:
+                reader.position += 1
+                level.is_query = True
+                self._table()
             case "from" | "join" | "using" if level.is_query and before != "distinct":
                 reader.position += 1
                 level.in_tables = True
@@ -110,7 +126,7 @@ class QueryWalk:
             case "for" if level.is_query:
                 return self._lock_rows()
             case "delete" if before == "then" and level.target:
-                self._draft.lose(level.target)
+                self._lose(level.target)
                 return False
             case _:
                 return False
@@ -119,14 +135,43 @@ class QueryWalk:
     def _change(self, verb: str) -> None:
         reader, level = self._reader, self._level
         reader.position += 1
-        reader.accept_any("into", "from", "only")
+        reader.accept_any("into", "from")
+        only = reader.accept("only")
         level.target = reader.name()
         reader.skip_group()
         level.is_query, level.in_with = True, False
         level.changes_rows = verb in ("update", "delete")
         self._draft.lock(level.target, LockLevel.ROW_EXCLUSIVE)
-        if verb == "delete" and level.target:
-            self._draft.lose(level.target)
+        if level.target is None:
+            return
+        if verb == "delete":
+            self._lose(level.target)
+        self._look_up(level.target, LockLevel.ROW_EXCLUSIVE, only=only or verb == "insert")
+        if self._stage is Stage.RUN:
+            self._draft.look_up(Written(level.target, verb, self._columns_set(), only=only))
+
+    def _columns_set(self) -> tuple[str, ...]:
+        """Return the columns that an UPDATE from here on sets."""
+        ahead = TokenReader(self._reader.rest)
+        if not ahead.seek("set"):
+            return ()
+        found: list[str] = []
+        for assignment in ahead.split():
+            if assignment.at("("):
+                found += TokenReader(assignment.group()).names()
+            else:
+                found += assignment.name_parts()[:1]
+        return tuple(found)
+
+    def _lose(self, table: str) -> None:
+        if self._stage is Stage.RUN:
+            self._draft.lose(table)
+
+    def _look_up(self, table: str, level: LockLevel, *, only: bool) -> None:
+        """Ask for the tables behind `table`; the query of a view is not even rewritten."""
+        if self._stage is not Stage.PARSED:
+            only |= self._stage is Stage.REWRITTEN
+            self._draft.look_up(Read(table, level, only=only))
 
     def _select_into(self) -> None:
         self._reader.position += 1
@@ -141,6 +186,7 @@ class QueryWalk:
 
     def _table(self) -> None:
         reader = self._reader
+        only = reader.accept("only")
         reader.accept_any("only", "lateral")
         parts = reader.name_parts()
         if not parts or reader.at("("):  # a subquery, or a function
@@ -150,6 +196,7 @@ class QueryWalk:
             return
         reader.accept("*")
         self._draft.lock(table, LockLevel.ACCESS_SHARE)
+        self._look_up(table, LockLevel.ACCESS_SHARE, only=only)
         alias = reader.peek(1 if reader.at("as") else 0)
         self._level.tables[parts[-1]] = table
         if alias:
@@ -166,4 +213,5 @@ class QueryWalk:
             locked = set(tables.values())
         for table in sorted(locked):
             self._draft.lock(table, LockLevel.ROW_SHARE, note=_ROWS)
+            self._look_up(table, LockLevel.ROW_SHARE, only=False)
         return True

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from dbctl.migrate.statements.assessment import Draft, LockLevel
+from dbctl.migrate.statements.assessment import Draft
+from dbctl.migrate.statements.levels import LockLevel
 from dbctl.sqltokens import TokenReader, quote
 
 type Reading = Callable[[TokenReader, Draft], None]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +25,18 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
-    text,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import quoted_name
 
 from dbctl import __version__
 from dbctl.db import own_tables
 from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.db.names import quote, typed
 from dbctl.db.own_names import LEDGER_TABLE, OWN_SCHEMA, OWN_TABLES, VERSION_TABLE
-from dbctl.db.own_tables import Found, encodable, equal, execute
-from dbctl.db.queries import query
+from dbctl.db.own_tables import Found, encodable, equal
+from dbctl.db.queries import inlined
+from dbctl.db.round_trip import Reader, reader_on
 from dbctl.errors import DbctlError, OperationFailed
 from dbctl.migrate.ledger_results import Log, LogEntry
 from dbctl.migrate.store.entries import Entry, Recorded
@@ -70,13 +71,28 @@ class VersionStore:
         schema = "" if self.version_schema is None else f"{self.version_schema}."
         return f"{schema}{self.version_table}"
 
-    async def read_version(self, connection: AsyncConnection) -> tuple[tuple[str, ...], bool]:
+    async def read_version(
+        self, connection: AsyncConnection | Reader
+    ) -> tuple[tuple[str, ...], bool]:
         """Return the revisions that the database records, and whether it has tables beside.
 
-        The version table and dbctl's own are not among those. Leaves the connection in no
-        transaction.
+        The version table and dbctl's own are not among those.
         """
-        return await connection.run_sync(self._read_version)
+        reader = await reader_on(connection)
+        (state,) = await reader.rows(
+            inlined(
+                "migrate",
+                "version_state",
+                version_table=self.version_table,
+                version_schema=self.version_schema,
+                own_tables=",".join(sorted(OWN_TABLES)),
+            )
+        )
+        if state["version_schema"] is None:
+            return (), state["populated"]
+        table = f"{quote(state['version_schema'])}.{quote(self.version_table)}"
+        rows = await reader.rows(f"select version_num from {table}")  # noqa: S608 - quoted
+        return tuple(sorted(row["version_num"] for row in rows)), state["populated"]
 
     async def current_version(self, manager: DatabaseSessionManager) -> tuple[str, ...]:
         """Return the version as a fresh connection sees it, which has taken no part in any work."""
@@ -84,26 +100,28 @@ class VersionStore:
             version, _ = await self.read_version(connection)
         return version
 
-    async def read_applied(self, connection: AsyncConnection) -> dict[str, Recorded]:
+    async def read_applied(self, connection: AsyncConnection | Reader) -> dict[str, Recorded]:
         """Return the newest row of each revision that the ledger has as applied, the oldest first.
 
-        Empty where there is no ledger. Leaves the connection in no transaction.
+        Empty where there is no ledger.
         """
-        return await connection.run_sync(self._read_applied)
+        return await self._read_applied(await reader_on(connection))
 
-    async def read_fingerprints(self, connection: AsyncConnection) -> dict[str, str | None]:
+    async def read_fingerprints(
+        self, connection: AsyncConnection | Reader
+    ) -> dict[str, str | None]:
         """Return the fingerprint of each revision that the ledger has as applied.
 
         That is None where the file was accepted as gone. Empty where there is no ledger, and where
         the role may not read it: a monitor that sees the version of the schema need not see who
-        made it. Leaves the connection in no transaction.
+        made it.
         """
-        applied = await connection.run_sync(self._read_applied, only_readable=True)
+        applied = await self._read_applied(await reader_on(connection), only_readable=True)
         return {revision: row.sha256 for revision, row in applied.items()}
 
     async def read_log(
         self,
-        connection: AsyncConnection,
+        connection: AsyncConnection | Reader,
         checkout: Checkout,
         database: str,
         *,
@@ -111,9 +129,9 @@ class VersionStore:
     ) -> Log:
         """Return the newest `limit` rows, or all, each with what the checkout says of its revision.
 
-        Empty where there is no ledger. Leaves the connection in no transaction.
+        Empty where there is no ledger.
         """
-        total, rows = await connection.run_sync(self._read_log, limit)
+        total, rows = await self._read_log(await reader_on(connection), limit)
         messages = {script.revision: script.doc for script in checkout.scripts.walk_revisions()}
         return Log(
             database=database,
@@ -194,46 +212,26 @@ class VersionStore:
         """The schema of the version table, or where it will be, as an expression of SQL."""
         return _schema_of(self.version_table, self.version_schema)
 
-    def _read_version(self, connection: Connection) -> tuple[tuple[str, ...], bool]:
-        state = execute(
-            connection,
-            text(query("migrate", "version_state")),
-            version_table=self.version_table,
-            version_schema=self.version_schema,
-            own_tables=",".join(sorted(OWN_TABLES)),
-        ).one()
-        heads: tuple[str, ...] = ()
-        if state.version_schema is not None:
-            versions = table(
-                quoted_name(self.version_table, quote=True),
-                column("version_num", String),
-                schema=quoted_name(state.version_schema, quote=True),
-            )
-            rows = execute(connection, select(versions.c.version_num))
-            heads = tuple(sorted(rows.scalars()))
-        connection.rollback()
-        return heads, state.populated
-
-    def _read_applied(
-        self, connection: Connection, *, only_readable: bool = False
+    async def _read_applied(
+        self, reader: Reader, *, only_readable: bool = False
     ) -> dict[str, Recorded]:
         newest: dict[str, Recorded] = {}
-        for found in own_tables.find(connection, self._ledger):
+        for found in await own_tables.read(reader, self._ledger):
             if only_readable and not found.readable:
                 continue
-            for row in execute(connection, self._newest(found)).mappings():
+            for row in await reader.rows(own_tables.inline(self._newest(found))):
+                started_at = datetime.fromisoformat(row["started_at"])
                 newest.pop(row["revision"], None)
-                newest[row["revision"]] = Recorded(**row)
-        connection.rollback()
+                newest[row["revision"]] = Recorded(**{**row, "started_at": started_at})
         return {row.revision: row for row in newest.values() if row.direction != "down"}
 
-    def _read_log(
-        self, connection: Connection, limit: int | None
-    ) -> tuple[int, list[dict[str, Any]]]:
+    async def _read_log(
+        self, reader: Reader, limit: int | None
+    ) -> tuple[int, list[Mapping[str, Any]]]:
         total = 0
-        rows: list[dict[str, Any]] = []
+        rows: list[Mapping[str, Any]] = []
         # What an earlier version wrote after the move is the newest.
-        for found in reversed(own_tables.find(connection, self._ledger)):
+        for found in reversed(await own_tables.read(reader, self._ledger)):
             ledger = own_tables.ledger_table(found.schema)
             entries = (
                 select(*(ledger.c[name] for name in _LOGGED))
@@ -242,10 +240,9 @@ class VersionStore:
                 .order_by(ledger.c.id.desc())
                 .limit(limit)
             )
-            of_it = [dict(row) for row in execute(connection, entries).mappings()]
+            of_it = await reader.rows(own_tables.inline(entries))
             total += of_it[0]["total"] if of_it else 0
             rows += of_it
-        connection.rollback()
         return total, rows[:limit]
 
     def _newest(self, found: Found) -> Select[Any]:

@@ -56,13 +56,6 @@ class CopyRefused(OperationFailed):
         self.detail = detail
 
 
-def ends_session(error: BaseException) -> bool:
-    """Tell whether there is no session any more after this error of the driver's."""
-    if isinstance(error, asyncpg.PostgresConnectionError):
-        return True
-    return getattr(error, "severity_en", None) in {"FATAL", "PANIC"}
-
-
 def refused(
     error: asyncpg.PostgresError,
     table: Table,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,12 +10,19 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dbctl.db.commits import commit
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import DRIVER_ERRORS, driver_error, first_line, sqlstate
+from dbctl.db.failures import (
+    DRIVER_ERRORS,
+    Loss,
+    connection_loss,
+    driver_error,
+    first_line,
+    sqlstate,
+)
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
-from dbctl.interruption import awaiting
 from dbctl.seed import guard
-from dbctl.seed.bulk.refusals import NOTHING_WRITTEN, ends_session
+from dbctl.seed.bulk.refusals import NOTHING_WRITTEN
 from dbctl.settings import Settings
 
 # Seconds that a statement waits for a lock of another session's.
@@ -27,7 +33,7 @@ _BEGIN = "set transaction isolation level read committed, read write, not deferr
 # For this transaction only: behind a pooler the session is somebody else's next. The names are
 # looked up, as not every version has each of them.
 _LIMITS = """
-    select pg_catalog.set_config('application_name', $1, true),
+    select /* dbctl */ pg_catalog.set_config('application_name', $1, true),
            pg_catalog.set_config('lock_timeout', $2, true),
            (
                select count(pg_catalog.set_config(s.name, '0', true))
@@ -53,18 +59,34 @@ async def transaction(
     """
     guard.refuse_production(settings)
     async with manager.connect() as connection:
-        driver = await _begin(connection, manager, purpose)
+        driver: asyncpg.Connection[Any] | None = None
         try:
+            driver = await _begin(connection, manager, purpose)
             await guard.refuse_unmarked(connection, manager, settings)
             yield connection, driver
-            await _commit(connection, driver, manager)
         except BaseException as error:
-            if not _is_lost(driver, error):
+            loss = _loss(driver, error)
+            if loss is None:
                 raise
             await connection.invalidate()  # else its ROLLBACK would fail in place of what did
-            if not isinstance(error, _FAILURES):
+            if not isinstance(error, _FAILURES) and connection_loss(error) is None:
                 raise
-            raise _lost(manager, error) from error
+            if isinstance(error, DbctlError) and not isinstance(error, ConnectionFailed):
+                raise
+            raise ConnectionFailed(
+                f"the connection to {manager.label} was lost{loss.reason}",
+                hint=f"{NOTHING_WRITTEN} Run it again.",
+            ) from error
+        try:
+            await commit(
+                connection,
+                manager.label,
+                manager.notify,
+                what="what was written",
+                look="`dbctl inspect tables`",
+            )
+        except _FAILURES as error:
+            raise _refused_commit(error, manager) from error
 
 
 async def _begin(
@@ -87,49 +109,9 @@ async def _begin(
     return driver
 
 
-def _is_lost(driver: asyncpg.Connection[Any], error: BaseException) -> bool:
-    return driver.is_closed() or ends_session(driver_error(error))
-
-
-def _lost(manager: DatabaseSessionManager, error: BaseException) -> ConnectionFailed:
-    said = driver_error(error).__cause__
-    reason = f" ({first_line(said)})" if isinstance(said, asyncpg.PostgresError) else ""
-    return ConnectionFailed(
-        f"the connection to {manager.label} was lost{reason}",
-        hint=f"{NOTHING_WRITTEN} Run it again.",
-    )
-
-
-async def _commit(
-    connection: AsyncConnection, driver: asyncpg.Connection[Any], manager: DatabaseSessionManager
-) -> None:
-    """Commit, also where the task is cancelled meanwhile: what has been asked for may be done."""
-    try:
-        # The COMMIT of a transaction that has failed rolls it back, and says so to nobody.
-        await connection.exec_driver_sql("select")
-        commit = asyncio.ensure_future(connection.commit())
-        with awaiting("the COMMIT"):
-            await _undisturbed(commit)
-    except _FAILURES as error:
-        if _is_lost(driver, error):
-            raise ConnectionFailed(
-                f"the connection to {manager.label} was lost during the COMMIT; "
-                "whether the rows were written is unknown",
-                hint="Count them (`dbctl inspect tables`) before you run it again.",
-            ) from error
-        raise _refused_commit(error, manager) from error
-
-
-async def _undisturbed(work: asyncio.Future[None]) -> None:
-    """Wait for `work` to its end and take back a cancellation that has come too late for it."""
-    task = asyncio.current_task()
-    while not work.done():
-        try:
-            await asyncio.wait({work})
-        except asyncio.CancelledError:
-            assert task is not None  # noqa: S101 - what is cancelled is a task
-            task.uncancel()
-    work.result()
+def _loss(driver: asyncpg.Connection[Any] | None, error: BaseException) -> Loss | None:
+    is_closed = driver is not None and driver.is_closed()
+    return connection_loss(error) or (Loss(None) if is_closed else None)
 
 
 def _refused_commit(error: BaseException, manager: DatabaseSessionManager) -> DbctlError:

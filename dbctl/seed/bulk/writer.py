@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.failures import connection_loss
 from dbctl.db.names import listed
 from dbctl.db.queries import query
 from dbctl.db.tables import Table
 from dbctl.seed.bulk import encoding
 from dbctl.seed.bulk.feed import Batches, Feed
-from dbctl.seed.bulk.refusals import ends_session, refused
+from dbctl.seed.bulk.refusals import refused
 from dbctl.seed.bulk.sequences import Resynced, resync
 from dbctl.seed.bulk.stage import ROW, Stage, definition, unload
 from dbctl.seed.bulk.transaction import transaction
@@ -97,7 +98,7 @@ class Writer:
             pids = await self._driver.fetchval(query("seed.bulk", "holders"), table.relation.oid)
             return [str(pid) for pid in pids]
         except asyncpg.PostgresError as error:
-            if ends_session(error):
+            if connection_loss(error):
                 raise
             raise refused(error, table, hints={"42501": _NO_LOCK}) from error
         return None
@@ -143,6 +144,10 @@ class Writer:
         await self._send(feed, table, "pg_temp", stage.name, [*columns, ROW])
         return stage
 
+    async def check_deferred(self, table: Table) -> None:
+        """Have deferred constraints checked now and for the rest; raises CopyRefused."""
+        await self._execute("set constraints all immediate", table)
+
     async def finish(self, tables: Sequence[Table]) -> Finished:
         """Have deferred constraints checked, analyze `tables` and move their sequences on.
 
@@ -153,7 +158,7 @@ class Writer:
         analyzed: list[str] = []
         notices: list[str] = []
         for table in tables:
-            await self._execute("set constraints all immediate", table)
+            await self.check_deferred(table)
             warnings = await self._analyze(table)
             notices += [f"{table.label}: {warning}" for warning in warnings]
             if not warnings:
@@ -195,7 +200,7 @@ class Writer:
         try:
             status: str = await self._driver.execute(statement)
         except asyncpg.PostgresError as error:
-            if ends_session(error):
+            if connection_loss(error):
                 raise
             raise refused(error, table, hints=hints) from error
         return status
@@ -214,7 +219,7 @@ class Writer:
         try:
             return _count(await _until_lost(self._driver, copy))
         except asyncpg.PostgresError as error:
-            if error is feed.fault or ends_session(error):
+            if error is feed.fault or connection_loss(error):
                 raise
             raise refused(error, table, relation=name) from error
 

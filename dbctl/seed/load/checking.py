@@ -11,10 +11,11 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_sch
 
 from dbctl.db.tables import Table
 from dbctl.seed.load.constraints import Modelled
-from dbctl.seed.load.faults import Fault, shown
+from dbctl.seed.load.faults import Fault, shown, wrong_width
 from dbctl.seed.load.mapping import Matcher
+from dbctl.seed.load.notation import Notation, looks_like_decimal_comma
 from dbctl.seed.load.rows import Batch
-from dbctl.seed.load.values import described, value_schema
+from dbctl.seed.load.values import described, is_number, value_schema
 
 # Stands for a column that a row does not have, where the server has to make up for it.
 MISSING = type("Missing", (), {"__slots__": ()})()
@@ -49,7 +50,8 @@ class NewColumn(Exception):
 class Checker:
     """Check rows for `table`; the records have values of `columns` in that order.
 
-    What a row lacks has its value in `fill`, or else is a fault.
+    What a row lacks has its value in `fill`, or else is a fault. `writers` make the text of values
+    with fields, by column.
     """
 
     def __init__(
@@ -59,16 +61,18 @@ class Checker:
         matcher: Matcher,
         modelled: Modelled,
         fill: Mapping[str, Callable[[], Any]],
-        *,
-        assume_utc: bool = False,
+        notation: Notation,
+        writers: Mapping[str, Callable[[Any], str]],
     ) -> None:
         self.table = table
         self.columns = tuple(columns)
         self._matcher = matcher
         self._modelled = modelled
         self._fill = fill
-        self._assume_utc = assume_utc
+        self._notation = notation
+        self._writers = writers
         self._fields: dict[str, str | None] = {}
+        self._width = 0
         self._objects = self._of_objects()
 
     def of_lists(
@@ -87,6 +91,7 @@ class Checker:
             return (header[index], targets[index]) if index < len(header) else (None, None)
 
         def check(file: str, batch: Batch) -> Checked:
+            self._width = len(header)
             return self._check(file, batch, validator, place, arrange)
 
         return check
@@ -130,7 +135,9 @@ class Checker:
 
     def _schema(self, name: str, *, from_text: bool) -> CoreSchema:
         column = self.table.column(name)
-        schema = value_schema(column, from_text=from_text, assume_utc=self._assume_utc)
+        schema = value_schema(
+            column, from_text=from_text, notation=self._notation, write=self._writers.get(name)
+        )
         if (further := self._modelled.checks.get(name)) is not None:
             schema = core_schema.chain_schema([schema, further])
         return core_schema.nullable_schema(schema) if column.nullable else schema
@@ -253,13 +260,19 @@ class Checker:
             reason = f"is not {described(known)}"
         else:
             _, _, reason = detail["msg"].partition(" ")
+        if (
+            is_number(known)
+            and looks_like_decimal_comma(value)
+            and not self._notation.decimal_comma
+        ):
+            reason += "; --decimal-comma takes the comma for the decimal point"
         return self._described(file, batch, index, field, value, reason)
 
     def _lacking(self, batch: Batch, index: int) -> str:
         row = batch.rows[index]
         if isinstance(row, dict):
             return "is missing, and the column takes no null and has no default"
-        return f"the row has {len(row)} fields, and the header another number of them"
+        return wrong_width(len(row), self._width)
 
     def _described(
         self, file: str, batch: Batch, index: int, field: str | None, value: Any, reason: str

@@ -25,14 +25,18 @@ def load(
     encoding: options.Encoding = "utf-8",
     delimiter: options.Delimiter = None,
     null: options.Null = None,
+    force_null: options.ForceNull = False,
     key: options.Key = None,
     assume_utc: options.AssumeUtc = False,
+    date_format: options.DateFormat = None,
+    decimal_comma: options.DecimalComma = False,
 ) -> ExitCode:
     """Load rows from files into a table: all of them, or none."""
     from dbctl.migrate.project_models import optional_models
     from dbctl.seed.bulk.showing import shown
     from dbctl.seed.guard import refuse_production
     from dbctl.seed.load import operation, views
+    from dbctl.seed.load.notation import Notation
     from dbctl.seed.load.request import Request
 
     request = Request(
@@ -42,12 +46,13 @@ def load(
         encoding=encoding,
         delimiter=delimiter,
         null=null,
+        force_null=force_null,
         key=key,
         renames=tuple(renames or ()),
         on_conflict=on_conflict,
         conflict_key=conflict_key,
         reject=reject,
-        assume_utc=assume_utc,
+        notation=Notation(assume_utc, date_format, decimal_comma),
     )
     run = operation.plan if plan else operation.load
     if not plan:

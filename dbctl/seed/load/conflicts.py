@@ -33,11 +33,6 @@ def conflict_key(table: Table, request: Request, given: Collection[str]) -> Uniq
             )
         return key
     key = _named(table, request.conflict_key)
-    if key.predicate is not None and request.on_conflict is OnConflict.UPDATE:
-        raise UsageError(
-            f"{key.name} holds for some rows of {table.label} only ({key.predicate})",
-            hint=_known(table),
-        )
     if key.deferrable and request.on_conflict is OnConflict.SKIP:
         raise UsageError(
             f"{key.name} is deferrable, and such a key cannot tell in time which rows to skip",

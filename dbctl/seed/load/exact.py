@@ -14,6 +14,24 @@ def _no_constant(name: str) -> NoReturn:
 _loads = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant).decode
 
 
+class RepeatedKey(ValueError):
+    """An object has a key twice, of which a parser keeps the last value."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"has the key {dumps(key)} more than once")
+
+
+def _no_repeated_key(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise RepeatedKey(key)
+        seen.add(key)
+
+
+_examine = json.JSONDecoder(object_pairs_hook=_no_repeated_key).decode
+
+
 class _HasDecimals(Exception):
     """The value holds numbers that the standard encoder would not write exactly."""
 
@@ -33,6 +51,11 @@ def loads(text: str) -> Any:
     Raises ValueError, and RecursionError where it is nested too deeply.
     """
     return _loads(text)
+
+
+def refuse_repeated_keys(text: str) -> None:
+    """Raise RepeatedKey where an object in a JSON text has a key twice."""
+    _examine(text)
 
 
 def dumps(value: Any) -> str:

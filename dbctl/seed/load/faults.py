@@ -73,6 +73,14 @@ def shown(value: object) -> str:
         text = dumps(value)
     except RecursionError:
         return "…"
+    except TypeError:  # what a model's own check found in a value that was read already
+        text = dumps(f"\\x{value.hex()}" if isinstance(value, bytes) else str(value))
     # What JSON may have as `\ud800` is no character, which could be written anywhere.
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def wrong_width(fields: int, columns: int) -> str:
+    """Say that a row of CSV has another number of fields than its header."""
+    count = f"{fields} field" if fields == 1 else f"{fields} fields"
+    return f"the row has {count}, and the header {columns}"

@@ -14,7 +14,8 @@ class File:
     """One file, whose head is read before its rows.
 
     `header` has the fields of a CSV file in their order, and is None for JSON; `fields` has those
-    of the first rows in either case. Raises UsageError and FileFault.
+    of the first rows in either case. `advice` says what to give where the head looks as if it were
+    written in another way. Raises UsageError and FileFault.
     """
 
     def __init__(self, source: Source, dialect: Dialect, table: str) -> None:
@@ -22,6 +23,7 @@ class File:
         self.label = source.label
         self.header: tuple[str, ...] | None = None
         self.fields: tuple[str, ...] = ()
+        self.advice: str | None = None
         self._dialect = dialect
         self._table = table
         self._begun: tuple[Batch | None, Iterator[Batch]] | None = None
@@ -56,4 +58,5 @@ class File:
     def _batches(self) -> Iterator[Batch]:
         with opened(self.source, self._dialect, self._table) as found:
             self.header = found.header
+            self.advice = found.advice
             yield from found.batches

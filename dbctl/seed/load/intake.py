@@ -18,6 +18,7 @@ from dbctl.errors import UsageError
 from dbctl.migrate.project_models import ProjectModels
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.load.checking import MISSING
+from dbctl.seed.load.composites import writers
 from dbctl.seed.load.constraints import Modelled, of_models
 from dbctl.seed.load.files import File
 from dbctl.seed.load.mapping import Matcher, check_header, parse_renames, require
@@ -36,7 +37,10 @@ _CALL = re.compile(r'(?:"((?:[^"]|"")+)"|([a-z_][a-z0-9_$]*))\s*\(')
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The table and the files of a run; `given` are the columns that the files begin with."""
+    """The table and the files of a run; `given` are the columns that the files begin with.
+
+    `fields` has the column of each field, `writers` what makes the text of values with fields.
+    """
 
     table: Table
     files: tuple[File, ...]
@@ -44,6 +48,7 @@ class Intake:
     modelled: Modelled
     given: tuple[str, ...]
     fields: Mapping[str, str]
+    writers: Mapping[str, Callable[[Any], str]]
 
     @property
     def is_sparse(self) -> bool:
@@ -77,13 +82,21 @@ async def take_in(
     """
     table = await find_table(connection, request.into)
     modelled = of_models(models, table)
-    matcher = Matcher(table, parse_renames(request.renames, table))
+    renames = parse_renames(request.renames, table)
+    matcher = Matcher(table, renames)
     exact = any(column.leaf in _EXACT or takes_text(column) for column in table.writable)
-    dialect = Dialect(request.delimiter, request.null, request.key, exact)
+    dialect = Dialect(
+        request.delimiter,
+        request.null,
+        request.force_null,
+        "" in renames.dropped,
+        request.key,
+        exact,
+    )
     files = tuple(File(source, dialect, table.relation.name) for source in sources)
     fields: dict[str, str] = {}
     for file in files:
-        columns = check_header(matcher, file.label, _without_twins(matcher, file))
+        columns = check_header(matcher, file.label, _without_twins(matcher, file), file.advice)
         present = {name for name in columns if name is not None}
         for field in file.fields:
             if (name := matcher.column_of(field)) is not None:
@@ -102,7 +115,8 @@ async def take_in(
             "no field of the files goes into a column", hint="Leave out some --map field=."
         )
     given = tuple(column.name for column in table.writable if column.name in set(fields.values()))
-    return Intake(table, files, matcher, modelled, given, fields)
+    written = await writers(connection, table)
+    return Intake(table, files, matcher, modelled, given, fields, written)
 
 
 def _without_twins(matcher: Matcher, file: File) -> Sequence[str]:

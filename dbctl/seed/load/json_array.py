@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import ijson  # type: ignore[import-untyped]
 
 from dbctl.db.names import listed
 from dbctl.errors import UsageError
+from dbctl.seed.load import exact
 from dbctl.seed.load.faults import FileFault, shown
 from dbctl.seed.load.json_bytes import Whole
-from dbctl.seed.load.rows import BATCH_BYTES, BATCH_ROWS, Batch, Dialect
+from dbctl.seed.load.rows import BATCH_BYTES, BATCH_ROWS, Batch, Broken, Dialect
 from dbctl.seed.load.sources import Source
 
 _CHUNK = 64 << 10
@@ -82,7 +83,10 @@ def batches(source: Source, stream: io.BufferedReader, path: str) -> Iterator[Ba
     Raises FileFault where the file is no JSON or breaks off.
     """
     whole = Whole(stream, source.label)
-    items = ijson.items(whole, f"{path}.item" if path else "item", buf_size=_CHUNK)
+    place = f"{path}.item" if path else "item"
+    repeats: list[str] = []
+    kind = type("Object", (_Object,), {"__slots__": (), "repeats": repeats})
+    items = ijson.items(whole, place, buf_size=_CHUNK, map_type=kind)
     row = 0
     while True:
         rows: list[Any] = []
@@ -95,9 +99,68 @@ def batches(source: Source, stream: io.BufferedReader, path: str) -> Iterator[Ba
                     break
         if not rows:
             return
-        numbers = range(row + 1, row + 1 + len(rows))
-        yield Batch(rows, numbers, lambda _: None, may_hold_nul=True)
+        numbers: Sequence[int] = range(row + 1, row + 1 + len(rows))
         row += len(rows)
+        broken: list[Broken] = []
+        if repeats:
+            repeats.clear()
+            rows, numbers, broken = _without_repeats(rows, numbers)
+        yield Batch(rows, numbers, lambda _: None, broken, may_hold_nul=True)
+
+
+class _Object(dict[str, Any]):
+    """An object; of a key that comes again the first value stays, the others are in `again`.
+
+    It is made for every object of a file: `repeats` belongs to the class, and `again` is only there
+    where it is needed.
+    """
+
+    __slots__ = ("again",)
+    again: list[tuple[str, Any]]
+    repeats: ClassVar[list[str]]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in self:
+            self.again = [*_again(self), (key, value)]
+            self.repeats.append(key)
+        else:
+            dict.__setitem__(self, key, value)
+
+
+def _again(value: Any) -> list[tuple[str, Any]]:
+    return getattr(value, "again", [])
+
+
+def _without_repeats(
+    rows: Sequence[Any], numbers: Sequence[int]
+) -> tuple[list[Any], list[int], list[Broken]]:
+    """Take the rows out that have a key more than once."""
+    sound, kept, broken = [], [], []
+    for row, number in zip(rows, numbers, strict=True):
+        if (key := _repeated(row)) is None:
+            sound.append(row)
+            kept.append(number)
+        else:
+            broken.append(Broken(number, None, str(exact.RepeatedKey(key)), _text(row)))
+    return sound, kept, broken
+
+
+def _repeated(value: Any) -> str | None:
+    """Return a key that an object has more than once."""
+    if again := _again(value):
+        return again[0][0]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, map(_repeated, inner)), None)
+
+
+def _text(value: Any) -> str:
+    """Write a value with every key that it had."""
+    if isinstance(value, dict):
+        pairs = [f"{exact.dumps(k)}: {_text(v)}" for k, v in (*value.items(), *_again(value))]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return exact.dumps(value)
 
 
 # What ijson says of a second document in a file: its C backends, and that in Python (a release has
@@ -117,8 +180,11 @@ def _worded(source: Source, row: int = 0, rows: Sequence[object] = ()) -> Iterat
         yield
     except ijson.JSONError as error:
         reason = str(error).splitlines()[0].removeprefix("parse error: ").strip()
-        other = " Where it has an object on each line, give --from ndjson."
+        hint = "Nothing was loaded."
+        if _GOES_ON.search(reason):
+            hint += " Where it has an object on each line, give --from ndjson."
+        elif source.is_repeatable and source.start().lstrip()[:1] not in {b"[", b"{"}:
+            hint += " Where it has a row of fields on each line, give --from csv."
         raise FileFault(
-            f"{source.label} is no JSON after row {row + len(rows)}: {reason}",
-            hint="Nothing was loaded." + (other if _GOES_ON.search(reason) else ""),
+            f"{source.label} is no JSON after row {row + len(rows)}: {reason}", hint=hint
         ) from error

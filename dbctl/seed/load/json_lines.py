@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from dbctl.seed.load.rows import BATCH_BYTES, BATCH_ROWS, ROW_LIMIT, Batch, Brok
 from dbctl.seed.load.sources import Source
 
 _TEXT = 2000
+_KEY = re.compile(rb'"\s*:')
 
 
 class _Unparsed:
@@ -81,9 +83,12 @@ def _shortened(text: bytes) -> str:
 
 def _quickly(lines: list[bytes]) -> list[Any]:
     try:
-        return [from_json(line, allow_inf_nan=False) for line in lines]
+        values = [from_json(line, allow_inf_nan=False) for line in lines]
     except ValueError:
         return [_parsed(line, _from_json) for line in lines]
+    if any(map(_may_repeat, lines, values)):
+        return [_parsed(line, _from_json) for line in lines]
+    return values
 
 
 def _exactly(lines: list[bytes]) -> list[Any]:
@@ -91,11 +96,34 @@ def _exactly(lines: list[bytes]) -> list[Any]:
 
 
 def _from_json(line: bytes) -> Any:
-    return from_json(line, allow_inf_nan=False)
+    value = from_json(line, allow_inf_nan=False)
+    if _may_repeat(line, value):
+        exact.refuse_repeated_keys(line.decode())
+    return value
 
 
 def _loads(line: bytes) -> Any:
-    return exact.loads(line.decode())
+    text = line.decode()
+    value = exact.loads(text)
+    if _may_repeat(line, value):
+        exact.refuse_repeated_keys(text)
+    return value
+
+
+def _may_repeat(line: bytes, value: Any) -> bool:
+    """Return whether an object may have a key twice: where there are fewer than the line names.
+
+    The value of a text may look like a key, too.
+    """
+    named = len(_KEY.findall(line))
+    return named != len(value) and named != _keys(value) if isinstance(value, dict) else named > 0
+
+
+def _keys(value: Any) -> int:
+    """Count the keys of all objects in a value."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys, value.values()))
+    return sum(map(_keys, value)) if isinstance(value, list) else 0
 
 
 def _parsed(line: bytes, parse: Any) -> Any:
@@ -103,6 +131,8 @@ def _parsed(line: bytes, parse: Any) -> Any:
         return parse(line)
     except UnicodeDecodeError as error:
         return _Unparsed(f"is not UTF-8 at byte {error.start + 1} of the line")
+    except exact.RepeatedKey as error:
+        return _Unparsed(str(error))
     except (ValueError, RecursionError) as error:
         reason = str(error).partition(" at line 1 ")[0].partition(": line 1 ")[0]
         return _Unparsed(f"is no JSON: {reason}")

@@ -110,7 +110,8 @@ def _checker(
         intake.matcher,
         intake.modelled,
         fill,
-        assume_utc=request.assume_utc,
+        request.notation,
+        intake.writers,
     )
     checker.learn(field for file in intake.files if file.header is None for field in file.fields)
     return checker

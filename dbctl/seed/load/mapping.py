@@ -28,7 +28,7 @@ class Renames:
 
 
 def parse_renames(texts: Sequence[str], table: Table) -> Renames:
-    """Read `field=column` and `field=`, which drops the field.
+    """Read `field=column`, `field=`, which drops the field, and `=`: the fields without a name.
 
     Raises UsageError for anything else, and for a column that is not there.
     """
@@ -37,10 +37,11 @@ def parse_renames(texts: Sequence[str], table: Table) -> Renames:
     known = {column.name for column in table.columns}
     for text in texts:
         field, equals, column = encodable(text).rpartition("=")
-        if not equals or not field:
+        if not equals or (column and not field):
             raise UsageError(
                 f"cannot read --map {text!r}",
-                hint="Write field=column, or field= to leave the field out.",
+                hint="Write field=column, or field= to leave the field out; = leaves out the "
+                "columns of a CSV file that have no name.",
             )
         if not column:
             dropped.add(field)
@@ -90,8 +91,8 @@ class Matcher:
             raise LookupError(field)
         return name
 
-    def refuse(self, file: str, fields: Sequence[str]) -> UsageError:
-        """Describe fields that go into no column, and what to write about each."""
+    def refuse(self, file: str, fields: Sequence[str], advice: str | None) -> UsageError:
+        """Describe fields that go into no column, and what to write about each, or the `advice`."""
         generated = [field for field in fields if self._generated(field)]
         unknown = [field for field in fields if field not in generated]
         parts = []
@@ -104,7 +105,8 @@ class Matcher:
         hints = [f"--map {self._advice(field)}" for field in fields[:5]]
         return UsageError(
             f"{file}: {', and '.join(parts)}",
-            hint=f"Give {' '.join(hints)}; nothing after the = leaves the field out. "
+            hint=advice
+            or f"Give {' '.join(hints)}; nothing after the = leaves the field out. "
             f"{_has(self._table)}",
         )
 
@@ -131,7 +133,9 @@ class Matcher:
         return _shell(f"{field}={column}")
 
 
-def check_header(matcher: Matcher, file: str, fields: Sequence[str]) -> tuple[str | None, ...]:
+def check_header(
+    matcher: Matcher, file: str, fields: Sequence[str], advice: str | None = None
+) -> tuple[str | None, ...]:
     """Return the column of each field of a header, None where it is dropped.
 
     Raises UsageError for fields that go into no column, and for two that go into one.
@@ -144,7 +148,7 @@ def check_header(matcher: Matcher, file: str, fields: Sequence[str]) -> tuple[st
         except LookupError:
             unknown.append(field)
     if unknown:
-        raise matcher.refuse(file, unknown)
+        raise matcher.refuse(file, unknown, advice)
     for name in filter(None, columns):
         if columns.count(name) > 1:
             both = [field for field, column in zip(fields, columns, strict=True) if column == name]

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
+from dbctl.seed.load.notation import Notation, looks_like_date
+
 _UTC_NAMED = re.compile(r"(.*\d)\s*(?:UTC|GMT|Z)", re.IGNORECASE)
 # What has more digits is rounded, as the server does; Python would cut them off.
 _FINE = re.compile(r":\d\d([.,]\d{7,})")
@@ -139,16 +141,35 @@ def _spelled(value: object) -> datetime:
             return _rounded(datetime.fromisoformat(text), text)
         except ValueError:
             pass
-    raise ValueError("is no date or time: write it as ISO 8601, such as 2026-01-31T12:00:00Z")
+    other = "; --date-format reads dates such as 31/01/2026" if looks_like_date(value) else ""
+    raise ValueError(
+        f"is no date or time: write it as ISO 8601, such as 2026-01-31T12:00:00Z{other}"
+    )
 
 
+_WITH_DATE = frozenset({"date", "timestamp", "timestamptz"})
 READERS: dict[str, Callable[..., object]] = {"date": day, "time": clock, "timetz": timetz}
 
 
-def reader(leaf: str, *, assume_utc: bool) -> Callable[[object], object]:
+def reader(leaf: str, notation: Notation) -> Callable[[object], object]:
     """Return what reads a value of the built-in type `leaf`, one of dates or times."""
-    if leaf == "timestamptz":
-        return partial(timestamptz, assume_utc=True) if assume_utc else timestamptz
-    if leaf == "timestamp":
-        return partial(timestamp, assume_utc=True) if assume_utc else timestamp
-    return READERS[leaf]
+    if leaf in {"timestamptz", "timestamp"}:
+        read = timestamptz if leaf == "timestamptz" else timestamp
+        found: Callable[[object], object] = (
+            partial(read, assume_utc=True) if notation.assume_utc else read
+        )
+    else:
+        found = READERS[leaf]
+    to_iso = notation.to_iso if leaf in _WITH_DATE else None
+    return found if to_iso is None else lambda value: found(_rewritten(to_iso, value))
+
+
+def _rewritten(to_iso: Callable[[Any], Any], value: Any) -> Any:
+    """Return a date as ISO 8601 has it; as it is written where that would be none."""
+    iso = to_iso(value)
+    if iso != value:
+        try:
+            date.fromisoformat(iso[:10])
+        except ValueError:
+            return value
+    return iso

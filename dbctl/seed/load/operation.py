@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import driver_error, statement_failed
@@ -18,12 +19,19 @@ from dbctl.seed.bulk.refusals import CopyRefused
 from dbctl.seed.bulk.stage import Stage
 from dbctl.seed.bulk.writer import Writer, writing
 from dbctl.seed.load import layout
-from dbctl.seed.load.blame import fault_of, faults_of_stage, rejected_by_stage
+from dbctl.seed.load.bisection import OF_ROWS, is_of_rows
+from dbctl.seed.load.blame import (
+    fault_of,
+    faults_of_stage,
+    rejected_by_stage,
+    rejected_by_trial,
+)
 from dbctl.seed.load.checking import NewColumn
 from dbctl.seed.load.conflicts import conflict_key
 from dbctl.seed.load.faults import Fault
 from dbctl.seed.load.files import File
 from dbctl.seed.load.intake import Intake, defaults, take_in
+from dbctl.seed.load.notation import ORDERS
 from dbctl.seed.load.outcome import Outcome
 from dbctl.seed.load.rejects import RejectFile, refuse_target
 from dbctl.seed.load.request import OnConflict, Request
@@ -33,13 +41,10 @@ from dbctl.seed.load.staging import Counts, Staging
 from dbctl.seed.load.stream import Faulty, Refused, Stream
 from dbctl.settings import Settings
 
-_INTEGRITY = "23"
 # What COPY cannot write to, and INSERT may: a table with policies for its rows.
 _UNSUPPORTED = "0A000"
 # Rows that only the server can tell to be bad, and each of which costs another look at the files.
 _REFUSALS = 100
-# What can be wrong with a row: its data, a constraint, a WITH CHECK OPTION, what a trigger says.
-_OF_ROWS = ("22", _INTEGRITY, "44", "P0")
 
 
 async def load(
@@ -64,6 +69,7 @@ async def load(
         try:
             purpose = f"dbctl seed load {request.into}"
             async with writing(manager, settings, purpose=purpose) as writer:
+                await _set_date_style(writer.connection, request)
                 intake = await take_in(writer.connection, models, request, sources)
                 outcome = Outcome(manager.label, request, intake)
                 if request.reject is not None:
@@ -115,6 +121,15 @@ async def plan(
             outcome.failed = True
     outcome.counts = Counts(inserted=stream.records)
     return outcome.result(time.monotonic() - began)
+
+
+async def _set_date_style(connection: AsyncConnection, request: Request) -> None:
+    """Have the server read dates as this run does, in types that it gets as text."""
+    order = request.notation.date_format
+    if order in ORDERS:
+        style = f"ISO, {order}"
+        statement = "select pg_catalog.set_config('datestyle', $1, true)"
+        await connection.exec_driver_sql(statement, (style,))
 
 
 def _sources(request: Request, stack: ExitStack) -> list[Source]:
@@ -171,16 +186,17 @@ class _Run:
         try:
             with counted(self._report, table.label, share=stream.share) as on_rows:
                 rows = await self._writer.copy(table, checker.columns, stream.batches(), on_rows)
+            await self._writer.check_deferred(table)
         except NewColumn:
             await self._back()
             return False
         except CopyRefused as error:
             await self._back()
-            if error.row is not None and error.sqlstate.startswith(_OF_ROWS):
+            if error.row is not None and error.sqlstate.startswith(OF_ROWS):
                 file, number = stream.places.of(error.row)
                 stream.faults.add([fault_of(error, file, number, self._intake)])
                 raise Faulty from error
-            if repeatable and error.sqlstate.startswith((_INTEGRITY, _UNSUPPORTED)):
+            if repeatable and error.sqlstate.startswith((*OF_ROWS, _UNSUPPORTED)):
                 return False
             raise
         self._outcome.counts = Counts(inserted=rows)
@@ -200,22 +216,33 @@ class _Run:
         await staging.analyze(self._connection)
         if request.on_conflict is OnConflict.UPDATE:
             self._outcome.counts.superseded = await staging.drop_superseded(self._connection)
-        if self._outcome.rejects is not None:
-            await rejected_by_stage(
-                self._connection, staging, request, self._intake, stream, self._outcome.rejects
-            )
-        await self._connection.exec_driver_sql("savepoint dbctl_load")
-        try:
-            counts = await staging.move(self._connection, request.on_conflict)
-        except DBAPIError as error:
-            await self._back()
-            if self._outcome.rejects is None:
-                await faults_of_stage(self._connection, staging, request, self._intake, stream)
-                if stream.faults.count:
-                    raise Faulty from error
-            raise _refused(error, table.label) from error
+        counts = await self._moved(staging, stream)
         counts.superseded = self._outcome.counts.superseded
         self._outcome.counts = counts
+
+    async def _moved(self, staging: Staging, stream: Stream) -> Counts:
+        """Move the rows of the stage into the table; raises Faulty where it does not take them.
+
+        With a reject file those go there.
+        """
+        connection, rejects = self._connection, self._outcome.rejects
+        of_stage = (connection, staging, self._request, self._intake, stream)
+        while True:
+            if rejects is not None:
+                await rejected_by_stage(*of_stage, rejects)
+            await connection.exec_driver_sql("savepoint dbctl_load")
+            try:
+                return await staging.move(connection, self._request.on_conflict)
+            except DBAPIError as error:
+                await self._back()
+                if is_of_rows(error):
+                    if rejects is None:
+                        await faults_of_stage(*of_stage)
+                        if stream.faults.count:
+                            raise Faulty from error
+                    elif await rejected_by_trial(*of_stage, rejects):
+                        continue
+                raise _refused(error, self._intake.table.label) from error
 
     async def _staged(self) -> tuple[layout.StagedLayout, Stream, Stage]:
         """Copy the rows into a stage; what the server does not take of them is rejected.
@@ -236,7 +263,7 @@ class _Run:
                         staged.table, staged.names, staged.marked(stream.batches()), on_rows
                     )
             except CopyRefused as error:
-                if error.row is None or not error.sqlstate.startswith(_OF_ROWS):
+                if error.row is None or not error.sqlstate.startswith(OF_ROWS):
                     raise
                 if rejects is not None and not repeatable:
                     raise

@@ -16,6 +16,15 @@ def _delimiter(value: str | None) -> str | None:
     return value
 
 
+def _date_format(value: str | None) -> str | None:
+    from dbctl.seed.load.notation import parse_date_format
+
+    try:
+        return None if value is None else parse_date_format(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE...", help="JSON, NDJSON or CSV, gz or zst too; - for stdin."),
@@ -49,10 +58,24 @@ Delimiter = Annotated[
 ]
 Null = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="CSV: what stands for null; else an empty, unquoted field."),
+    typer.Option(metavar="TEXT", help="CSV: the text of null, without quotes; empty by default."),
+]
+ForceNull = Annotated[
+    bool, typer.Option("--force-null", help="CSV: take that text for null in quotes as well.")
 ]
 Key = Annotated[
     str | None,
     typer.Option(metavar="PATH", help="JSON: which array of an object has the rows, as in a.b."),
 ]
 AssumeUtc = Annotated[bool, typer.Option("--assume-utc", help="Take times without a zone for UTC.")]
+DateFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ORDER",
+        callback=_date_format,
+        help="Dates as in 31/01/2026: dmy, mdy, ymd, or a pattern such as %d.%m.%y.",
+    ),
+]
+DecimalComma = Annotated[
+    bool, typer.Option("--decimal-comma", help="Take numbers as 1234,56 and 1.234,56.")
+]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dbctl.errors import ErrorCode, OperationFailed
 from dbctl.results import ErrorBody
 from dbctl.seed.bulk.writer import Finished
-from dbctl.seed.load.faults import Fault, Faults
+from dbctl.seed.load.faults import Fault, Faults, shown
 from dbctl.seed.load.intake import Intake
 from dbctl.seed.load.rejects import RejectFile
 from dbctl.seed.load.request import Request
@@ -62,10 +62,21 @@ class Outcome:
                 f"{moved.sequence} = {moved.value}"
                 for moved in (self.finished.sequences if self.finished else ())
             ),
-            notices=self.finished.notices if self.finished else (),
+            notices=(*self._notices(), *(self.finished.notices if self.finished else ())),
             seconds=seconds,
             error=ErrorBody.of(self._error(faults)) if self.failed else None,
         )
+
+    def _notices(self) -> list[str]:
+        """Say what was read in another way than may have been meant."""
+        assert self.stream is not None  # noqa: S101 - rows were read
+        if not (quoted := self.stream.quoted_nulls):
+            return []
+        fields = "1 field has" if quoted == 1 else f"{quoted:,} fields have"
+        return [
+            f"{fields} {shown(self.request.null)} in quotes, which is text and not null; "
+            "--force-null takes it for null as well."
+        ]
 
     def _error(self, faults: Faults) -> OperationFailed:
         first = faults.first[0]

@@ -13,10 +13,14 @@ from dbctl.seed.load.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file to be read; `header` has the fields of a CSV file in their order."""
+    """A file to be read; `header` has the fields of a CSV file in their order.
+
+    `advice` says what to give where its head looks as if it were written in another way.
+    """
 
     header: tuple[str, ...] | None
     batches: Iterator[Batch]
+    advice: str | None = None
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def opened(source: Source, dialect: Dialect, table: str) -> Iterator[Opened]:
 
             with source.open() as stream:
                 found = CsvRows(source, stream, dialect)
-                yield Opened(found.header, found.batches())
+                yield Opened(found.header, found.batches(), found.advice)
         case Form.NDJSON:
             from dbctl.seed.load import json_lines
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from dbctl.seed.load.forms import Form
+from dbctl.seed.load.notation import Notation
 
 
 class OnConflict(StrEnum):
@@ -31,9 +32,10 @@ class Request:
     encoding: str = "utf-8"
     delimiter: str | None = None
     null: str | None = None
+    force_null: bool = False
     key: str | None = None
     renames: tuple[str, ...] = ()
     on_conflict: OnConflict = OnConflict.FAIL
     conflict_key: str | None = None
     reject: Path | None = None
-    assume_utc: bool = False
+    notation: Notation = field(default_factory=Notation)

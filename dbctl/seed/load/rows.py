@@ -16,12 +16,12 @@ ROW_LIMIT = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A row that cannot be parsed; `text` is how it stands in the file."""
+    """A row that cannot be parsed; `text` is how it stands in the file, or its fields."""
 
     row: int
     line: int | None
     reason: str
-    text: str
+    text: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Batch:
     """Rows as they stand in a file: lists of fields in the order of the header, or objects.
 
     `numbers` are their places in the file, from 1, and `line` tells on which line the row at an
-    index of `rows` begins. `may_hold_nul` tells that a text may hold the character NUL.
+    index of `rows` begins. `may_hold_nul` tells that a text may hold the character NUL,
+    `quoted_nulls` how many fields have the text that stands for null in quotes.
     """
 
     rows: Sequence[Any]
@@ -37,18 +38,22 @@ class Batch:
     line: Callable[[int], int | None]
     broken: Sequence[Broken] = ()
     may_hold_nul: bool = False
+    quoted_nulls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How the files of a run are written, where that is not to be seen in them.
 
-    `null` is the text that stands for null in CSV; without it that is an empty field that is not
-    quoted. `key` is the path of the array in a JSON object, its parts joined by dots. `exact` asks
-    for numbers with every digit.
+    `null` is the text that stands for null in CSV where it has no quotes, an empty one without it;
+    `force_null` takes it for null in quotes as well. `drops_unnamed` leaves out the columns that
+    have no name, whatever is in them. `key` is the path of the array in a JSON object, its parts
+    joined by dots. `exact` asks for numbers with every digit.
     """
 
     delimiter: str | None = None
     null: str | None = None
+    force_null: bool = False
+    drops_unnamed: bool = False
     key: str | None = None
     exact: bool = False

@@ -159,7 +159,7 @@ class Source:
             yield self._decoded(file)
         except _BROKEN as error:
             raise FileFault(
-                f"{self.label} is damaged or cut short: {error}",
+                f"{self.label} is damaged or cut short: {_damage(error)}",
                 hint="Nothing was loaded. Fetch or compress the file again.",
             ) from error
         except UnicodeDecodeError as error:
@@ -247,6 +247,15 @@ class Source:
             self.keep()
         with self.open() as stream:
             return stream.peek(_BUFFER)
+
+
+def _damage(error: Exception) -> str:
+    """Say what is wrong with compressed data."""
+    if isinstance(error, EOFError):
+        return "it ends within its compressed data"
+    if "Not a gzipped file" in str(error):  # gzip's own words, which show the bytes as Python does
+        return "data that is not compressed follows its compressed data"
+    return "its compressed data is not what was written"
 
 
 def sniffed(start: bytes) -> Form:

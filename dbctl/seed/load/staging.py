@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import CursorResult, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,17 +42,31 @@ class Staging:
         self.layout = layout
         self.key = key
 
-    async def move(self, connection: AsyncConnection, on_conflict: OnConflict) -> Counts:
-        """Move the rows into the table and count what became of them."""
+    async def move(
+        self,
+        connection: AsyncConnection,
+        on_conflict: OnConflict,
+        rows: tuple[int, int] | None = None,
+    ) -> Counts:
+        """Move the rows into the table, or those from one number to another; return their counts.
+
+        Deferred constraints are checked at once.
+        """
+        moved = f"s.{quote(ROW)} between {rows[0]} and {rows[1]}" if rows else "true"
         match on_conflict:
             case OnConflict.FAIL:
-                return Counts(inserted=await run(connection, self._insert()))
+                counts = Counts(inserted=await run(connection, self._insert(moved)))
             case OnConflict.SKIP:
-                total = await self._count(connection)
-                inserted = await run(connection, f"{self._insert()} on conflict {self._arbiter()}")
-                return Counts(inserted=inserted, skipped=total - inserted)
+                total = await self._count(connection, moved)
+                statement = f"{self._insert(moved)} on conflict {self._arbiter()}"
+                inserted = await run(connection, statement)
+                counts = Counts(inserted=inserted, skipped=total - inserted)
             case OnConflict.UPDATE:
-                return await self._merge(connection)
+                counts = await self._merge(connection, moved)
+            case _:
+                assert_never(on_conflict)
+        await run(connection, "set constraints all immediate")
+        return counts
 
     async def analyze(self, connection: AsyncConnection) -> None:
         """Let the server know what the stage is like."""
@@ -61,19 +75,23 @@ class Staging:
     async def drop_superseded(self, connection: AsyncConnection) -> int:
         """Delete the rows after which another one with the same key comes; return how many."""
         keys = self.key_parts("s")
+        keyed = [] if self._nulls_are_equal else [f"{key} is not null" for key in keys]
+        condition = " and ".join([*keyed, *self._predicates("s")]) or "true"
         return await run(
             connection,
             f"delete from {self.stage.sql} d using ("  # noqa: S608 - quoted
             f"select s.{quote(ROW)} as place, row_number() over ("
             f"partition by {', '.join(keys)} order by s.{quote(ROW)} desc) as turn "
-            f"from {self.stage.sql} s where {' and '.join(f'{k} is not null' for k in keys)}) r "
+            f"from {self.stage.sql} s where {condition}) r "
             f"where r.place = d.{quote(ROW)} and r.turn > 1",
         )
 
     def matches(self) -> str:
         """Return the condition that a row of the table has the key of one of the stage."""
         pairs = zip(self.key_parts("t"), self.key_parts("s"), strict=True)
-        return " and ".join(f"{mine} = {theirs}" for mine, theirs in pairs)
+        same = "is not distinct from" if self._nulls_are_equal else "="
+        matched = [f"{mine} {same} {theirs}" for mine, theirs in pairs]
+        return " and ".join([*matched, *self._predicates("t"), *self._predicates("s")])
 
     def key_parts(self, alias: str) -> list[str]:
         """Return the parts of the key as they are of the row `alias`."""
@@ -89,6 +107,24 @@ class Staging:
             for name, expression in zip(self.key.columns, self.key.expressions, strict=True)
         ]
 
+    @property
+    def _nulls_are_equal(self) -> bool:
+        return self.key is not None and self.key.nulls_are_equal
+
+    def _predicates(self, alias: str) -> list[str]:
+        """Return the condition that the row `alias` is in the index of the key, if it is partial.
+
+        A row of the stage has defaults for what it does not have, as it would have in the table.
+        """
+        if self.key is None or self.key.predicate is None:
+            return []
+        if alias == "t":
+            columns = {column.name: f"t.{quote(column.name)}" for column in self.table.columns}
+        else:
+            columns = {column.name: self.known_value(column.name) for column in self.table.writable}
+            columns |= self.generated(columns)
+        return [over(self.key.predicate, columns)]
+
     def value(self, name: str) -> str:
         """Return what is inserted into a column: what the row has, or else the default."""
         column = self.table.column(name)
@@ -100,6 +136,25 @@ class Staging:
             return value
         return f"case when {self.marked(name)} then {default} else {value} end"
 
+    def known_value(self, name: str) -> str:
+        """Return what a row would have in a column; null where only inserting it makes a value."""
+        column = self.table.column(name)
+        made_by_server = column.identity is not None or "nextval(" in (column.expression or "")
+        if name in self.layout.present:
+            value = self.value(name)
+            return value.replace(default_of(column) or "null", "null") if made_by_server else value
+        if made_by_server or column.expression is None:
+            return f"cast(null as {column.base_sql})"
+        return f"({column.expression})"
+
+    def generated(self, given: dict[str, str]) -> dict[str, str]:
+        """Return the values of the generated columns of a row whose other values are `given`."""
+        return {
+            column.name: over(column.expression, given)
+            for column in self.table.columns
+            if column.generated is not None and column.expression is not None
+        }
+
     def marked(self, name: str) -> str:
         """Return the condition that a row does not have the column."""
         if MARKS not in self.stage.columns:
@@ -107,17 +162,15 @@ class Staging:
         place = self.layout.columns.index(name)
         return f"coalesce({place} = any (s.{quote(MARKS)}), false)"
 
-    async def _merge(self, connection: AsyncConnection) -> Counts:
+    async def _merge(self, connection: AsyncConnection, moved: str) -> Counts:
         """Update the rows that are there and differ, then insert those that are not."""
-        total = await self._count(connection)
-        updated = await run(connection, update) if (update := self._update()) else 0
-        inserted = await run(
-            connection,
-            self._insert(f"not exists (select from {self.table.sql} t where {self.matches()})"),
-        )
+        total = await self._count(connection, moved)
+        updated = await run(connection, update) if (update := self._update(moved)) else 0
+        there = f"exists (select from {self.table.sql} t where {self.matches()})"
+        inserted = await run(connection, self._insert(f"{moved} and not {there}"))
         return Counts(inserted=inserted, updated=updated, unchanged=total - inserted - updated)
 
-    def _update(self) -> str | None:
+    def _update(self, moved: str) -> str | None:
         """Return the statement for rows that differ, None where there is nothing but the key."""
         assert self.key is not None  # noqa: S101 - asked for where there is one
         names = [
@@ -138,7 +191,7 @@ class Staging:
             differences.append(f"t.{quote(name)}{compared} is distinct from ({value}){compared}")
         return (
             f"update {self.table.sql} t set {', '.join(changes)} from {self.stage.sql} s "  # noqa: S608
-            f"where {self.matches()} and ({' or '.join(differences)})"
+            f"where {moved} and {self.matches()} and ({' or '.join(differences)})"
         )
 
     @property
@@ -146,7 +199,7 @@ class Staging:
         """The columns that no row has: what a model makes for them is for new rows."""
         return {name for name in self.layout.made if self.layout.lacks_everywhere(name)}
 
-    def _insert(self, condition: str = "true") -> str:
+    def _insert(self, condition: str) -> str:
         names = self.layout.present or [self.table.writable[0].name]
         targets = ", ".join(map(quote, names))
         values = ", ".join(map(self.value, names))
@@ -167,9 +220,9 @@ class Staging:
         where = f" where {self.key.predicate}" if self.key.predicate else ""
         return f"({parts}){where} do nothing"
 
-    async def _count(self, connection: AsyncConnection) -> int:
+    async def _count(self, connection: AsyncConnection, moved: str) -> int:
         found = await connection.scalar(
-            text(f"select count(*) from {self.stage.sql}")  # noqa: S608 - quoted
+            text(f"select count(*) from {self.stage.sql} s where {moved}")  # noqa: S608 - quoted
         )
         return int(found or 0)
 

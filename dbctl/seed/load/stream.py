@@ -74,6 +74,7 @@ class Stream:
         self.places = Places()
         self.rows = [0] * len(files)
         self.records = 0
+        self.quoted_nulls = 0
         self._files = files
         self._checker = checker
         self._matcher = matcher
@@ -100,6 +101,7 @@ class Stream:
                 result = self._without_refused(file, batch, check(file.label, batch))
                 read = len(batch.rows) + len(batch.broken)
                 self.rows[place] += read
+                self.quoted_nulls += batch.quoted_nulls
                 self._take(file, batch, result)
                 if self.faults.count and self._rejects is None:
                     searched += read

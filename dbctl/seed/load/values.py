@@ -12,6 +12,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache, partial
@@ -30,6 +31,9 @@ from dbctl.db.catalog import Column
 from dbctl.db.names import listed
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.load import exact, literals, moments
+from dbctl.seed.load.notation import Notation, with_point
+
+ISO = Notation()
 
 _INTEGERS = {
     "int2": (-(1 << 15), (1 << 15) - 1),
@@ -59,17 +63,30 @@ _KINDS = {
 }
 
 
-def value_schema(column: Column, *, from_text: bool, assume_utc: bool = False) -> CoreSchema:
+def value_schema(
+    column: Column,
+    *,
+    from_text: bool,
+    notation: Notation = ISO,
+    write: Callable[[Any], str] | None = None,
+) -> CoreSchema:
     """Return the schema of a value of `column` that is not null.
 
-    `from_text` tells that the file has nothing but text, as CSV does.
+    `from_text` tells that the file has nothing but text, as CSV does. `write` makes the text of an
+    object or a list for the server, where the column is of a type that has fields.
     """
     if takes_text(column):
         read: Callable[[Any], Any] = partial(_text, column.is_array)
+        if write is not None:
+            read = partial(_with_fields, write)
+        if column.leaf == "money" and notation.decimal_comma:
+            return core_schema.no_info_before_validator_function(
+                with_point, core_schema.no_info_plain_validator_function(read)
+            )
         if column.leaf in {"bit", "varbit"} and not column.is_array:
             read = partial(_bits, column.length, column.leaf == "bit")
         return core_schema.no_info_plain_validator_function(read)
-    element = _element(column, from_text=from_text, assume_utc=assume_utc)
+    element = _element(column, from_text=from_text, notation=notation)
     if not column.is_array:
         return element
     read_array = partial(
@@ -99,11 +116,23 @@ def _list_of(element: CoreSchema) -> CoreSchema:
     return core_schema.list_schema(core_schema.nullable_schema(element), strict=True)
 
 
-def _element(column: Column, *, from_text: bool, assume_utc: bool) -> CoreSchema:
+def _element(column: Column, *, from_text: bool, notation: Notation) -> CoreSchema:
     """Return the schema of a value, or of an element where the column is an array."""
-    leaf = column.leaf
     if column.subtype is not None:
-        return _range(column, from_text=from_text, assume_utc=assume_utc)
+        return _range(column, from_text=from_text, notation=notation)
+    schema = _scalar(column, from_text=from_text, notation=notation)
+    if notation.decimal_comma and is_number(column):
+        return core_schema.no_info_before_validator_function(with_point, schema)
+    return schema
+
+
+def is_number(column: Column) -> bool:
+    """Return whether values of `column`, or its elements, are numbers."""
+    return column.leaf in _INTEGERS or column.leaf in {"float4", "float8", "numeric", "money"}
+
+
+def _scalar(column: Column, *, from_text: bool, notation: Notation) -> CoreSchema:
+    leaf = column.leaf
     if column.labels:
         return core_schema.literal_schema(list(column.labels))
     if leaf in _TEXTS:
@@ -114,7 +143,7 @@ def _element(column: Column, *, from_text: bool, assume_utc: bool) -> CoreSchema
     if leaf == "float8":
         return _number(_FLOAT8, from_text=from_text)
     if leaf in _MOMENTS:
-        reader = moments.reader(leaf, assume_utc=assume_utc)
+        reader = moments.reader(leaf, notation)
         return core_schema.no_info_plain_validator_function(reader)
     if leaf == "bool":
         return core_schema.bool_schema()
@@ -300,6 +329,17 @@ def _text(is_array: bool, value: Any) -> str:
     return value if isinstance(value, str) else exact.dumps(value)
 
 
+def _with_fields(write: Callable[[Any], str], value: Any) -> str:
+    """Return the text of a value with fields, or of an array of such; JSON in a text is read."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"[", "{"}:
+        with suppress(ValueError, RecursionError):  # an array as PostgreSQL writes it
+            value = exact.loads(value)
+    try:
+        return write(value)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+
+
 def _array(elements: SchemaValidator, kind: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         items = _json_list(value) if value.lstrip().startswith("[") else literals.array(value)
@@ -353,10 +393,10 @@ def _is_above(low: Any, high: Any) -> bool:
     return bool(low > high)
 
 
-def _range(column: Column, *, from_text: bool, assume_utc: bool) -> CoreSchema:
+def _range(column: Column, *, from_text: bool, notation: Notation) -> CoreSchema:
     assert column.subtype is not None  # noqa: S101 - a range is one of something
     bound = replace(column, leaf=column.subtype, subtype=None, is_array=False)
-    schema = SchemaValidator(_element(bound, from_text=from_text, assume_utc=assume_utc))
+    schema = SchemaValidator(_element(bound, from_text=from_text, notation=notation))
     return core_schema.no_info_plain_validator_function(partial(_ranged, schema))
 
 

@@ -1,7 +1,7 @@
 """Rows of a stage that the constraints of the table would refuse, found without trying them.
 
-The server tells of one row at a time, and often not of which. What only it can judge, exclusion
-constraints and triggers, is not looked at here.
+The server reports one row at a time, and often not which. What only it can judge, exclusion
+constraints and triggers, is in `bisection`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
+import asyncpg
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.names import listed, quote
 from dbctl.db.tables import ForeignKey, Unique
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.bulk.stage import ROW
+from dbctl.seed.load.bisection import is_of_rows
 from dbctl.seed.load.layout import MARKS
 from dbctl.seed.load.request import OnConflict
 from dbctl.seed.load.staging import Staging, over
@@ -61,7 +64,7 @@ class Judge:
         for violation in self._all(await _version(connection)):
             while True:
                 count = 0
-                async for found in self._query(connection, violation, delete=True):
+                async for found in self._judged(connection, violation, delete=True):
                     count += 1
                     yield found
                 if not (count and violation.repeats):
@@ -70,8 +73,25 @@ class Judge:
     async def find(self, connection: AsyncConnection) -> AsyncIterator[Found]:
         """Yield the rows that break a rule, each rule's in their order."""
         for violation in self._all(await _version(connection)):
-            async for found in self._query(connection, violation, delete=False):
+            async for found in self._judged(connection, violation, delete=False):
                 yield found
+
+    async def _judged(
+        self, connection: AsyncConnection, violation: Violation, *, delete: bool
+    ) -> AsyncIterator[Found]:
+        """Yield the rows that break a rule; none more where its own expression fails on a row.
+
+        A CHECK that divides by what a row has cannot be asked of all rows at once.
+        """
+        await connection.exec_driver_sql("savepoint dbctl_rule")
+        try:
+            async for found in self._query(connection, violation, delete=delete):
+                yield found
+        except (DBAPIError, asyncpg.PostgresError) as error:  # the latter while rows are fetched
+            if not is_of_rows(error):
+                raise
+            await connection.exec_driver_sql("rollback to savepoint dbctl_rule")
+        await connection.exec_driver_sql("release savepoint dbctl_rule")
 
     async def _query(
         self, connection: AsyncConnection, violation: Violation, *, delete: bool
@@ -120,7 +140,7 @@ class Judge:
         updating = self._on_conflict is OnConflict.UPDATE
         values = [f"s.{quote(ROW)}"]
         for column in self._table.writable:
-            value = self._value(column.name)
+            value = staging.known_value(column.name)
             if updating:
                 mine = "t." + quote(column.name)
                 if column.name not in layout.present or layout.lacks_everywhere(column.name):
@@ -141,30 +161,10 @@ class Judge:
             source += f" left join {self._table.sql} t on {staging.matches()}"
         complete = f"select {', '.join(values)} from {source}"  # noqa: S608 - quoted
         given = {column.name: f"g.{quote(column.name)}" for column in self._table.writable}
-        generated = [
-            f"{over(column.expression, given)} as {quote(column.name)}"
-            for column in self._table.columns
-            if column.generated is not None and column.expression is not None
-        ]
-        if generated:
-            complete = f"select g.*, {', '.join(generated)} from ({complete}) g"  # noqa: S608
+        if generated := staging.generated(given):
+            values = [f"{value} as {quote(name)}" for name, value in generated.items()]
+            complete = f"select g.*, {', '.join(values)} from ({complete}) g"  # noqa: S608
         return complete
-
-    def _value(self, name: str) -> str:
-        """Return the value that a row would have; null where only inserting it makes one."""
-        column = self._table.column(name)
-        made_by_server = column.identity is not None or "nextval(" in (column.expression or "")
-        if name in self._staging.layout.present:
-            value = self._staging.value(name)
-            return value.replace(self._default(name), "null") if made_by_server else value
-        if made_by_server or column.expression is None:
-            return f"cast(null as {column.base_sql})"
-        return f"({column.expression})"
-
-    def _default(self, name: str) -> str:
-        from dbctl.seed.load.staging import default_of
-
-        return default_of(self._table.column(name)) or "null"
 
     def _unreadable(self) -> Iterator[Violation]:
         """Yield what text the server cannot read; the rest would fail on such."""

@@ -15,11 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.db.failures import sqlstate, statement_failed
+from dbctl.db.failures import connection_loss, sqlstate, statement_failed
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.db.tables import read_table
 from dbctl.errors import (
-    ConnectionFailed,
     DbctlError,
     ErrorCode,
     FindingError,
@@ -259,10 +258,10 @@ def _failed(error: BaseException, name: str, settings: Settings) -> DbctlError:
     if isinstance(error, SetFault):
         where = place(error, settings.project)
         return SetFault(f"{name}{where}: {error.message}", hint=error.hint)
+    if isinstance(error, Exception) and connection_loss(error) is not None:
+        return statement_failed(error)
     if isinstance(error, DBAPIError):
         failure = statement_failed(error)
-        if isinstance(failure, ConnectionFailed):
-            return failure
         if lacks_schema(error):
             return OtherSchema(f"{name}: {failure.message}")
         if is_aborted(error):

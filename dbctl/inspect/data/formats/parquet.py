@@ -13,6 +13,7 @@ from dbctl.errors import ErrorCode, OperationFailed, UsageError
 from dbctl.inspect.data import encodings
 from dbctl.inspect.data.formats.transport import Encoding, End
 from dbctl.inspect.data.source import Field
+from dbctl.installation import install_command
 
 try:
     import pyarrow as pa
@@ -23,7 +24,7 @@ try:
 except ModuleNotFoundError as error:
     raise UsageError(
         "parquet needs pyarrow, which is not installed",
-        hint="Install the extra: `pip install 'dbctl[parquet]'` or `uv add 'dbctl[parquet]'`.",
+        hint=f"Install the extra: {install_command('parquet')}.",
     ) from error
 
 # Bytes of CSV that become a row group.

@@ -35,9 +35,10 @@ class Statement(Part):
 class SlowResult(Result):
     """The statements of a database that take the most, as summed up from `since` to `read_at`.
 
-    `statement_count` of them are known and took `total_ms` together; `since` is None where
-    that is not known. `io_timing` tells whether the server measures it. `grant` is the SQL that
-    would show the queries that are hidden from this role, None where none is.
+    `statement_count` of them are known and took `total_ms` together, beside `own_count` queries of
+    dbctl's own; `since` is None where that is not known. `io_timing` tells whether the server
+    measures it. `grant` is the SQL that would show the queries that are hidden from this role, None
+    where none is.
     """
 
     database: str
@@ -47,6 +48,7 @@ class SlowResult(Result):
     io_timing: bool
     statement_count: int
     total_ms: float
+    own_count: int = 0
     grant: str | None
     statements: tuple[Statement, ...]
 

@@ -148,11 +148,12 @@ class TableResult(Result):
 
 
 class DdlResult(Result):
-    """The SQL that makes a relation anew, a newline at its end."""
+    """The SQL that makes a relation anew, and those in `also`; a newline at its end."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, serialize_by_alias=True)
 
     schema_name: str = Field(serialization_alias="schema")
     name: str
     kind: str
+    also: tuple[str, ...] = ()
     ddl: str

@@ -1,33 +1,37 @@
 -- What a relation needs to be there before it: the schema, and types, functions, relations and other
 -- objects that it or its parts depend on, but for what is its own or the system's. For an enum and
--- a domain also the SQL that makes it.
-with parts (classid, objid) as (
-    select 'pg_catalog.pg_class'::pg_catalog.regclass, cast(:relation as oid)
+-- a domain also the SQL that makes it. `by_keys` is what only its foreign keys need, `relation` the
+-- oid of a relation.
+with parts (classid, objid, is_key) as (
+    select 'pg_catalog.pg_class'::pg_catalog.regclass, cast(:relation as oid), false
     union
-    select 'pg_catalog.pg_attrdef'::pg_catalog.regclass, d.oid
+    select 'pg_catalog.pg_attrdef'::pg_catalog.regclass, d.oid, false
     from pg_catalog.pg_attrdef d where d.adrelid = :relation
     union
-    select 'pg_catalog.pg_constraint'::pg_catalog.regclass, c.oid
+    select 'pg_catalog.pg_constraint'::pg_catalog.regclass, c.oid, c.contype = 'f'
     from pg_catalog.pg_constraint c
     left join pg_catalog.pg_constraint p on p.oid = c.conparentid
     -- A foreign key to a partitioned table has copies for its partitions.
     where c.conrelid = :relation and p.conrelid is distinct from c.conrelid
     union
-    select 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid
+    select 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid, false
     from pg_catalog.pg_trigger t where t.tgrelid = :relation and not t.tgisinternal
     union
-    select 'pg_catalog.pg_rewrite'::pg_catalog.regclass, r.oid
+    select 'pg_catalog.pg_rewrite'::pg_catalog.regclass, r.oid, false
     from pg_catalog.pg_rewrite r where r.ev_class = :relation
     union
-    select 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid
+    select 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, false
     from pg_catalog.pg_policy p where p.polrelid = :relation
     union
-    select 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid
+    select 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid, false
     from pg_catalog.pg_index i where i.indrelid = :relation
 ),
 needed as (
     -- An array comes with what it is of.
-    select distinct d.refclassid, coalesce(nullif(a.typelem, 0), d.refobjid) as refobjid
+    select
+        d.refclassid,
+        coalesce(nullif(a.typelem, 0), d.refobjid) as refobjid,
+        pg_catalog.bool_and(parts.is_key) as by_keys
     from parts
     join pg_catalog.pg_depend d on d.classid = parts.classid and d.objid = parts.objid
     left join pg_catalog.pg_type a
@@ -50,10 +54,14 @@ needed as (
                 and o.refobjid = :relation
           )
       )
+    group by 1, 2
 )
 select
     i.type,
     i.identity,
+    needed.by_keys,
+    case when needed.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        then needed.refobjid end as relation,
     case t.typtype
         when 'e' then pg_catalog.format(
             'CREATE TYPE %s AS ENUM (%s);', i.identity, (

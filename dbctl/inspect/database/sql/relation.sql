@@ -10,6 +10,10 @@ select
     c.relispopulated as is_populated,
     case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end as partition_key,
     pg_catalog.pg_get_expr(c.relpartbound, c.oid) as bounds,
+    (
+        select pg_catalog.pg_get_partkeydef(i.inhparent) from pg_catalog.pg_inherits i
+        where i.inhrelid = c.oid and c.relispartition
+    ) as parent_key,
     array(
         select pg_catalog.format('%I.%I', pn.nspname, p.relname)
         from pg_catalog.pg_inherits i

@@ -1,10 +1,12 @@
 -- The statements of this database that take the most, by what is given. The columns for the time of
 -- blocks have another name since 1.11 (PostgreSQL 17). {statements} is the view, with its schema.
-with known as (
+-- Those of dbctl's own have :mark after their first word, and are only counted.
+with summed as (
     select
         s.queryid, s.userid, s.calls, s.rows, s.query, s.total_exec_time, s.mean_exec_time,
         s.max_exec_time, s.stddev_exec_time, s.shared_blks_hit, s.shared_blks_read,
         s.temp_blks_read + s.temp_blks_written as temp_blocks,
+        coalesce(pg_catalog.strpos(s.query, cast(:mark as text)) between 5 and 20, false) as is_own,
         coalesce(cast(j.s ->> 'shared_blk_read_time' as float8), cast(j.s ->> 'blk_read_time' as float8))
             + coalesce(
                 cast(j.s ->> 'shared_blk_write_time' as float8),
@@ -13,6 +15,9 @@ with known as (
     from {statements} s
     cross join lateral (select pg_catalog.to_jsonb(s) - 'query' as s) j
     join pg_catalog.pg_database d on d.oid = s.dbid and d.datname = pg_catalog.current_database()
+),
+known as (
+    select s.* from summed s where not s.is_own
 )
 select
     k.queryid::text as query_id,
@@ -30,7 +35,8 @@ select
     k.temp_blocks,
     k.query,
     (count(*) over ())::int8 as statement_count,
-    sum(k.total_exec_time) over () as all_ms
+    sum(k.total_exec_time) over () as all_ms,
+    (select count(*) from summed s where s.is_own) as own_count
 from known k
 left join pg_catalog.pg_roles r on r.oid = k.userid
 order by

@@ -62,6 +62,7 @@ place as (
     join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
 )
 select
+    c.oid::int8 as oid,
     n.nspname::text as schema,
     c.relname::text as name,
     c.relkind::text as relkind,

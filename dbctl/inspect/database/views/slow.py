@@ -47,6 +47,8 @@ def _parts(result: SlowResult) -> Iterator[RenderableType]:
     of = f"{shown:,} of " if shown < known else ""
     took = duration(result.total_ms / 1000)
     text = f"{of}{plural(known, 'statement')} by {result.sort}; all took {took}{since}"
+    if result.own_count:
+        text += f"; {plural(result.own_count, 'query', 'queries')} of dbctl's own left out"
     yield Text(text, "muted")
     if result.grant:
         yield Text.assemble(

@@ -1,41 +1,98 @@
--- The functions that a text may call: by the names in it, each with a qualifier or null; through
--- operators and what belongs to them; as parts of an aggregate. Where :ambient, also those that
--- need no word, but for those of extensions: casts, and how values of a type are compared. What they
--- do themselves is in definition.
-with wanted as (
-    select w.name::pg_catalog.name as name, w.qualifier::pg_catalog.name as qualifier
+-- The functions that a text may call: by the names in it, each with a qualifier or null, and
+-- whether it stands behind a dot, where only a function of one value is called; through operators,
+-- also those that the planner puts in their place; as parts of an aggregate. With them those that
+-- need no word: casts, how values of a type are compared, how ranges are measured, where values of
+-- the `types` occur. What they do themselves is in definition.
+--
+-- An operator for types of which no value is there is not the one that is meant, where another of
+-- its name takes untyped literals: of two, those of text, else those of the type at the other side.
+with recursive wanted as (
+    select
+        w.name::pg_catalog.name as name, w.qualifier::pg_catalog.name as qualifier, w.is_attribute
     from rows from (
         pg_catalog.unnest(:names::pg_catalog.text[]),
-        pg_catalog.unnest(:qualifiers::pg_catalog.text[])
-    ) w (name, qualifier)
+        pg_catalog.unnest(:qualifiers::pg_catalog.text[]),
+        pg_catalog.unnest(:attributes::pg_catalog.bool[])
+    ) w (name, qualifier, is_attribute)
+),
+present as (
+    select t.oid, t.typtype, t.typarray
+    from pg_catalog.pg_type t where t.oid = any (:types::pg_catalog.oid[])
+),
+-- Every type of a value that there may be; of an array it is that of its elements.
+occurs as (
+    select present.oid from present
+    union
+    select present.typarray from present
+),
+-- A domain takes the literals that its base type does.
+absent as (
+    select t.oid from pg_catalog.pg_type t
+    where t.oid >= 16384 and t.typtype <> 'd' and t.oid not in (select occurs.oid from occurs)
+),
+meant as (
+    select o.oid from pg_catalog.pg_operator o
+    where o.oprname::pg_catalog.text = any (:operators::pg_catalog.text[])
+    union
+    select other from meant
+    join pg_catalog.pg_operator o on o.oid = meant.oid
+    cross join pg_catalog.unnest(array[o.oprcom, o.oprnegate]) other
+    where other <> 0
 ),
 called as (
     select p.oid from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     join wanted w on w.name = p.proname and (w.qualifier is null or w.qualifier = n.nspname)
+    where not w.is_attribute
+        or p.provariadic <> 0 or 1 between p.pronargs - p.pronargdefaults and p.pronargs
     union
-    select o.oprcode from pg_catalog.pg_operator o
-    where o.oid >= 16384 and o.oprname::pg_catalog.text = any (:operators::pg_catalog.text[])
-),
-silent as (
-    select c.castfunc::pg_catalog.oid as oid from pg_catalog.pg_cast c where c.oid >= 16384
+    select o.oprcode from meant
+    join pg_catalog.pg_operator o on o.oid = meant.oid
+    where o.oid >= 16384 and not exists (
+        select from pg_catalog.pg_operator own
+        where own.oid < 16384 and own.oprname = o.oprname and own.oprkind = o.oprkind and case
+            when o.oprleft in (select absent.oid from absent)
+                then o.oprright in (select absent.oid from absent)
+                    or own.oprleft = o.oprright and own.oprright = o.oprright
+            when o.oprright in (select absent.oid from absent)
+                then o.oprleft = 0 or own.oprleft = o.oprleft and own.oprright = o.oprleft
+        end
+    )
     union
-    select a.amproc from pg_catalog.pg_amproc a where a.oid >= 16384
+    select c.castfunc from pg_catalog.pg_cast c
+    where c.oid >= 16384 and c.castfunc <> 0 and (
+        (c.castsource < 16384 and (
+            c.casttarget < 16384 or c.casttarget in (select occurs.oid from occurs)
+        ))
+        or c.castsource in (select occurs.oid from occurs)
+    )
+    union
+    select member.code from pg_catalog.pg_opfamily f
+    cross join lateral (
+        select a.amproclefttype, a.amprocrighttype, a.amproc::pg_catalog.oid
+        from pg_catalog.pg_amproc a where a.oid >= 16384 and a.amprocfamily = f.oid
+        union all
+        select a.amoplefttype, a.amoprighttype, o.oprcode
+        from pg_catalog.pg_amop a join pg_catalog.pg_operator o on o.oid = a.amopopr
+        where a.oid >= 16384 and a.amopfamily = f.oid
+    ) member (lefttype, righttype, code)
+    where member.lefttype < 16384 and member.righttype < 16384
+        or member.lefttype in (select occurs.oid from occurs)
+        or member.righttype in (select occurs.oid from occurs)
+    union
+    select measure from pg_catalog.pg_range r
+    cross join pg_catalog.unnest(array[r.rngcanonical, r.rngsubdiff]::pg_catalog.oid[]) measure
+    where r.rngtypid in (select occurs.oid from occurs) and measure >= 16384
 ),
 parts as (
     select oid::pg_catalog.oid as oid from called
     union
-    select oid from silent where :ambient::pg_catalog.bool and not exists (
-        select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = silent.oid
-          and d.deptype = 'e'
-    )
-    union
     select part from called
     join pg_catalog.pg_aggregate a on a.aggfnoid = called.oid
+    left join pg_catalog.pg_operator o on o.oid = a.aggsortop
     cross join pg_catalog.unnest(array[
         a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
-        a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn
+        a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, o.oprcode
     ]::pg_catalog.oid[]) part
 )
 select
@@ -45,6 +102,8 @@ select
     p.oid < 16384 as is_builtin,
     p.provolatile::pg_catalog.text as volatility,
     p.prokind = 'a' as is_aggregate,
+    -- Its argument has a type that no value in SQL has: only TABLESAMPLE calls it.
+    p.prorettype = 'pg_catalog.tsm_handler'::pg_catalog.regtype as is_sampling,
     l.lanname::pg_catalog.text as language,
     (
         select e.extname::pg_catalog.text from pg_catalog.pg_depend d
@@ -52,6 +111,19 @@ select
         where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
           and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
     ) as extension,
+    -- PostgreSQL's own functions that are the same code.
+    array(
+        select distinct own.proname::pg_catalog.text || ' ' || own.provolatile::pg_catalog.text
+        from pg_catalog.pg_proc own
+        where p.oid >= 16384 and l.lanname = 'internal'
+          and own.oid < 16384 and own.prolang = p.prolang and own.prosrc = p.prosrc
+    ) as twins,
+    array(
+        select t::pg_catalog.int8 from pg_catalog.unnest(
+            p.proargtypes::pg_catalog.oid[] || p.proallargtypes || p.prorettype
+        ) t where t >= 16384
+    ) as types,
+    coalesce(pg_catalog.array_to_string(p.proconfig, E'\n'), '') as settings,
     pg_catalog.concat_ws(
         E'\n;\n',
         p.prosrc,
