@@ -121,7 +121,9 @@ def root(
         "alembic_config": alembic_config,
     }
     if verbose:
-        runtime.log_causes()
+        from dbctl.logs import log_causes
+
+        log_causes()
 
 
 def main() -> None:

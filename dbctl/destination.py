@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from dbctl.draft import drafted
 from dbctl.errors import ExitCode, UsageError
-from dbctl.output import cannot_write
 from dbctl.streams import data_to
 
 # Names of stdout itself, which programs print to instead.
@@ -35,25 +33,18 @@ def written_to(
         yield lambda code: code
         return
     if _is_special(file):
-        with _opened(file, file, os.O_WRONLY) as stream, data_to(file, stream):
+        with _opened(file) as stream, data_to(file, stream):
             yield lambda code: code
         return
-    target = file.resolve()
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
-    with _opened(file, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as stream:
-        try:
-            if target.exists():
-                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+    with drafted(file) as draft:
 
-            def keep(code: ExitCode) -> ExitCode:
-                if code in complete:
-                    _put(stream, temporary, target)
-                return code
+        def keep(code: ExitCode) -> ExitCode:
+            if code in complete:
+                draft.keep()
+            return code
 
-            with data_to(file, stream):
-                yield keep
-        finally:
-            temporary.unlink(missing_ok=True)
+        with data_to(file, draft.stream):
+            yield keep
 
 
 def _is_special(target: Path) -> bool:
@@ -68,26 +59,15 @@ def _is_special(target: Path) -> bool:
 
 
 @contextmanager
-def _opened(file: Path, path: Path, flags: int) -> Iterator[TextIO]:
+def _opened(file: Path) -> Iterator[TextIO]:
     try:
-        stream = os.fdopen(os.open(path, flags, 0o666), "w", encoding="utf-8", newline="")
+        stream = file.open("w", encoding="utf-8", newline="")
     except OSError as error:
         raise UsageError(
-            f"cannot write {file}: {error.strerror}",
-            hint="Name a file in a folder that is there and may be written to.",
+            f"cannot write {file}: {error.strerror}", hint="Name another file."
         ) from error
     try:
         yield stream
     finally:
         with suppress(OSError):  # of what cannot be written, it was told
             stream.close()
-
-
-def _put(stream: TextIO, temporary: Path, target: Path) -> None:
-    """Put a file that is written into its place, safe from a crash of the machine."""
-    try:
-        stream.flush()
-        os.fsync(stream.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise cannot_write(error) from error

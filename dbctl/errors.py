@@ -25,6 +25,7 @@ class ErrorCode(StrEnum):
     CONFIRMATION_REQUIRED = "confirmation_required"
     CONNECTION_FAILED = "connection_failed"
     COST_GUARD = "cost_guard"
+    DEADLINE = "deadline"
     DSN_INVALID = "dsn_invalid"
     EMBEDDED_FAILED = "embedded_failed"
     EMBEDDED_UNAVAILABLE = "embedded_unavailable"
@@ -119,3 +120,12 @@ class Interrupted(DbctlError):
     def __init__(self, message: str, *, exit_code: ExitCode, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = exit_code
+
+
+class DeadlinePassed(Interrupted):
+    """The time that `--deadline` gives a command is over."""
+
+    code = ErrorCode.DEADLINE
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, exit_code=ExitCode.FAILED, hint=hint)

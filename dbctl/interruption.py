@@ -1,12 +1,16 @@
-"""The signal that interrupts a run, and what the run still waits for once it has come."""
+"""The signal that interrupts a run, and what the run still waits for once it has come.
 
+A deadline is one of them: SIGALRM.
+"""
+
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from signal import Signals
 
-from dbctl.errors import ExitCode, Interrupted
+from dbctl.errors import DeadlinePassed, ExitCode, Interrupted
 
 EXIT_CODES = {Signals.SIGINT: ExitCode.SIGINT, Signals.SIGTERM: ExitCode.SIGTERM}
 
@@ -25,7 +29,31 @@ class Interruption:
     reactions: list[Callable[[], object]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a command has to end: after `seconds`, at `ends` of the monotonic clock."""
+
+    seconds: float
+    ends: float
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left, never quite none: a timer of none is off."""
+        return max(self.ends - time.monotonic(), 0.001)
+
+
+_deadline: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 _current: ContextVar[Interruption | None] = ContextVar("interruption", default=None)
+
+
+def set_deadline(seconds: float) -> None:
+    """Give this command so many seconds from now on, for all of its runs together."""
+    _deadline.set(Deadline(seconds, time.monotonic() + seconds))
+
+
+def deadline() -> Deadline | None:
+    """Return when this command has to end; None where it may take its time."""
+    return _deadline.get()
 
 
 @contextmanager
@@ -57,6 +85,9 @@ def awaiting(what: str) -> Iterator[None]:
 
 def interrupted(number: Signals, outcome: str, *, hint: str | None = None) -> Interrupted:
     """Return the error of a run that the signal `number` ended; `outcome` says what came of it."""
+    limit = _deadline.get()
+    if number is Signals.SIGALRM and limit is not None:
+        return DeadlinePassed(f"the deadline of {limit.seconds:g} s is over; {outcome}", hint=hint)
     return Interrupted(
         f"interrupted by {number.name}; {outcome}", exit_code=EXIT_CODES[number], hint=hint
     )

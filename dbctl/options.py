@@ -14,8 +14,8 @@ import typer
 
 from dbctl.destination import COMPLETE, written_to
 from dbctl.errors import ExitCode, RefusedError, UsageError
+from dbctl.interruption import set_deadline
 from dbctl.output import Output, chosen_output, parquet_refused
-from dbctl.runtime import log_causes
 from dbctl.streams import reserved_stdout
 
 if TYPE_CHECKING:
@@ -77,6 +77,16 @@ DatabaseOption = Annotated[
         show_default=False,
     ),
 ]
+DeadlineOption = Annotated[
+    float | None,
+    typer.Option(
+        "--deadline",
+        min=0.1,
+        metavar="S",
+        help="Seconds for all of it; what is not finished then is rolled back.",
+        show_default=False,
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; required in scripts.")]
 WatchOption = Annotated[
     float | None,
@@ -96,22 +106,25 @@ def command(
     *,
     to_file: bool = False,
     parquet: bool = False,
+    deadline: bool = False,
     sets: Mapping[str, Any] | None = None,
     **typer_options: Any,
 ) -> Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]]:
     """Register a function as a command of `app` that prints one result.
 
     The command takes `--format`, `--json`, `-x` and `--verbose` beside the function's own
-    parameters, with `to_file` also `--output`; one of its own called `format_` takes the place of
-    the shared formats, of which it may name some again. Without `parquet` that format is refused.
-    `sets` are further options, by the setting that each sets for this run; with them `-x` is not
-    short for a format.
+    parameters, with `to_file` also `--output`, with `deadline` also `--deadline`; one of its own
+    called `format_` takes the place of the shared formats, of which it may name some again. Without
+    `parquet` that format is refused. `sets` are further options, by the setting that each sets for
+    this run; with them `-x` is not short for a format.
 
     The function is given the settings of this run as its first argument and returns the exit code.
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
-        wrapped = with_settings(function, to_file=to_file, parquet=parquet, sets=sets)
+        wrapped = with_settings(
+            function, to_file=to_file, parquet=parquet, deadline=deadline, sets=sets
+        )
         app.command(name, **typer_options)(wrapped)
         return function
 
@@ -122,13 +135,14 @@ def alone(
     function: Callable[..., ExitCode],
     *,
     to_file: bool = False,
+    deadline: bool = False,
     complete: frozenset[ExitCode] = COMPLETE,
 ) -> Callable[..., ExitCode | None]:
     """Return `function` as the callback of a group: it runs where no subcommand is named.
 
     The options are those of `with_settings`.
     """
-    run = with_settings(function, to_file=to_file, complete=complete)
+    run = with_settings(function, to_file=to_file, deadline=deadline, complete=complete)
     signature = inspect.signature(run)
 
     def callback(context: typer.Context, **arguments: Any) -> ExitCode | None:
@@ -156,6 +170,7 @@ def with_settings(
     *,
     to_file: bool = False,
     parquet: bool = False,
+    deadline: bool = False,
     complete: frozenset[ExitCode] = COMPLETE,
     sets: Mapping[str, Any] | None = None,
 ) -> Callable[..., ExitCode]:
@@ -181,6 +196,7 @@ def with_settings(
             ),
             *((field, None, option) for field, option in (sets or {}).items()),
             *([("file", None, OutputOption)] if to_file else []),
+            *([("deadline", None, DeadlineOption)] if deadline else []),
             ("database", None, DatabaseOption),
             ("verbose", False, VerboseOption),
         )
@@ -201,6 +217,8 @@ def with_settings(
     ) -> ExitCode:
         from dbctl.settings import load_settings
 
+        if deadline and (seconds := arguments.pop("deadline")) is not None:
+            set_deadline(seconds)
         flags = (context.obj or {}) | {field: arguments.pop(field) for field in sets or ()}
         if database is not None:
             flags["database"] = database
@@ -211,6 +229,8 @@ def with_settings(
         if output is Output.PARQUET and not parquet:
             raise parquet_refused()
         if verbose:
+            from dbctl.logs import log_causes
+
             log_causes()
         with reserved_stdout(), written_to(file, complete) as kept:
             try:

@@ -11,8 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dbctl import draft
 from dbctl.errors import DbctlError, ExitCode, OperationFailed, UsageError
-from dbctl.streams import data_file, data_stream, is_unicode
+from dbctl.streams import data_file, data_stream, is_unicode, write_exactly
 
 if TYPE_CHECKING:  # neither Rich nor pydantic is imported before something is printed
     from pydantic import BaseModel
@@ -67,9 +68,13 @@ def emit[R: Result](result: R, view: Callable[[R], RenderableType]) -> ExitCode:
     with delivered():
         match chosen_output.get():
             case Output.TABLE:
-                from dbctl.rendering import show
+                from dbctl.rendering import Verbatim, show
 
-                show(view(result), data_stream())
+                rendered, out = view(result), data_stream()
+                if isinstance(rendered, Verbatim) and not out.isatty():
+                    write_exactly(out, rendered.text)
+                else:
+                    show(rendered, out)
             case Output.JSON:
                 _write_json(result.document())
             case Output.PARQUET:
@@ -129,10 +134,7 @@ def delivered() -> Iterator[None]:
 def cannot_write(error: OSError) -> OperationFailed:
     """Describe why the result cannot be written where it goes."""
     if file := data_file():
-        return OperationFailed(
-            f"cannot write {file}: {error.strerror}",
-            hint="Nothing is left of it; --output may name a file in another place.",
-        )
+        return draft.cannot_write(file, error)
     return OperationFailed(
         f"cannot write to stdout: {error.strerror}",
         hint="Whatever the command had to do is done; what it had to say is lost.",
@@ -166,12 +168,13 @@ def _write_records(result: Result, output: Output) -> None:
     if output is Output.VERTICAL:
         from dbctl.rendering import styled
 
-        out.writelines(styled(block, out) for block in records.blocks(found))
+        for block in records.blocks(found):
+            write_exactly(out, styled(block, out))
     elif output is Output.NDJSON:
         out.write(_shown(records.ndjson(found, ascii_only=not is_unicode(out)), is_json=True))
     elif columns:
         written = records.csv_text if output is Output.CSV else records.markdown
-        out.write(_shown(written(found, columns)))
+        write_exactly(out, _shown(written(found, columns)))
 
 
 def _shown(text: str, *, is_json: bool = False) -> str:

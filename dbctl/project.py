@@ -6,11 +6,13 @@ from pathlib import Path
 
 from dbctl.errors import ConfigurationError
 
-PROJECT_MARKERS = ("pyproject.toml", "alembic.ini")
+FLASK_MIGRATE_INI = Path("migrations", "alembic.ini")
+PROJECT_MARKERS = (Path("pyproject.toml"), Path("alembic.ini"), FLASK_MIGRATE_INI)
 
 
 def find_project(start: Path) -> Path:
-    """Return the nearest folder from `start` upwards with a pyproject.toml or alembic.ini.
+    """Return the nearest folder from `start` upwards with a pyproject.toml or alembic.ini, also
+    with the `migrations/alembic.ini` that Flask-Migrate makes.
 
     Without one, `start` itself is the project.
     """

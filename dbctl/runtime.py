@@ -8,9 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from dbctl.draft import drafted
 from dbctl.errors import (
     ConnectionFailed,
     DbctlError,
@@ -28,7 +28,7 @@ from dbctl.errors import (
     RefusedError,
     UsageError,
 )
-from dbctl.interruption import EXIT_CODES, current, interrupted, interruptible
+from dbctl.interruption import EXIT_CODES, current, deadline, interrupted, interruptible
 from dbctl.output import Output, chosen_output, delivered, notice, show_error
 from dbctl.streams import command_began
 from dbctl.typer_versions import CommandLineError, command_path, error_message, has_printed_help
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # Seconds in which the server may cancel what an interrupted command runs there.
 _PATIENCE = 5.0
+# And after a deadline, which is when the command should have ended.
+_BRIEFLY = 1.0
 # Seconds without a turn of the event loop after which code that blocks it is cut short. A shell and
 # a wrapper may both send a signal, one right after the other.
 _STUCK = 0.5
@@ -65,7 +67,7 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     transactions rolled back before the process ends. Raises Interrupted after that, also where the
     operation lost its connection meanwhile, unless it returns a result of its own. A further one
     only tells what is awaited; where code that blocks the loop keeps the first from being heard, it
-    cancels that code.
+    cancels that code. The end of the command's deadline is such a signal.
     """
     import asyncio
 
@@ -90,12 +92,13 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
                 state.signal, state.since = signal.Signals(number), loop.time()
                 loop.call_soon_threadsafe(hear, state.signal)
             elif heard:
-                loop.call_soon_threadsafe(notice, f"still waiting for {state.awaited}")
+                if number != signal.SIGALRM:
+                    loop.call_soon_threadsafe(notice, f"still waiting for {state.awaited}")
             elif loop.time() - state.since > _STUCK and not _is_at_rest(frame):
                 heard.append(state.signal)
                 raise asyncio.CancelledError
 
-        with _signals_handled(cancel):
+        with _signals_handled(cancel), _deadline_heard(cancel):
             return await operation()
 
     # What is imported stays: a collector that went through it would cost as much as a small query.
@@ -173,8 +176,13 @@ class Target:
 def _cut_off_when_interrupted(terminate: Callable[[], None]) -> None:
     import asyncio
 
-    loop = asyncio.get_running_loop()
-    current().reactions.append(lambda: loop.call_later(_PATIENCE, terminate))
+    loop, state = asyncio.get_running_loop(), current()
+
+    def react() -> None:
+        late = state.signal is signal.SIGALRM
+        loop.call_later(_BRIEFLY if late else _PATIENCE, terminate)
+
+    state.reactions.append(react)
 
 
 def on_database[T](
@@ -211,6 +219,25 @@ def _signals_handled(handler: Callable[[int, FrameType | None], object]) -> Iter
             signal.signal(number, before)
 
 
+@contextmanager
+def _deadline_heard(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let `handler` have SIGALRM when the command's deadline is over, as if somebody had sent it.
+
+    It comes again, as a signal may have to where code blocks the event loop.
+    """
+    limit = deadline()
+    if limit is None:
+        yield
+        return
+    previous = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, limit.left, 2 * _STUCK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
 def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
     chosen_output.set(format_of_failure(argv))
     try:
@@ -231,6 +258,9 @@ def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
     except _Signalled as error:
         show_error(interrupted(error.number, _ROLLED_BACK))
         return EXIT_CODES[error.number]
+    except OSError as error:
+        show_error(_refused_by_system(error))
+        return ExitCode.FAILED
     except Exception as error:
         show_error(_bug(error))
         return ExitCode.BUG
@@ -278,15 +308,6 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
     raise _Signalled(signal.Signals(number))
 
 
-def log_causes() -> None:
-    """Show on stderr, for `-v`, the SQL, the connections and the causes of errors."""
-    import logging
-
-    logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
-    for name in ("dbctl", "alembic.runtime.migration", "sqlalchemy.engine"):
-        logging.getLogger(name).setLevel(logging.INFO)
-
-
 def _usage_error(error: Exception) -> UsageError:
     hint = f"`{command_path(error)} --help` shows what it takes."
     return UsageError(error_message(error), hint=hint)
@@ -298,12 +319,24 @@ def _explain(error: DbctlError) -> None:
 
     from dbctl.redaction import scrub
 
-    cause = error.__cause__
-    while cause is not None:
+    cause, seen = error.__cause__, {id(error)}
+    while cause is not None and id(cause) not in seen:  # code of the project can close a circle
+        seen.add(id(cause))
         logging.getLogger("dbctl").info(
             "caused by %s: %s", type(cause).__qualname__, scrub(str(cause))
         )
         cause = cause.__cause__
+
+
+def _refused_by_system(error: OSError) -> OperationFailed:
+    """Describe what the operating system refused where nobody foresaw it."""
+    from dbctl.redaction import scrub
+
+    what = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    return OperationFailed(
+        scrub(f"the operating system refused: {error.strerror or error}{what}"),
+        hint="Check the disk, the permissions and the limits of this process (`ulimit -a`).",
+    )
 
 
 def _bug(error: Exception) -> DbctlError:
@@ -313,29 +346,33 @@ def _bug(error: Exception) -> DbctlError:
 
     details = scrub("".join(traceback.format_exception(error)))
     where = _keep(details)
+    kept = f"The details are in {where}" if where else "No file could be written for the details"
     report = DbctlError(
         f"unexpected {type(error).__name__}: this is a bug in dbctl",
-        hint=f"The details are in {where}; please report them.",
+        hint=f"{kept}; please report it.",
         code=ErrorCode.BUG,
     )
     report.exit_code = ExitCode.BUG
     return report
 
 
-def _keep(details: str) -> Path:
-    """Write the details of a bug to a file of the user's and return its path."""
+def _keep(details: str) -> Path | None:
+    """Write the details of a bug to a file of the user's and return its path, None without one."""
     import tempfile
     from datetime import UTC, datetime
 
     from platformdirs import user_log_path
 
     name = f"bug-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    try:
-        path = user_log_path("dbctl", ensure_exists=True) / name
-        path.write_text(details, encoding="utf-8")
-    except OSError:
-        handle, temporary = tempfile.mkstemp(prefix="dbctl-", suffix=f"-{name}")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(details)
-        path = Path(temporary)
-    return path
+    places: tuple[Callable[[], Path], ...] = (
+        lambda: user_log_path("dbctl", ensure_exists=True) / name,
+        lambda: Path(tempfile.gettempdir()) / f"dbctl-{name}",
+    )
+    for place in places:
+        with suppress(OSError, DbctlError):
+            path = place()
+            with drafted(path, mode=0o600) as draft:
+                draft.write(details)
+                draft.keep()
+            return path
+    return None

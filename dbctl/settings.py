@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     alembic_x: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), validation_alias="DBCTL_ALEMBIC_X"
     )
+    app: str | None = Field(default=None, validation_alias="FLASK_APP")
     actor: str | None = Field(default=None, validation_alias="DBCTL_ACTOR")
     # `schema` in [tool.dbctl]; the name is pydantic's in a class.
     own_schema: str = Field(default="dbctl", validation_alias="DBCTL_SCHEMA")
@@ -294,10 +295,7 @@ def _layers(
     """Yield the sources from the strongest to the weakest, each with its values by field."""
     yield "flag", flags
     yield "environment", _by_field(EnvSettingsSource(Settings)())
-    for path, read in (
-        (dotenv, _read_dotenv),
-        (project / "pyproject.toml", _read_pyproject),
-    ):
+    for path, read in ((dotenv, _read_dotenv), (project / "pyproject.toml", _read_pyproject)):
         try:
             yield path.name, read(path)
         except (OSError, ValueError) as error:  # TOML and encoding faults are ValueErrors

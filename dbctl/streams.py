@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Buffer, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -17,17 +17,53 @@ _reserved: ContextVar[TextIO | None] = ContextVar("reserved", default=None)
 _file: ContextVar[Path | None] = ContextVar("file", default=None)
 
 
-def prepare_streams() -> None:
-    """Give a null device to each standard stream that is closed, and let no character fail one.
+class _Tolerant(io.RawIOBase):
+    """A descriptor that takes everything: where stderr cannot be written, nobody can be told."""
 
-    The devices also keep the low file numbers from a socket that somebody writes to by number.
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: Buffer) -> int:
+        view = memoryview(data)
+        try:
+            return os.write(self._descriptor, view)
+        except OSError:
+            return len(view)
+
+
+def prepare_streams() -> None:
+    """Make the standard streams take every character, and what is closed a stream that fails.
+
+    Something is opened in place of each that is closed, so that no socket gets its low number, to
+    which somebody may write; of what is written to a closed stdout, the kernel says that it cannot
+    be.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            mode = "r" if name == "stdin" else "w"
+            # For stdout it is opened to read, so that writing fails.
+            flags = os.O_WRONLY if name == "stderr" else os.O_RDONLY
+            descriptor = os.open(os.devnull, flags)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Tolerant(sys.stderr.fileno())),
+            encoding=sys.stderr.encoding,
+            errors="backslashreplace",
+            line_buffering=True,
+            write_through=True,
+        )
 
 
 @contextmanager
@@ -94,6 +130,15 @@ def data_file() -> Path | None:
 def data_stream() -> TextIO:
     """Return what the result is written to."""
     return _reserved.get() or sys.stdout
+
+
+def write_exactly(stream: TextIO, text: str) -> None:
+    """Write data, in UTF-8 where `stream` is no terminal: in its encoding values could change."""
+    if is_unicode(stream) or stream.isatty() or not isinstance(stream, io.TextIOWrapper):
+        stream.write(text)
+    else:
+        stream.flush()
+        stream.buffer.write(text.encode(errors="backslashreplace"))
 
 
 def is_unicode(stream: TextIO) -> bool:

@@ -17,17 +17,17 @@ from dbctl.output import cannot_write
 class Writer:
     """Write UTF-8 to `stream`, and what `escape` makes of it to a stream that takes text only.
 
-    That is a terminal, or a stream in another encoding. Without `escape` it is no text, which
-    neither can have. The event loop
-    goes on while a pipe is full. `begun` is true once something was written, and `torn` after what
-    was broken off within.
+    That is a terminal or, where `escape` is not `str`, a stream in another encoding. Without
+    `escape` it is no text, which neither can have. The event loop goes on while a pipe is full.
+    `begun` is true once something was written, and `torn` after what was broken off within.
     """
 
     def __init__(self, stream: TextIO, escape: Callable[[str], str] | None) -> None:
         self.begun = self.torn = False
         self._stream = stream
         self._escape = escape
-        self._descriptor = None if stream.isatty() else _descriptor(stream, text=escape is not None)
+        is_text = escape is not None and escape is not str
+        self._descriptor = None if stream.isatty() else _descriptor(stream, text=is_text)
         if escape is None and self._descriptor is None:
             raise UsageError(
                 "this format is no text, which a terminal cannot show",

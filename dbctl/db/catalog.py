@@ -20,6 +20,7 @@ from dbctl.db.names import (
 )
 from dbctl.db.queries import inlined, positional, positional_together
 from dbctl.db.round_trip import Reader
+from dbctl.db.search_path import ON_SESSION_PATH
 from dbctl.errors import ErrorCode, UsageError
 
 if TYPE_CHECKING:  # what reads with the driver alone starts in half the time
@@ -41,12 +42,17 @@ ALIAS = "r"
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table, or what can be read like one."""
+    """A table, or what can be read like one.
+
+    It `calls_functions` where reading it may run such as were written for the path of the session:
+    those of a view, or of policies; or such as write names as they are on it (regclass).
+    """
 
     oid: int
     schema: str
     name: str
     kind: str
+    calls_functions: bool = False
 
     @property
     def label(self) -> str:
@@ -58,18 +64,24 @@ class Relation:
         """What goes into FROM: the name, quoted, under the alias that its columns bear."""
         return f"{quote(self.schema)}.{quote(self.name)} AS {ALIAS}"
 
+    @property
+    def conditions(self) -> list[str]:
+        """What a statement that reads it has in its WHERE, first of all."""
+        return [ON_SESSION_PATH] if self.calls_functions else []
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column and what its type comes down to.
 
-    `type` is PostgreSQL's name for it. `base_schema` and `base_name` name the type below every
-    domain, `leaf` the built-in type below the first array as well; it is empty for types that are
-    not built in. `comparable` tells whether the type has an equality. `length` counts characters or
-    bits, `precision` and `scale` decimal digits; None is no limit. `subtype` is what a range is one
-    of, `sequence` the quoted name of the sequence that the column owns. `key_position` counts from
-    1. `inherited` tells whether a parent has the column too, `deterministic` whether its collation
-    takes only what is the same to the byte for equal.
+    `type` is PostgreSQL's name for it, `sql_type` the same with its schema. `base_schema` and
+    `base_name` name the type below every domain, `leaf` the built-in type below the first array as
+    well; it is empty for types that are not built in. `comparable` tells whether the type has an
+    equality. `length` counts characters or bits, `precision` and `scale` decimal digits; None is no
+    limit. `subtype` is what a range is one of, `sequence` the quoted name of the sequence that the
+    column owns. `key_position` counts from 1. `inherited` tells whether a parent has the column
+    too, `deterministic` whether its collation takes only what is the same to the byte for equal.
+    The operators that compare the base type are in `operator_schema`.
     """
 
     name: str
@@ -94,11 +106,17 @@ class Column:
     key_position: int | None
     inherited: bool = False
     deterministic: bool = True
+    operator_schema: str = "pg_catalog"
+    sql_type: str = ""
 
     @property
     def sql(self) -> str:
         """The column as SQL; a bare name in ORDER BY would mean what is selected under it."""
         return f"{ALIAS}.{quote(self.name)}"
+
+    def operator(self, sign: str) -> str:
+        """Return an operator that compares values of the base type, whatever the search_path."""
+        return f"operator({quote(self.operator_schema)}.{sign})"
 
     @property
     def base_sql(self) -> str:
@@ -162,7 +180,10 @@ async def resolve(connection: Connection, name: str) -> Relation:
         rows = [min(on_path, key=lambda row: row["position"])]
     if not rows:
         raise await _unknown(connection, schema, table)
-    found = [Relation(row["oid"], row["schema"], row["name"], kind_of(row)) for row in rows]
+    found = [
+        Relation(row["oid"], row["schema"], row["name"], kind_of(row), row["calls_functions"])
+        for row in rows
+    ]
     if len(found) > 1:
         raise UsageError(
             f"{name!r} is ambiguous: it may mean {listed([one.label for one in found], 'or')}",

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakSet
 
@@ -25,8 +25,10 @@ from dbctl.db.failures import (
     explain_connect,
 )
 from dbctl.db.lookup import known_places
+from dbctl.db.qualified import qualified
 from dbctl.db.retry import attempts
 from dbctl.db.round_trip import read_together
+from dbctl.db.search_path import SearchPath
 
 logger = logging.getLogger("dbctl.db")
 
@@ -38,6 +40,7 @@ select pg_catalog.current_database() as database, current_user as role,
     pg_catalog.current_setting('{_MARK}', true) as mark,
     pg_catalog.current_setting('server_version') as version,
     pg_catalog.current_schema() as schema,
+    pg_catalog.current_setting('search_path') as path,
     pg_catalog.current_setting('transaction_isolation') as isolation
 """
 _STATEMENT_CACHE_SIZE = 100
@@ -70,14 +73,58 @@ class ServerInfo:
     isolation: str
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
+class OwnConnection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection whose transactions run under an empty search_path while it is dbctl's `own`.
+
+    `path` is the one that its session has otherwise. What asyncpg itself asks of the catalogue is
+    qualified on any path.
+    """
+
+    own = False
+    path = SearchPath()
+
     def __init__(self, protocol: Any, transport: Any, loop: LoginLoop, *args: Any) -> None:
         super().__init__(protocol, transport, loop.loop, *args)
+        self._intro_query: str = qualified(self._intro_query)
+
+    @property
+    def path_emptied(self) -> str:
+        """The statements with which a transaction of dbctl's own begins; none where it is not."""
+        if not self.own:
+            return ""
+        # Servers report the path of the session from PostgreSQL 18 on.
+        setting = getattr(self.get_settings(), "search_path", None)
+        path = self.path if setting is None else replace(self.path, setting=setting)
+        return path.emptied
+
+    async def execute(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's
+    ) -> str:
+        """Run a statement; with a BEGIN goes what empties the path, in the same round trip."""
+        if not args and query[:5].lower() == "begin":
+            query = f"{query};{self.path_emptied}"
+        return str(await super().execute(query, *args, timeout=timeout))
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the driver's
         """Close it, and cut it off where the server does not take its leave in time."""
         with suppress(TimeoutError):
             await super().close(timeout=timeout or CLOSE_TIMEOUT)
+
+
+@contextmanager
+def as_own(connection: asyncpg.Connection[Any]) -> Iterator[None]:
+    """Let a transaction that is begun in the body be one of dbctl's own."""
+    if not isinstance(connection, OwnConnection):
+        yield
+        return
+    before, connection.own = connection.own, True
+    try:
+        yield
+    finally:
+        connection.own = before
 
 
 class Connector:
@@ -101,6 +148,7 @@ class Connector:
         self.deadline = deadline
         self.on_wait = on_wait or logger.warning
         self.server: ServerInfo | None = None
+        self._path = SearchPath()
         self._pooled = dsn.pooled
         self._keywords: dict[str, Any] | None = None
         self._opened: WeakSet[asyncpg.Connection[Any]] = WeakSet()
@@ -113,7 +161,7 @@ class Connector:
         """Why a connection that is being opened has not come about yet; None where nothing is."""
         return self._trouble if self._pending else None
 
-    async def __call__(self) -> asyncpg.Connection[Any]:
+    async def __call__(self) -> OwnConnection:
         """Open a connection.
 
         Raises ConnectionFailed: at once for what waiting cannot mend (wrong password, unknown
@@ -162,7 +210,7 @@ class Connector:
                 f"waiting for {self.dsn.label}: {cause.reason} (up to {self.deadline:.3g} s)"
             )
 
-    async def _attempt(self) -> asyncpg.Connection[Any]:
+    async def _attempt(self) -> OwnConnection:
         """Make one attempt, and tell when the server is silent meanwhile."""
         silence = asyncio.get_running_loop().call_later(_SILENCE, self._tell, NO_ANSWER_YET)
         try:
@@ -170,7 +218,7 @@ class Connector:
         finally:
             silence.cancel()
 
-    async def _open(self) -> asyncpg.Connection[Any]:
+    async def _open(self) -> OwnConnection:
         """Open a connection; the first one also finds out what stands at the other end.
 
         Several first ones may run at once: each goes by what the quickest of them found.
@@ -184,6 +232,7 @@ class Connector:
             if self._pooled and not pooled:
                 await connection.close(timeout=self.timeout)
                 connection, _ = await self._login()
+            connection.path = self._path
         except BaseException:
             connection.terminate()
             raise
@@ -201,7 +250,7 @@ class Connector:
             "pooled" if server.pooled else "direct",
         )
 
-    async def _login(self) -> tuple[asyncpg.Connection[Any], bool]:
+    async def _login(self) -> tuple[OwnConnection, bool]:
         """Open a connection, and tell whether it is fit for a pooler."""
         if self._keywords is None:  # certificates are read from files; once is enough
             self._keywords = self.dsn.connect_kwargs()
@@ -216,7 +265,7 @@ class Connector:
         try:
             connection = await asyncpg.connect(
                 **keywords,
-                connection_class=_Connection,
+                connection_class=OwnConnection,
                 loop=LoginLoop(asyncio.get_running_loop()),
                 timeout=self.timeout,
                 # Statements prepared by name live on a server connection that the next
@@ -234,6 +283,7 @@ class Connector:
 
     async def _identify(self, connection: asyncpg.Connection[Any], *, pooled: bool) -> ServerInfo:
         ((found,),) = await read_together(connection, [_WHO])
+        self._path = SearchPath(found["path"], found["role"])
         return ServerInfo(
             host=self.dsn.servers,
             database=found["database"],

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
+from dbctl.db.qualified import qualified
 from dbctl.errors import DbctlError
 from dbctl.sqltokens import Kind, statements, tokenize
 
@@ -97,11 +98,13 @@ def aside(connection: Connection) -> Iterator[None]:
 def begins_nothing(connection: Connection) -> bool:
     """Return whether no transaction is open, and none is begun with the next statement.
 
-    So it is in autocommit mode, and with psycopg2 where COMMIT was sent as a statement.
+    So it is in autocommit mode, and with psycopg2 or asyncpg where COMMIT was sent as a statement.
     """
     raw = raw_connection(connection)
     if is_in_transaction(raw):
         return False
+    if _kind(_driver(raw)) in {"psycopg", "pg8000"}:  # they go by what the server says
+        return in_autocommit(connection)
     if not in_autocommit(connection):
         _execute(raw, "select")
     return not is_in_transaction(raw)
@@ -218,6 +221,28 @@ def without_prepared_statements(
     elif dialect.driver == "asyncpg":
         parameters.setdefault("statement_cache_size", 0)
         parameters.setdefault("prepared_statement_cache_size", 0)
+
+
+def qualify_psycopg(
+    dialect: Dialect, _record: object, _arguments: object, _parameters: object
+) -> None:
+    """Let psycopg look types up alike on any search_path: a listener for `do_connect`.
+
+    SQLAlchemy has it look for hstore as it connects, by comparing an oid with a regtype.
+    """
+    if dialect.driver in {"psycopg", "psycopg_async"}:
+        from psycopg import sql  # what only this driver's projects have
+        from psycopg.types import TypeInfo
+
+        found = sql.SQL("pg_catalog.to_regtype(%(name)s)::pg_catalog.oid")
+        TypeInfo._to_regtype = classmethod(lambda _cls, _connection: found)  # type: ignore[assignment,method-assign]
+
+
+def qualify_asyncpg(raw: Any, _record: object) -> None:
+    """Let asyncpg look types up alike on any search_path: a listener for `connect`."""
+    driver = _driver(raw)
+    if _kind(driver) == "asyncpg":
+        driver._intro_query = qualified(driver._intro_query)
 
 
 def cancel(connection: Connection) -> None:

@@ -7,6 +7,7 @@ It is started at the first need and left running. Below the state folder each pr
     data/             the cluster; data.tmp-* and data.gone-* are leftovers, swept at a start
     data.lock         held by the server's processes for as long as one lives
     data.start.log    what the last start printed; log/ has the rest
+    project           the project's path; written when the server was last used
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from dbctl.db.embedded_clusters import forget_use, note_use, size_of
 from dbctl.db.pgbinaries import Binaries, find_binaries, runnable_by, system_binaries
 from dbctl.db.pgcluster import PORT, SUPERUSER, Cluster
 from dbctl.db.pgfailures import embedded_failure, os_errors_explained
@@ -82,15 +84,22 @@ class EmbeddedServer:
     """The embedded server of the project in a folder; nothing happens at construction.
 
     `pg_bindir` is DB_PG_BINDIR; `state_dir` is where clusters live (default: DBCTL_STATE_DIR, for
-    root /var/lib/dbctl, else the user's state folder), a relative one below the project. Every
+    root /var/lib/dbctl, else the user's state folder), a relative one below the project;
+    `cluster_dir` names a cluster that is there in place of the project's own. Every
     method raises ConfigurationError when there are no binaries and ConnectionFailed (both with an
     EMBEDDED_* code) for the rest.
     """
 
     def __init__(
-        self, project: Path, *, pg_bindir: Path | None = None, state_dir: Path | None = None
+        self,
+        project: Path,
+        *,
+        pg_bindir: Path | None = None,
+        state_dir: Path | None = None,
+        cluster_dir: Path | None = None,
     ) -> None:
         self.project = project.resolve()
+        self._cluster_dir = cluster_dir
         self._pg_bindir = pg_bindir
         self._state_dir = state_dir
 
@@ -102,9 +111,11 @@ class EmbeddedServer:
     @cached_property
     def cluster_dir(self) -> Path:
         """Return the folder with this project's cluster of this PostgreSQL major."""
+        if self._cluster_dir is not None:
+            return self._cluster_dir
         slug = re.sub(r"[^a-z0-9]+", "-", self.project.name.lower())[:40].strip("-") or "project"
         name = f"{slug}-{_digest(self.project)}"
-        return self._base() / name / f"pg{self.binaries.major}"
+        return self.state_dir / name / f"pg{self.binaries.major}"
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -146,6 +157,7 @@ class EmbeddedServer:
         with os_errors_explained(self.cluster_dir):
             if not self._is_ready():
                 self._bring_up(on_notice or (lambda _: None))
+        note_use(self.cluster_dir, self.project)
         return self.url
 
     def status(self) -> ServerStatus:
@@ -164,7 +176,7 @@ class EmbeddedServer:
                 source=self.binaries.source,
                 data_dir=data_dir,
                 log_dir=self.log_dir,
-                size_bytes=_size(data_dir) + _size(self.log_dir),
+                size_bytes=size_of(data_dir) + size_of(self.log_dir),
                 other_clusters=self._other_clusters(),
             )
 
@@ -200,6 +212,7 @@ class EmbeddedServer:
                         shutil.rmtree(folder)
                 self.cluster.start_log.unlink(missing_ok=True)
                 self.cluster.lock_file.unlink(missing_ok=True)
+                forget_use(self.cluster_dir)
         return True
 
     def _is_ready(self) -> bool:
@@ -224,7 +237,7 @@ class EmbeddedServer:
                 raise
 
     def _create_and_start(self, notice: Notice, start_lock: int) -> None:
-        copies = self._base() / "binaries"
+        copies = self.state_dir / "binaries"
         binaries = runnable_by(self.binaries, self.cluster.account, copies)
         cluster = replace(self.cluster, binaries=binaries)
         if cluster.data_dir.exists():
@@ -282,7 +295,9 @@ class EmbeddedServer:
                 f"PostgreSQL {self.binaries.major}. To use it, set DB_PG_BINDIR to {bindir}."
             )
 
-    def _base(self) -> Path:
+    @property
+    def state_dir(self) -> Path:
+        """Return the folder with the clusters of all projects."""
         # Whatever the working directory: a project has one server, not one per folder in it.
         base = (self._state_dir or _default_state_dir()).expanduser()
         return (self.project / base).resolve()
@@ -300,15 +315,3 @@ def _default_state_dir() -> Path:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes that the files below `folder` occupy; 0 when it does not exist."""
-    total = 0
-    for parent, _, names in folder.walk():
-        for name in names:
-            try:
-                total += (parent / name).lstat().st_blocks * 512
-            except FileNotFoundError:  # a running server removes files
-                continue
-    return total

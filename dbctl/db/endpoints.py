@@ -13,6 +13,7 @@ from dbctl import redaction
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
 from dbctl.errors import ConfigurationError
+from dbctl.programs import programs_folder
 from dbctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -156,8 +157,7 @@ def embedded_server(settings: Settings) -> EmbeddedServer:
     """Return the embedded server of the project, running or not."""
     from dbctl.db.embedded import EmbeddedServer
 
-    bindir = settings.pg_bindir
-    return EmbeddedServer(settings.project, pg_bindir=bindir and bindir.expanduser())
+    return EmbeddedServer(settings.project, pg_bindir=programs_folder(settings))
 
 
 def embedded_endpoints(url: str) -> Endpoints:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dbctl.db.connect import CLOSE_TIMEOUT, Connector, ServerInfo
+from dbctl.db.connect import CLOSE_TIMEOUT, Connector, OwnConnection, ServerInfo
 from dbctl.db.dialect import create_engine
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import Endpoint, resolve
@@ -160,9 +160,10 @@ class DatabaseSessionManager:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection that is in no transaction; what is not committed is rolled back.
+        """Yield a connection for SQL of dbctl's own, whose transactions have an empty search_path.
 
-        Raises ConnectionFailed where none comes about.
+        It is in no transaction; what is not committed is rolled back. Raises ConnectionFailed where
+        none comes about.
         """
         stack = AsyncExitStack()
         try:
@@ -175,6 +176,9 @@ class DatabaseSessionManager:
                 hint="Run it again; nothing was changed on it.",
             ) from error
         async with stack:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, OwnConnection)  # noqa: S101 - the engine has no other
+            driver.own = True
             yield connection
 
     @asynccontextmanager
@@ -218,6 +222,7 @@ class DatabaseSessionManager:
         """Let the pool replace what it holds where the connection it would hand out is dead."""
         record.info[_CLOSES] = self._closes
         driver = connection.driver_connection
+        driver.own = False
         if driver not in self._idle:  # it has just been opened
             return
         self._idle.discard(driver)

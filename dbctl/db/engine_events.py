@@ -11,6 +11,9 @@ from weakref import WeakSet
 
 from sqlalchemy import Engine, event
 
+# The event whose listeners may send another statement.
+_REWRITES = "before_cursor_execute"
+
 type Listeners = Mapping[str, Callable[..., Any]]
 
 # The threads that are listened to, and those that they have started.
@@ -28,20 +31,23 @@ def thread_listeners(listeners: Listeners) -> Iterator[None]:
 
     What the threads do that it starts meanwhile counts as well: env.py may run everything in one of
     an executor. The events are those of `sqlalchemy.events.ConnectionEvents`, `DialectEvents` and
-    `PoolEvents`. They are heard on every engine, also on one that exists already.
+    `PoolEvents`; that of `before_cursor_execute` returns the statement and its parameters. They are
+    heard on every engine, also on one that exists already.
     """
 
-    def only_here(listener: Callable[..., Any]) -> Callable[..., Any]:
+    def only_here(name: str, listener: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(listener)
         def heard(*arguments: Any) -> Any:
-            return listener(*arguments) if threading.current_thread() in _heard else None
+            if threading.current_thread() in _heard:
+                return listener(*arguments)
+            return arguments[2:4] if name == _REWRITES else None
 
         return heard
 
     _heard.add(threading.current_thread())
-    added = [(name, only_here(listener)) for name, listener in listeners.items()]
+    added = [(name, only_here(name, listener)) for name, listener in listeners.items()]
     for name, listener in added:
-        event.listen(Engine, name, listener)
+        event.listen(Engine, name, listener, retval=name == _REWRITES)
     try:
         with _started_threads_heard():
             yield

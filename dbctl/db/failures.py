@@ -228,10 +228,17 @@ def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError
         )
     if (state := sqlstate(driver)) is not None:
         hint = _server_hint(driver) or _STATEMENT_HINTS.get(state, "`-v` shows the statement.")
+        detail = "" if state.startswith(_OF_VALUES) else _server_detail(driver)
         return OperationFailed(
-            f"{first_line(driver)} (SQLSTATE {state})", hint=hint, code=ErrorCode.QUERY_FAILED
+            f"{first_line(driver)}{detail} (SQLSTATE {state})",
+            hint=hint,
+            code=ErrorCode.QUERY_FAILED,
         )
     return OperationFailed(first_line(driver), hint="`-v` shows the statement.")
+
+
+# The classes of errors whose DETAIL has values of rows, which may be masked elsewhere.
+_OF_VALUES = ("22", "23", "44")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -267,7 +274,7 @@ def _is_loss(error: BaseException) -> bool:
             return True
         case asyncpg.InterfaceError():  # else a mistake in the call
             return "connection is closed" in str(error)
-        case OSError():
+        case OSError(filename=None):  # what names a file was said of that
             return error.errno is not None and _is_raised_by_driver(error)
     package, name = type(error).__module__.partition(".")[0], type(error).__name__
     if package in _FOREIGN and name in {"OperationalError", "InterfaceError"}:
@@ -345,12 +352,27 @@ def sqlstate(error: BaseException | None) -> str | None:
 
 def _server_hint(error: BaseException) -> str | None:
     """Return the hint that the server sent with an error of any driver's."""
-    hint = getattr(error, "hint", None) or getattr(
-        getattr(error, "diag", None), "message_hint", None
+    return _field(error, "hint", "H")
+
+
+def _server_detail(error: BaseException) -> str:
+    """Return the DETAIL that the server sent, on one line after a colon; empty without one.
+
+    What another server said to a foreign data wrapper is there, and what depends on an object.
+    """
+    lines = (_field(error, "detail", "D") or "").split("\n")
+    text = "; ".join(filter(None, (line.strip().rstrip(".") for line in lines)))
+    return f": {text}" if text else ""
+
+
+def _field(error: BaseException, name: str, letter: str) -> str | None:
+    """Return a field of a server's message; pg8000 knows it by the `letter` of the protocol."""
+    found = getattr(error, name, None) or getattr(
+        getattr(error, "diag", None), f"message_{name}", None
     )
-    if hint is None and error.args and isinstance(error.args[0], dict):  # pg8000
-        hint = error.args[0].get("H")
-    return hint if isinstance(hint, str) else None
+    if found is None and error.args and isinstance(error.args[0], dict):
+        found = error.args[0].get(letter)
+    return found if isinstance(found, str) else None
 
 
 def first_line(error: BaseException) -> str:
@@ -358,6 +380,8 @@ def first_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, UnicodeDecodeError):  # the driver's, of a message that is not UTF-8
         text = error.object.decode(errors="backslashreplace")
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.strerror}: {error.filename}"
     elif error.args and isinstance(error.args[0], dict):  # pg8000
         text = str(error.args[0].get("M", text))
     lines = text.strip().splitlines()

@@ -48,6 +48,7 @@ from sqlalchemy.types import TypeEngine
 from dbctl.db.failures import connection_loss, driver_error, sqlstate, statement_failed
 from dbctl.db.names import literal, quote
 from dbctl.db.own_names import LEDGER_TABLE, MARKER_TABLE, SEEDS_TABLE, VERSION_TABLE
+from dbctl.db.qualified import qualified
 from dbctl.db.queries import inlined, query
 from dbctl.db.round_trip import Reader
 from dbctl.errors import DbctlError, ErrorCode, OperationFailed
@@ -194,7 +195,7 @@ def find(connection: Connection, table: Table) -> tuple[Found, ...]:
     stranger's table of the name is passed over unless it is in the place of `table`. Reads in the
     transaction of the caller.
     """
-    rows = execute(connection, text(query("db", "own_tables")), **_sought(table))
+    rows = execute(connection, text(qualified(query("db", "own_tables"))), **_sought(table))
     return _found(table, rows.mappings().all())
 
 
@@ -303,7 +304,7 @@ class _Site:
         row: RowMapping = (
             execute(
                 connection,
-                text(query("db", "own_schema")),
+                text(qualified(query("db", "own_schema"))),
                 schema=str(table.schema),
                 usual_version_table=VERSION_TABLE,
             )

@@ -81,10 +81,11 @@ async def read_together(
 def _settings(connection: asyncpg.Connection[Any], seconds: float | None) -> str:
     if connection.is_in_transaction():
         return ""
+    settings = _SETTINGS + getattr(connection, "path_emptied", "")
     if seconds is None:
-        return _SETTINGS
+        return settings
     # Zero would mean no limit.
-    return _SETTINGS + _TIMEOUT.format(milliseconds=max(round(seconds * 1000), 1))
+    return settings + _TIMEOUT.format(milliseconds=max(round(seconds * 1000), 1))
 
 
 async def reader_on(connection: AsyncConnection | Reader) -> Reader:

@@ -84,6 +84,7 @@ class Session:
         """
         try:
             connection = await self._connector()
+            connection.own = True
             connection.add_query_logger(log_query)
             try:
                 await receive_raw(connection)
@@ -123,6 +124,10 @@ class Pulse:
         finally:
             self._resting = False
             self._since = time.monotonic()
+
+    def beat(self, _record: object = None) -> None:
+        """Note that the server has answered: one that is far away is not silent."""
+        self._since = time.monotonic()
 
     def left(self, seconds: float) -> float:
         """Return what is left of so many seconds without a sign of the server."""

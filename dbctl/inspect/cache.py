@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
+
+from dbctl.draft import drafted
+from dbctl.errors import DbctlError
 
 
 def cache_folder() -> Path:
@@ -34,16 +36,9 @@ def save(path: Path, document: object) -> None:
 
     Nothing happens where the folder cannot be written to: a later run finds it out again.
     """
-    import tempfile  # costs what a small query does
-
-    with suppress(OSError):
+    with suppress(OSError, DbctlError):
         for folder in (path.parents[1], path.parent):  # of several, mkdir gives one the mode
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)  # of mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-                json.dump(document, file, ensure_ascii=False)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with drafted(path, mode=0o600, errors="surrogateescape") as draft:
+            draft.write(json.dumps(document, ensure_ascii=False))
+            draft.keep()

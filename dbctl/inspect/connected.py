@@ -14,7 +14,7 @@ from dbctl.inspect.reading import STATEMENT_TIMEOUT
 from dbctl.runtime import Target
 from dbctl.settings import Settings
 
-# Seconds for all statements of a command beside its longest one, which the server ends.
+# Seconds beside those of a statement, after which the server ends it.
 _GRACE = 5.0
 
 
@@ -28,14 +28,17 @@ def read[T](
 ) -> T:
     """Run `work` on a connection to the database that the settings name.
 
-    Raises ConnectionFailed where the server takes longer than one statement may, in seconds, and a
-    little more: it ends such a statement itself, unless it went silent. 0 is no limit. What reads
-    for longer tells by a `pulse` that it goes on. `encoding` is that of the text of an SQL_ASCII
+    Raises ConnectionFailed where the server is silent for longer than one statement may take, in
+    seconds, and a little more: it ends such a statement itself. 0 is no limit. What reads for
+    longer tells by a `pulse` that it goes on. `encoding` is that of the text of an SQL_ASCII
     database; raises UsageError for an unknown one, and where the database is not in SQL_ASCII.
     """
 
+    pulse = pulse or Pulse()
+
     async def connected(session: Session) -> T:
         async with session.connect() as connection:
+            connection.add_query_logger(pulse.beat)
             if encoding is not None:
                 choose_encoding(connection, encoding)
             result = await work(connection)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from dbctl.inspect.lines import Align, Cell, Columns, Shortened
 from dbctl.rendering import edge_excess, facts, safe, table
 
 # What the style of all tables takes beside their cells: between two columns, and at the edges.
@@ -20,8 +20,8 @@ EDGES = 2
 READABLE = 12
 MOMENT = 20
 IDENTIFYING = 40
-# Less of a text than this says nothing beside its length.
-_WORTH_CUTTING = 8
+# The names of a block stay whole up to this width, whatever the values need.
+_NAMES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +29,8 @@ class GridColumn:
     """A column of a grid, never squeezed below `floor`."""
 
     title: str
-    align: Literal["left", "right"] = "left"
+    align: Align = "left"
     floor: int = READABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Shortened:
-    """A text on one line that tells its length, in characters, where it does not fit."""
-
-    text: Text
-    length: int
-
-    @property
-    def cell_len(self) -> int:
-        """The width of the whole text."""
-        return self.text.cell_len
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Cut the text to the width there is."""
-        told = f"… {self.length:,} chars"
-        left = options.max_width - len(told)
-        if self.cell_len <= options.max_width or left < _WORTH_CUTTING:
-            yield _on_one_line(self.text)
-            return
-        cut = self.text.copy()
-        cut.truncate(left, overflow="crop")
-        yield cut.append(told, style="muted")
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Take what the text takes, and less where there is less."""
-        return Measurement(1, max(self.cell_len, 1))
-
-
-type Cell = Text | Shortened
 
 
 @dataclass(frozen=True)
@@ -100,12 +69,48 @@ class Grid:
                 no_wrap=not self.wrap,
                 overflow="fold" if self.wrap else "ellipsis",
             )
-        for row in self.rows:
-            grid.add_row(*row)
-        yield grid
+        if not self.rows:
+            yield grid
+            return
+        # Rich lays out what is round the rows, and the first of them, which the others look like.
+        grid.add_row(*(_on_one_line(cell) if not self.wrap else cell for cell in self.rows[0]))
+        around = console.render_lines(grid, options, pad=False)
+        below = around.pop()
+        for line in around:
+            yield from (*line, Segment.line())
+        layout = Columns(
+            widths, [column.align for column in self.columns], gap=GAP, edge=1, wrap=self.wrap
+        )
+        for row in self.rows[1:]:
+            yield from layout.lines(console, row)
+        yield from (*below, Segment.line())
 
     def _title(self, at: int) -> str:
         return safe(self.columns[at].title).plain
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Rows one below the other, counted from `first`, each value beside its name."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    first: int = 1
+    wrap: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay the blocks out for the width there is."""
+        names = [safe(name, "muted") for name in self.names]
+        natural = max((name.cell_len for name in names), default=0)
+        room = options.max_width - GAP
+        width = min(natural, max(room // 2, min(_NAMES, room - READABLE), 1))
+        rest = max(room - width, 1)
+        layout = Columns((width, rest), ("left", "left"), gap=GAP, wrap=self.wrap)
+        for number, row in enumerate(self.rows, start=self.first):
+            yield Text(f"row {number}", style="bold")
+            for name, cell in zip(names, row, strict=True):
+                yield from layout.lines(console, (name, cell))
+            yield Text()
 
 
 def shrink(natural: Sequence[int], floors: Sequence[int], space: int) -> list[int]:
@@ -133,7 +138,7 @@ def pairs(items: Sequence[tuple[str, Cell]], *, wrap: bool = False) -> Table:
     grid = facts()
     names = [safe(name) for name, _ in items]
     # Rich would shorten both columns: the names stay, within reason.
-    grid.columns[0].min_width = min(max((name.cell_len for name in names), default=0), 30)
+    grid.columns[0].min_width = min(max((name.cell_len for name in names), default=0), _NAMES)
     for name, (_, value) in zip(names, items, strict=True):
         grid.add_row(name, value if wrap else _on_one_line(value))
     return grid

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from dbctl.db.connect import as_own
 from dbctl.db.decoding import receive_unconverted
 
 # Seconds that one statement may take, that it may wait for a lock, and that the transaction may
@@ -43,7 +44,8 @@ async def reading(
     make it a writing one once a statement has run.
     """
     transaction = connection.transaction(isolation="repeatable_read", readonly=True)
-    await transaction.start()
+    with as_own(connection):
+        await transaction.start()
     try:
         await _restrict(connection, statement_timeout, idle_timeout)
         yield connection
@@ -85,9 +87,10 @@ async def _restrict(
         **_FORMAT,
     }
     calls = ", ".join(
-        f"pg_catalog.set_config('{name}', ${at}, true)" for at, name in enumerate(settings, start=1)
+        f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in settings.items()
     )
-    await connection.fetch(f"SELECT {calls}", *settings.values())
+    # By the simple protocol: to prepare it would take another one.
+    await connection.execute(f"SELECT {calls}")
 
 
 def _milliseconds(seconds: float) -> str:

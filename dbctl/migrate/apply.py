@@ -15,6 +15,7 @@ from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import invalid_indexes
 from dbctl.migrate.outcome import failure_of, read_outcome
+from dbctl.migrate.preflight import doomed, refuse_long_ids, written_by
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.run.databases import Database, databases_to_change, deployers
 from dbctl.migrate.run.execution import Execution, Job, at_fault, perform
@@ -58,6 +59,8 @@ async def migrate(
             return _together(
                 [_unchanged(*each, direction) for each in zip(found, jobs, strict=True)]
             )
+        for each, job in zip(found, jobs, strict=True):
+            await refuse_long_ids(each, checkout, written_by(job.steps))
         if not checkout.bundled and any([await _is_unversioned(each) for each in found]):
             report(Unversioned())
         # Before the wait, in which the files may be replaced: it is the loaded ones that run.
@@ -82,7 +85,10 @@ async def migrate(
                     Execution(checkout, database, job, direction, terms, lock, report)
                     for database, job, lock in zip(found, jobs, locks, strict=True)
                 ]
-                for execution in executions:
+                at_once = list(zip(found, jobs, strict=True))
+                refusals = await doomed(manager, checkout, direction, at_once)
+                for execution, refusal in zip(executions, refusals, strict=True):
+                    execution.refusal = refusal
                     await _look_around(checkout, execution, report)
                 await _make_shared_ledger(executions)
                 failure = await _perform(checkout, executions, terms, report)

@@ -117,7 +117,7 @@ def lint(
     return emit(report, plan_views.lint)
 
 
-@command(app, context_settings=RELATIVE)
+@command(app, deadline=True, context_settings=RELATIVE)
 def up(
     settings: "Settings",
     target: options.UpTarget = "head",
@@ -156,7 +156,7 @@ def up(
     )
 
 
-@command(app, context_settings=RELATIVE)
+@command(app, deadline=True, context_settings=RELATIVE)
 def down(
     settings: "Settings",
     target: options.DownTarget = "-1",
@@ -244,7 +244,7 @@ def new(settings: "Settings", message: MessageArgument) -> ExitCode:
     return emit(new_revision(open_checkout(settings), message), views.new)
 
 
-@command(app)
+@command(app, deadline=True)
 def stamp(
     settings: "Settings",
     target: options.StampTarget,
@@ -307,14 +307,13 @@ def _read[R: "Result"](
     view: Callable[[R], "RenderableType"],
 ) -> ExitCode:
     """Print what an operation reads from a connection and compares with the checkout."""
-    from dbctl.migrate.run.learn import learn
+    from dbctl.migrate.run.learn import learning
     from dbctl.migrate.scripts import open_checkout
 
     checkout = open_checkout(settings)
 
     async def read(database: "DatabaseSessionManager") -> R:
-        await learn(checkout, database)
-        async with database.connect() as connection:
+        async with learning(checkout, database) as connection:
             return await operation(connection, checkout, database.label)
 
     return emit(on_database(settings, read, migrations=True), view)
@@ -325,10 +324,9 @@ async def _with[T](
     operation: "Callable[[AsyncConnection, Checkout], Awaitable[T]]",
     checkout: "Checkout",
 ) -> T:
-    from dbctl.migrate.run.learn import learn
+    from dbctl.migrate.run.learn import learning
 
-    await learn(checkout, manager)
-    async with manager.connect() as connection:
+    async with learning(checkout, manager) as connection:
         return await operation(connection, checkout)
 
 
@@ -347,14 +345,16 @@ def _lint_pending(
     """Lint what an upgrade would run; print the report and return its code where it fails."""
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
-    from dbctl.migrate.offline import Rendered
-    from dbctl.migrate.plan import render_pending
+    from dbctl.migrate.plan import describe_pending
 
-    async def read(manager: "DatabaseSessionManager") -> list[Rendered]:
-        return await render_pending(manager, checkout, target)
-
+    pending = database.run(
+        lambda manager: describe_pending(manager, checkout, target), only_read=True
+    )
     report = linter.lint(
-        database.run(read, only_read=True), project=settings.project, fail_on=Severity.WARNING
+        [rendered for rendered, _ in pending],
+        project=settings.project,
+        fail_on=Severity.WARNING,
+        effects=[effects for _, effects in pending],
     )
     if not report.passed:
         return emit(report, plan_views.lint)

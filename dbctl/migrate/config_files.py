@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from dbctl.errors import ConfigurationError
+from dbctl.project import FLASK_MIGRATE_INI
 from dbctl.settings import Settings
 
 MAKE_CONFIG = (
@@ -47,9 +48,9 @@ def config_files(settings: Settings) -> ConfigFiles:
                 hint="Name the alembic.ini of the project.",
             )
         return ConfigFiles(path.resolve(), toml)
-    own = settings.project / "alembic.ini"
-    if own.is_file() or toml:
-        return ConfigFiles(own if own.is_file() else None, toml)
+    own = next((ini for ini in project_inis(settings.project) if ini.is_file()), None)
+    if own or toml:
+        return ConfigFiles(own, toml)
     if settings.uses_example:
         return ConfigFiles(bundled_config(), None, bundled=True)
     missing = (
@@ -66,6 +67,11 @@ def config_files(settings: Settings) -> ConfigFiles:
         hint=f"{MAKE_CONFIG}. To try dbctl with its example schema, write example = true under "
         "[tool.dbctl] in pyproject.toml.",
     )
+
+
+def project_inis(project: Path) -> tuple[Path, Path]:
+    """Return where a project's ini may stand: Alembic's own place, and that of Flask-Migrate."""
+    return project / "alembic.ini", project / FLASK_MIGRATE_INI
 
 
 def _configures_alembic(pyproject: Path) -> bool:

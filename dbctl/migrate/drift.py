@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from alembic.autogenerate import produce_migrations
@@ -26,6 +27,7 @@ from dbctl.migrate.status import look
 # What Alembic says of an index or constraint, and the comparison by the server says in one line.
 # Seconds that the comparison may take.
 _LONG = 300.0
+_DEFAULTS = {"modify_default", "modify_computed", "modify_identity"}
 _ALSO_TOLD = {"add_index", "remove_index", "add_constraint", "remove_constraint"}
 
 
@@ -42,7 +44,7 @@ async def check(
     if not status.is_at_head:
         raise FindingError(
             f"{manager.label} {status.state.sentence}: the revisions would all be told as drift",
-            hint=f"First: {status.state.remedy}.",
+            hint=f"First: {status.hint}.",
         )
     source = models.source if models else checkout.env_label
     return Drift(
@@ -79,26 +81,58 @@ async def find(
         compared = [(each, models or models_of(checkout, each.metadata)) for each in every]
         operations = await _autogenerate(checkout, manager, compared)
         for database, own in compared:
+            settled: shadow.Settled = set()
             async with database.manager.connect() as connection:
-                beyond = await shadow.differences(connection, own.tables)
+                beyond = await shadow.differences(connection, own.tables, settled)
+            by_alembic = operations.get(database.record, _ByAlembic())
             told = [
                 difference
-                for operation in operations.get(database.record, [])
+                for operation in by_alembic.operations
                 for difference in _describe(operation)
+                # Before 1.17 Alembic compares an identity itself, whoever compares defaults.
+                if difference.kind != "modify_default" or by_alembic.has_decided(difference)
             ]
-            found += _each_once(told, beyond)
+            beyond = [each for each in beyond if not by_alembic.has_decided(each)]
+            found += _each_once(told, beyond, settled)
     return tuple(
         difference for difference in found if difference.table.rpartition(".")[2] not in OWN_TABLES
     )
+
+
+@dataclass(slots=True)
+class _ByAlembic:
+    """What Alembic has found, and of which defaults env.py itself says whether they differ."""
+
+    operations: list[Any] = field(default_factory=list)
+    decided: set[tuple[str, str]] = field(default_factory=set)
+
+    def take_defaults(self, context: MigrationContext) -> None:
+        """Let Alembic compare no default: it asks the server to, with SQL that a quote ends.
+
+        A function of env.py's is asked, and what it has no opinion of the server compares.
+        """
+        asked = context._user_compare_server_default
+
+        def decide(context: MigrationContext, found: Any, model: Column[Any], *rest: Any) -> bool:
+            verdict = asked(context, found, model, *rest)
+            if verdict is not None:
+                self.decided.add((model.table.fullname, model.name))
+            return bool(verdict)
+
+        context._user_compare_server_default = decide if callable(asked) else False
+
+    def has_decided(self, difference: Difference) -> bool:
+        """Return whether a difference is about a default that env.py has compared."""
+        return (difference.table, difference.name) in self.decided and difference.kind in _DEFAULTS
 
 
 async def _autogenerate(
     checkout: Checkout,
     manager: DatabaseSessionManager,
     compared: Sequence[tuple[Database, ProjectModels]],
-) -> dict[EnvRecord, list[Any]]:
+) -> dict[EnvRecord, _ByAlembic]:
     """Return what `alembic check` compares, which it refuses to do unless it is at the head."""
-    found: dict[EnvRecord, list[Any]] = {}
+    found: dict[EnvRecord, _ByAlembic] = {}
     matching = Matching((each[0].record, each) for each in compared)
 
     def compare(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
@@ -106,32 +140,37 @@ async def _autogenerate(
         if meant is None or meant[0].record in found:
             return ()
         database, models = meant
-        operations = found[database.record] = []
+        mine = found[database.record] = _ByAlembic()
+        mine.take_defaults(context)
         context.opts["target_metadata"] = models.target
         script = produce_migrations(context, context.opts["target_metadata"])
         if hook := context.opts["process_revision_directives"]:
             hook(context, heads, [script])
         for each in script.upgrade_ops_list:
-            operations.extend(each.as_diffs())
+            mine.operations.extend(each.as_diffs())
         return ()
 
     environment = ReadOnlyEnvironment(checkout, work=compare)
     with warnings.catch_warnings():
         # SQLAlchemy says so of every CHECK that it finds to be NOT VALID or NO INHERIT.
         warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'", SAWarning)
+        warnings.filterwarnings("ignore", "Computed default on", UserWarning)
         await run_read_only(
             checkout, environment, None, seconds=max(manager.connect_deadline, _LONG)
         )
     return found
 
 
-def _each_once(told: list[Difference], beyond: list[Difference]) -> Iterator[Difference]:
+def _each_once(
+    told: list[Difference], beyond: list[Difference], settled: shadow.Settled
+) -> Iterator[Difference]:
     """Yield both lists without what either of them says of an index or constraint in the other.
 
-    Alembic tells a changed index as removed and added, not how it changed; but what could not be
-    compared it may have compared.
+    Alembic reports a changed index as removed and added, not how it changed, and one that the
+    server words otherwise as changed: what is `settled` the server has compared. What it could not
+    compare, Alembic may have.
     """
-    compared = {_object(difference) for difference in beyond}
+    compared = {_object(difference) for difference in beyond} | settled
     by_alembic = {(d.table, d.name) for d in told if d.name and d.kind in _ALSO_TOLD}
     for difference in told:
         if difference.kind not in _ALSO_TOLD or _object(difference) not in compared:

@@ -52,7 +52,7 @@ def with_connection(config: Config, migrate: Callable[[Connection], None]) -> No
             settings, endpoint, pooling=False, on_wait=notice
         )
         try:
-            async with manager.connect() as connection:
+            async with manager.engine.connect() as connection:
                 await connection.run_sync(migrate)
         finally:
             manager.terminate()

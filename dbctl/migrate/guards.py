@@ -8,6 +8,7 @@ from dbctl.db.catalog import fetch
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.names import listed
 from dbctl.db.own_names import OWN_TABLES, VERSION_TABLE
+from dbctl.db.round_trip import reader_on
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.migrate.config_files import MAKE_CONFIG
 from dbctl.migrate.scripts import Checkout
@@ -71,9 +72,10 @@ async def refuse_foreign_database(manager: DatabaseSessionManager, checkout: Che
     from dbctl.models import metadata  # for start-up: it imports SQLModel
 
     async with manager.connect() as connection:
-        current, _ = await checkout.store.read_version(connection)
+        reader = await reader_on(connection)
+        current, _ = await checkout.store.read_version(reader)
         found = await fetch(
-            connection,
+            reader,
             "migrate",
             "tables_beside_example",
             example="\n".join(table.name for table in metadata.tables.values()),

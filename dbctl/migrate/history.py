@@ -1,6 +1,7 @@
 """List the revisions of the checkout, and make a new one."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -27,7 +28,8 @@ async def read_history(connection: AsyncConnection, checkout: Checkout, database
     """Return every revision of the checkout, the newest first, and which the database has."""
     current, _ = await checkout.store.read_version(connection)
     known = tuple(filter(checkout.knows, current))
-    applied = {script.revision for script in checkout.path((), known)} if known else set()
+    standing = checkout.standing(known)
+    applied = {script.revision for script in checkout.path((), standing)} if known else set()
     heads = checkout.heads
     return History(
         database=database,
@@ -67,6 +69,7 @@ def new_revision(checkout: Checkout, message: str) -> NewRevision:
     try:
         script = command.revision(checkout.config, message=message)
     except OSError as error:
+        _remove(set(folder.glob("*.py")) - there)
         raise ConfigurationError(
             f"cannot write a revision to {folder}: {error.strerror or error}",
             hint="Correct the permissions of the folder.",
@@ -79,8 +82,7 @@ def new_revision(checkout: Checkout, message: str) -> NewRevision:
             code=ErrorCode.MIGRATION_SCRIPTS,
         ) from error
     except PROJECT_CODE_ERRORS as error:
-        for broken in set(folder.glob("*.py")) - there:  # it would stop every later command
-            broken.unlink()
+        _remove(set(folder.glob("*.py")) - there)
         raise ConfigurationError(
             f"the template does not make a revision of this message: {located(error)}",
             hint="Look at script.py.mako, or leave quotes and backslashes out of the message.",
@@ -90,3 +92,10 @@ def new_revision(checkout: Checkout, message: str) -> NewRevision:
     return NewRevision(
         revision=script.revision, message=message, down_revisions=parents(script), path=script.path
     )
+
+
+def _remove(broken: set[Path]) -> None:
+    """Remove half-written revisions, which would stop every later command."""
+    for path in broken:
+        with suppress(OSError):
+            path.unlink()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from dbctl.db import drivers
+from dbctl.db.qualified import qualified
 from dbctl.db.queries import query
 from dbctl.errors import ErrorCode, OperationFailed
 
@@ -56,7 +57,7 @@ class _Target:
 
 def invalid_indexes(connection: Connection) -> tuple[InvalidIndex, ...]:
     """Return the indexes that no query uses, those included that somebody is building."""
-    found = connection.execute(text(query("migrate", "invalid_indexes")))
+    found = connection.execute(text(qualified(query("migrate", "invalid_indexes"))))
     return tuple(InvalidIndex(*row) for row in found)
 
 
@@ -125,7 +126,7 @@ def _target(connection: Connection, sql: str) -> _Target | None:
         return None
     named = tables[0] if tables and not tables[0].startswith("table of ") else None
     names = {"table_name": named, "index_name": told.index}
-    found = connection.execute(text(query("migrate", "index_target")), names).one()
+    found = connection.execute(text(qualified(query("migrate", "index_target"))), names).one()
     return _Target(found.table_oid, found.index_name, found.table_name, is_reindex)
 
 
@@ -133,6 +134,6 @@ def _wait_for_builders(connection: Connection, target: _Target) -> None:
     """Return once nobody builds an index on the table; the statement itself would wait as well."""
     drivers.execute(
         connection,
-        "do $$ begin execute format('lock table %s in share update exclusive mode',"
-        f" {target.table_oid}::regclass); end $$",
+        "do $$ begin execute pg_catalog.format('lock table %s in share update exclusive mode',"
+        f" {target.table_oid}::pg_catalog.regclass); end $$",
     )

@@ -13,12 +13,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
 from dbctl.installation import install_command
+from dbctl.migrate.catalogue.effects import Effect
 from dbctl.migrate.lint_ignores import Ignore, read_ignores
 from dbctl.migrate.lint_rules import NAMES, breaches, facts_of
 from dbctl.migrate.offline import Rendered, Statement
 from dbctl.migrate.plan_results import Finding, Ignored, Kind, LintReport, Skipped
 from dbctl.migrate.scripts import Checkout, refusals
 from dbctl.migrate.severity import Severity
+from dbctl.migrate.statements import Work
 
 # Left out here and not by an option, which would replace those of the project's configuration.
 _EXCLUDED = (
@@ -28,6 +30,8 @@ _EXCLUDED = (
     # for a lock, and that is bounded.
     "require-statement-timeout",
 )
+# What these find costs nothing where the catalogue shows that no row is read or rewritten.
+_ABOUT_WORK = ("changing-column-type", "adding-field-with-default", "adding-not-nullable-field")
 _SYNTAX_ERROR = "syntax-error"
 _SECONDS = 30
 _EXCERPT = 200
@@ -47,20 +51,26 @@ _FOUND = TypeAdapter(list[_Found])
 
 
 def lint(
-    rendered: Sequence[Rendered], *, project: Path, fail_on: Severity, pg_version: str | None = None
+    rendered: Sequence[Rendered],
+    *,
+    project: Path,
+    fail_on: Severity,
+    pg_version: str | None = None,
+    effects: Sequence[Sequence[Effect]] | None = None,
 ) -> LintReport:
     """Return what squawk and the rules of dbctl find in the revisions, each linted on its own.
 
     A `.squawk.toml` of the project holds. `pg_version` is the server's, such as "16.3". A comment
     `# dbctl: ignore RULE, RULE: REASON` at a statement ignores the rules there, at the top of the
-    module in the whole revision. Raises ConfigurationError where squawk is not installed or its
-    configuration is wrong, OperationFailed where it does not do its work.
+    module in the whole revision. `effects` are those of each revision's own statements on the
+    database that it is to run on, where that is known. Raises ConfigurationError where squawk is
+    not installed or its configuration is wrong, OperationFailed where it does not do its work.
     """
     squawk = _Squawk(_program(), project, pg_version)
     findings: list[Finding] = []
     ignored: list[Ignored] = []
     skipped: list[Skipped] = []
-    for each in rendered:
+    for each, known in zip(rendered, effects or [()] * len(rendered), strict=True):
         file = _shown(Path(each.script.path), project)
         revision = each.script.revision
         if each.reason is not None:
@@ -69,8 +79,8 @@ def lint(
             )
             continue
         ignores = read_ignores(Path(each.script.path))
-        for found in _findings(squawk, each, file):
-            reason = _ignoring(ignores, found)
+        for found, effect in _findings(squawk, each, file, known):
+            reason = _ignoring(ignores, found) or _refuting(found, effect)
             if reason is None:
                 findings.append(found)
             else:
@@ -194,37 +204,57 @@ def _program() -> str:
     return found
 
 
-def _findings(squawk: _Squawk, rendered: Rendered, file: str) -> list[Finding]:
-    """Return what squawk and the rules of dbctl find in one revision, in the order of its lines."""
+def _findings(
+    squawk: _Squawk, rendered: Rendered, file: str, effects: Sequence[Effect]
+) -> list[tuple[Finding, Effect | None]]:
+    """Return what squawk and the rules of dbctl find in one revision, in the order of its lines.
+
+    With each goes the effect of its statement, where that is known.
+    """
     statements = [each for each in rendered.statements if each.kind is not Kind.BOOKKEEPING]
+    own = [each for each in statements if each.kind is Kind.REVISION]
+    known = {id(each): effect for each, effect in zip(own, effects, strict=False)}
     findings = [
-        Finding(
-            revision=rendered.script.revision,
-            file=file,
-            line=statement.line,
-            rule=found.rule_name,
-            level=Severity(found.level.lower()),
-            message=found.message,
-            help=found.help,
-            sql=sql.strip()[:_EXCERPT],
+        (
+            Finding(
+                revision=rendered.script.revision,
+                file=file,
+                line=statement.line,
+                rule=found.rule_name,
+                level=Severity(found.level.lower()),
+                message=found.message,
+                help=found.help,
+                sql=sql.strip()[:_EXCERPT],
+            ),
+            known.get(id(statement)),
         )
         for statement, sql, found in squawk.check(statements)
     ]
     findings += [
-        Finding(
-            revision=rendered.script.revision,
-            file=file,
-            line=facts.statement.line,
-            rule=breach.rule,
-            level=breach.level,
-            message=breach.message,
-            help=breach.help or None,
-            sql=" ".join(facts.sql.split())[:_EXCERPT],
+        (
+            Finding(
+                revision=rendered.script.revision,
+                file=file,
+                line=facts.statement.line,
+                rule=breach.rule,
+                level=breach.level,
+                message=breach.message,
+                help=breach.help or None,
+                sql=" ".join(facts.sql.split())[:_EXCERPT],
+            ),
+            facts.effect,
         )
-        for facts in facts_of(statements)
+        for facts in facts_of(statements, known)
         for breach in breaches(facts)
     ]
-    return sorted(findings, key=lambda found: found.line or 0)
+    return sorted(findings, key=lambda found: found[0].line or 0)
+
+
+def _refuting(found: Finding, effect: Effect | None) -> str | None:
+    """Return why the database does not do the work that a finding is about."""
+    if effect is not None and effect.work is Work.NONE and found.rule in _ABOUT_WORK:
+        return effect.note or "no row is read or rewritten here"
+    return None
 
 
 def _ignoring(ignores: Sequence[Ignore], found: Finding) -> str | None:

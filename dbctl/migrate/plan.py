@@ -48,17 +48,20 @@ async def read_plan(
         return await plan_of(manager, checkout, direction, jobs, preambles, describes=True)
 
 
-async def render_pending(
+async def describe_pending(
     manager: DatabaseSessionManager, checkout: Checkout, target: str
-) -> list[Rendered]:
-    """Return what an upgrade to `target` would run, on every database."""
+) -> list[tuple[Rendered, list[Effect]]]:
+    """Return what an upgrade to `target` would run on every database, with its effects there."""
     async with databases(checkout, manager) as found:
         jobs = [await read_job(each, checkout, "up", target) for each in found]
         sought = [
             Sought(job.steps, job.before, each.record)
             for each, job in zip(found, jobs, strict=True)
         ]
-        return [each for some in await render(checkout, manager, sought) for each in some]
+        pending: list[tuple[Rendered, list[Effect]]] = []
+        for database, rendered in zip(found, await render(checkout, manager, sought), strict=True):
+            pending += zip(rendered, await _described(rendered, database), strict=True)
+        return pending
 
 
 async def plan_of(

@@ -120,7 +120,7 @@ def _other_locks(statement: "PlannedStatement") -> Iterator[str]:
         names = ", ".join(tables[:_NAMED])
         if len(tables) > _NAMED:
             names += f" and {len(tables) - _NAMED} more"
-        yield f"{'also' if certain else 'may take'} {level} on {names}, which {reason}"
+        yield f"{'also' if certain else 'may take'} {level} on {names}: {reason}"
 
 
 def _own(lock: "TableLock") -> bool:

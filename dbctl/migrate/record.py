@@ -16,10 +16,11 @@ from dbctl.migrate.fingerprints import fingerprint
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.ledger_results import Repaired
 from dbctl.migrate.lock import deployer
+from dbctl.migrate.preflight import refuse_long_ids
 from dbctl.migrate.results import Stamped
 from dbctl.migrate.run.databases import Database, databases_to_change, deployers
 from dbctl.migrate.run.execution import Execution, Job, run_guarded
-from dbctl.migrate.scripts import Checkout, named, refusals
+from dbctl.migrate.scripts import Checkout, named, refusals, stale_rows
 from dbctl.migrate.store import Entry, LedgerDirection
 
 
@@ -41,8 +42,10 @@ async def stamp(
     loss: Loss | None = None
     lost: BaseException | None = None
     async with databases_to_change(checkout, manager, terms, report) as every:
+        for each in every:
+            await refuse_long_ids(each, checkout, found)
         before = await _versions(every)
-        if any(set(each) != wanted for each in before):
+        if any(_differs(each, wanted) for each in before):
             async with deployers(every, terms, report) as locks:
                 before = await _versions(every)
                 executions = [
@@ -57,12 +60,12 @@ async def stamp(
                     lost = error
         after = await _versions(every)
     for database, at in zip(every, after, strict=True):
-        if set(at) != wanted and loss is not None:
+        if _differs(at, wanted) and loss is not None:
             raise ConnectionFailed(
                 f"the connection to {database.label} was lost{loss.reason}; it is at {named(at)}",
                 hint="Run the command again.",
             ) from lost
-        if set(at) != wanted:
+        if _differs(at, wanted):
             raise OperationFailed(
                 f"the version was recorded, but {database.label} is at {named(at)}",
                 hint="env.py must leave the transactions to context.begin_transaction().",
@@ -76,6 +79,10 @@ async def stamp(
     return Stamped(
         database=", ".join(each.label for each in every), before=before[0], after=after[0]
     )
+
+
+def _differs(version: Sequence[str], wanted: set[str]) -> bool:
+    return sorted(version) != sorted(wanted)
 
 
 async def _versions(found: Sequence[Database]) -> list[tuple[str, ...]]:
@@ -124,9 +131,13 @@ async def _stamp(
         with refusals(checkout, target):
             yield from checkout.scripts._stamp_revs(target, heads)
 
-    unknown = not all(checkout.knows(revision) for each in executions for revision in each.before)
+    # Alembic takes a version that it knows all of, and has no stale row, as where to start from.
+    unknown = not all(
+        all(map(checkout.knows, each.before)) and not stale_rows(checkout, each.before)
+        for each in executions
+    )
     await run_guarded(checkout, executions, work, destination_rev=target, purge=unknown)
-    if any(set(each) != wanted for each in await _versions([e.database for e in executions])):
+    if any(_differs(each, wanted) for each in await _versions([e.database for e in executions])):
         for execution in executions:
             execution.commit_first()
         await run_guarded(checkout, executions, work, destination_rev=target, purge=unknown)

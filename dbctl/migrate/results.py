@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from dbctl.errors import ExitCode
 from dbctl.results import FallibleResult, Result
@@ -21,6 +21,7 @@ class State(StrEnum):
     EMPTY = "empty"
     UNMANAGED = "unmanaged"
     AHEAD = "ahead"
+    STALE = "stale"
     MULTIPLE_HEADS = "multiple_heads"
     TAMPERED = "tampered"
     DRIFTED = "drifted"
@@ -43,6 +44,7 @@ _SENTENCES = {
     State.EMPTY: "is empty",
     State.UNMANAGED: "has tables but no version",
     State.AHEAD: "is at a revision that this checkout does not have",
+    State.STALE: "records a revision beside one that comes after it",
     State.MULTIPLE_HEADS: "cannot be compared: the revisions have several heads",
     State.TAMPERED: "is at the head, but files of applied revisions were changed",
     State.DRIFTED: "is at the head, but differs from the models",
@@ -53,6 +55,7 @@ _REMEDIES = {
     State.EMPTY: "dbctl migrate up",
     State.UNMANAGED: "dbctl migrate stamp REV, where REV is the revision its tables are at",
     State.AHEAD: "check out the code that was deployed there",
+    State.STALE: "dbctl migrate stamp REV, where REV is the later one",
     State.MULTIPLE_HEADS: "alembic merge heads",
     State.TAMPERED: "dbctl migrate verify",
     State.DRIFTED: "dbctl migrate check",
@@ -72,8 +75,10 @@ class Revision(Result):
 class MigrationStatus(Result):
     """Where a database is, where the checkout is, and the revisions between them in order.
 
-    `tampered` are the applied revisions whose file is another one now, `differences` those from the
-    models where they were asked for, `searched` the folders that revisions were looked for in.
+    `stale` are the rows of the version table that it should not have: revisions that another one of
+    them comes after, and what it has twice; `correction` is what removes them. `tampered` are the
+    applied revisions whose file is another one now, `differences` those from the models where they
+    were asked for, `searched` the folders that revisions were looked for in.
     """
 
     state: State
@@ -81,6 +86,8 @@ class MigrationStatus(Result):
     current: tuple[str, ...]
     heads: tuple[str, ...]
     pending: tuple[Revision, ...]
+    stale: tuple[str, ...] = ()
+    correction: str | None = Field(default=None, exclude=True)
     tampered: tuple[str, ...] = ()
     differences: tuple["Difference", ...] = ()
     scripts: str
@@ -92,7 +99,7 @@ class MigrationStatus(Result):
     @property
     def hint(self) -> str | None:
         """What to do about the state."""
-        return self.state.remedy or None
+        return self.correction or self.state.remedy or None
 
     @property
     def is_at_head(self) -> bool:

@@ -13,17 +13,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import MultipleHeads
+from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import URL
 
 from dbctl.db.dsn import Dsn
 from dbctl.db.endpoints import PROJECT_ORIGINS
 from dbctl.db.metadata import PROJECT_CODE_ERRORS, located, make_importable
-from dbctl.db.names import listed
+from dbctl.db.names import listed, literal
 from dbctl.errors import ConfigurationError, ErrorCode, FindingError, UsageError
 from dbctl.migrate.config_files import bundled_config, config_files
 from dbctl.migrate.results import Direction, Revision, State
+from dbctl.migrate.revision_files import FilesError, file_of, fitting
 from dbctl.migrate.run.env_thread import in_folder, make_path_absolute
 from dbctl.migrate.run.logging_guard import logging_untouched
 from dbctl.migrate.run.url import driver_for, real_url, url_for, variables_for
@@ -118,6 +119,10 @@ class Checkout:
         """The revisions that no other one comes after, sorted."""
         return tuple(sorted(self.scripts.get_heads()))
 
+    def file_of(self, script: Script) -> str:
+        """Return the file of a revision for people, below the project."""
+        return file_of(script, self.folder)
+
     def knows(self, revision: str) -> bool:
         """Tell whether `revision`, in full, is one of the checkout's."""
         try:
@@ -125,6 +130,24 @@ class Checkout:
         except CommandError:
             return False
         return found is not None and found.revision == revision
+
+    def standing(self, current: Sequence[str]) -> tuple[str, ...]:
+        """Return a version, all of which the checkout knows, without its stale rows.
+
+        Those are of a revision that another one of it comes after, and what it has twice.
+        """
+        once = tuple(dict.fromkeys(current))
+        try:
+            self.path((), once)
+        except RevisionError:  # Alembic refuses such a version, and says so of it alone
+            below = {
+                script.revision
+                for revision in once
+                for script in self.path((), (revision,))
+                if script.revision != revision
+            }
+            return tuple(revision for revision in once if revision not in below)
+        return once
 
     def pending(self, current: Sequence[str]) -> list[Script]:
         """Return the revisions that a database at `current` lacks, as they are applied.
@@ -155,8 +178,10 @@ def open_checkout(settings: Settings) -> Checkout:
 def _open(settings: Settings) -> Checkout:
     config, scripts = open_scripts(settings)
     try:
-        with logging_untouched():
+        with logging_untouched(), fitting(scripts, settings.project):
             scripts.get_heads()  # reads every file
+    except FilesError as error:
+        raise _unusable(str(error), hint=error.hint) from error
     except CommandError as error:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
@@ -182,9 +207,19 @@ def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
         cmd_opts=_options(settings),
     )
     config.attributes["settings"] = settings
+    if (
+        files.ini is not None
+        and not config.get_main_option("script_location")
+        and (files.ini.parent / "env.py").is_file()
+    ):
+        # Flask-Migrate names the folder itself, and not in the ini that it has put there.
+        config.set_main_option("script_location", str(files.ini.parent).replace("%", "%%"))
     try:
         # Relative folders of the ini count from where `alembic` would be started.
         with in_folder(settings.project):
+            defaults = config.file_config["DEFAULT"]
+            # Alembic takes a % in the folder's name for an interpolation.
+            defaults["here"] = config.config_args["here"].replace("%", "%%")
             scripts = ScriptDirectory.from_config(config)
             make_path_absolute()
             scripts.dir = str(Path(scripts.dir).absolute())
@@ -222,20 +257,27 @@ def refuse_no_revisions(checkout: Checkout) -> None:
         )
 
 
-def _unusable(message: str) -> ConfigurationError:
+def _unusable(message: str, *, hint: str | None = None) -> ConfigurationError:
     return ConfigurationError(
         scrub(message),
-        hint="Correct the migration scripts; `alembic history` shows them as Alembic does.",
+        hint=hint or "Correct the migration scripts; `alembic history` shows them as Alembic does.",
         code=ErrorCode.MIGRATION_SCRIPTS,
     )
 
 
 @contextmanager
-def refusals(checkout: Checkout, target: str) -> Iterator[None]:
-    """Turn Alembic's refusal of `target` into a UsageError that names what is there."""
+def refusals(
+    checkout: Checkout, target: str, current: Sequence[str] | None = None
+) -> Iterator[None]:
+    """Turn Alembic's refusal of `target` into a UsageError that names what is there.
+
+    `current` are the revisions to go from, where that matters.
+    """
     try:
         yield
     except CommandError as error:
+        if current is not None and (refused := _out_of_reach(checkout, target, current, error)):
+            raise refused from error
         import difflib
 
         known = [script.revision for script in checkout.scripts.walk_revisions()]
@@ -249,6 +291,55 @@ def refusals(checkout: Checkout, target: str) -> Iterator[None]:
             hint=hint,
             code=ErrorCode.NOT_FOUND,
         ) from error
+
+
+def _out_of_reach(
+    checkout: Checkout, target: str, current: Sequence[str], error: CommandError
+) -> UsageError | None:
+    """Describe why a target that exists, or that counts revisions, cannot be reached from here."""
+    text, here = str(error), named(current)
+    applied = checkout.path((), current) if current else []
+    if "Ambiguous walk" in text and (merge := _first_merge(checkout, current)) is not None:
+        above = [checkout.scripts.get_revision(parent) for parent in parents(merge)]
+        files = [f"{each.revision} ({checkout.file_of(each)})" for each in above if each]
+        return UsageError(
+            f"{target} is ambiguous: {merge.revision} ({checkout.file_of(merge)}) merges "
+            f"{' and '.join(files)}",
+            hint="Name the revision to go back to: one of them reverts the merge alone, and one "
+            "before both reverts them as well.",
+        )
+    if not current and target.startswith("-"):
+        return UsageError(
+            f"there is nothing to revert by {target}: the database is at base, no revision is "
+            "applied",
+            hint="`dbctl migrate status` shows where it is.",
+        )
+    if "didn't produce" in text:
+        there = f"{len(applied)} revision{'' if len(applied) == 1 else 's'}"
+        if target.startswith("-"):
+            what = f"the database is at {here}, with {there} applied"
+        else:
+            pending = len(checkout.pending(current))
+            what = f"the database is at {here}, with {pending} pending"
+        return UsageError(
+            f"{target} goes further than there are revisions: {what}",
+            hint="`base` reverts all of them, and `head` applies all.",
+            code=ErrorCode.NOT_FOUND,
+        )
+    if "not a valid downgrade target" in text:
+        return UsageError(
+            f"there is nothing to revert down to {target}: the database is at {here}, which does "
+            "not come after it",
+            hint="`dbctl migrate history` lists the revisions, and which of them are applied.",
+            code=ErrorCode.NOT_FOUND,
+        )
+    return None
+
+
+def _first_merge(checkout: Checkout, current: Sequence[str]) -> Script | None:
+    """Return the newest applied revision that comes after several others."""
+    applied = reversed(checkout.path((), current))
+    return next((script for script in applied if len(parents(script)) > 1), None)
 
 
 def steps(
@@ -268,7 +359,13 @@ def steps(
                 f"the database is at revision {revision}, which this checkout does not have",
                 hint="Check out the code that was deployed there, or `dbctl migrate stamp REV`.",
             )
-    with refusals(checkout, target), _functions_required():
+    if current and (stale := stale_rows(checkout, current)):
+        raise FindingError(
+            f"the version table has {named(current)}: {named(stale)} should not be there, as "
+            f"{named(checkout.standing(current))} comes after it or is there already",
+            hint=f"First: {correction(checkout, current)}.",
+        )
+    with refusals(checkout, target, current), _functions_required():
         if direction == "up":
             return list(checkout.scripts._upgrade_revs(target, current))  # type: ignore[arg-type]
         with warnings.catch_warnings(record=True) as ambiguities:
@@ -280,6 +377,28 @@ def steps(
             hint="Name the revision to go back to, or a branch (`BRANCH@-1`).",
         )
     return found
+
+
+def stale_rows(checkout: Checkout, current: Sequence[str]) -> tuple[str, ...]:
+    """Return the rows of a version, all known, that the version table should not have."""
+    left = list(checkout.standing(current))
+    stale = []
+    for revision in current:
+        if revision in left:
+            left.remove(revision)
+        else:
+            stale.append(revision)
+    return tuple(stale)
+
+
+def correction(checkout: Checkout, current: Sequence[str]) -> str:
+    """Return what leaves a version that has stale rows without them."""
+    standing = checkout.standing(current)
+    if len(standing) == 1:
+        return f"dbctl migrate stamp {standing[0]}"
+    rows = ", ".join(literal(revision) for revision in stale_rows(checkout, current))
+    table = checkout.store.version_name
+    return f"DELETE FROM {table} WHERE version_num IN ({rows})"  # noqa: S608 - for people
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,7 +10,8 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.round_trip import Reader, reader_on
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.run.databases import databases
-from dbctl.migrate.scripts import Checkout, describe
+from dbctl.migrate.run.learn import learning
+from dbctl.migrate.scripts import Checkout, correction, describe, stale_rows
 from dbctl.migrate.store import VersionStore
 from dbctl.migrate.verify import changed
 
@@ -17,6 +19,7 @@ from dbctl.migrate.verify import changed
 _URGENCY = (
     State.NO_REVISIONS,
     State.AHEAD,
+    State.STALE,
     State.MULTIPLE_HEADS,
     State.UNMANAGED,
     State.PENDING,
@@ -39,19 +42,28 @@ async def read_status(
     """
     store = store or checkout.store
     reader = await reader_on(connection)
-    version = asyncio.create_task(store.read_version(reader))
-    recorded = asyncio.create_task(store.read_fingerprints(reader))
-    await asyncio.wait({version, recorded})  # both, so that nothing is read any more
-    (current, populated), fingerprints = await asyncio.gather(version, recorded)
+    version, fingerprints = await asyncio.gather(
+        store.read_version(reader),
+        store.read_fingerprints(reader),
+        return_exceptions=True,  # once both have ended, so that nothing is read any more
+    )
+    if isinstance(version, BaseException):
+        raise version
+    if isinstance(fingerprints, BaseException):
+        raise fingerprints
+    current, populated = version
     heads = checkout.heads
     known = all(checkout.knows(revision) for revision in current)
-    pending = checkout.pending(current) if known else []
-    findings = changed(checkout, current, fingerprints) if known else ()
+    stale = stale_rows(checkout, current) if known and current else ()
+    standing = checkout.standing(current) if stale else current
+    pending = checkout.pending(standing) if known else []
+    findings = changed(checkout, standing, fingerprints) if known else ()
     return MigrationStatus(
         state=_state(
             current,
             heads,
             known=known,
+            stale=bool(stale),
             at_head=not pending and bool(current),
             populated=populated,
             tampered=bool(findings),
@@ -60,6 +72,8 @@ async def read_status(
         current=current,
         heads=heads,
         pending=tuple(describe(script) for script in pending),
+        stale=stale,
+        correction=correction(checkout, current) if stale else None,
         tampered=tuple(finding.revision for finding in findings),
         scripts=checkout.scripts.dir,
         searched=checkout.folders,
@@ -71,6 +85,7 @@ def _state(
     heads: tuple[str, ...],
     *,
     known: bool,
+    stale: bool,
     at_head: bool,
     populated: bool,
     tampered: bool,
@@ -79,6 +94,8 @@ def _state(
         return State.NO_REVISIONS
     if not known:
         return State.AHEAD
+    if stale:
+        return State.STALE
     if at_head:
         return State.TAMPERED if tampered else State.CURRENT
     if len(heads) > 1:
@@ -91,10 +108,12 @@ def _state(
 async def look(manager: DatabaseSessionManager, checkout: Checkout) -> MigrationStatus:
     """Return the status as a connection of its own sees it, of every database of env.py."""
     results = []
-    async with databases(checkout, manager) as found:
+    async with learning(checkout, manager) as ours, databases(checkout, manager) as found:
         for each in found:
-            async with each.manager.connect() as connection:
-                results.append(await read_status(connection, checkout, each.label, each.store))
+            async with (
+                nullcontext(ours) if each.manager is manager else each.manager.connect() as own
+            ):
+                results.append(await read_status(own, checkout, each.label, each.store))
     return together(results)
 
 

@@ -159,7 +159,7 @@ def _applied(
     nobody knows what comes before it, the ledger does.
     """
     known = tuple(filter(checkout.knows, current))
-    applied = checkout.path((), known) if known else []
+    applied = checkout.path((), checkout.standing(known)) if known else []
     if len(known) == len(current):
         return applied
     names = {script.revision for script in applied} | fingerprints.keys()

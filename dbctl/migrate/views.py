@@ -49,8 +49,10 @@ def status(result: MigrationStatus) -> RenderableType:
         parts += [Text(), changed]
     if result.differences:
         parts.append(_differences(result.differences))
-    if state.remedy:
-        parts.append(Text.assemble(("→ ", "key"), state.remedy))
+    if result.stale:
+        parts += [Text(), Text.assemble(("should not be there: ", "warn"), _versions(result.stale))]
+    if result.hint:
+        parts.append(Text.assemble(("→ ", "key"), safe(result.hint)))
     return Group(*parts)
 
 

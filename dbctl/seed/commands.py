@@ -55,9 +55,9 @@ def seed(
     return _write(settings, registry.find(settings, name), terms, yes=yes)
 
 
-app.callback(invoke_without_command=True)(alone(seed))
-command(app)(generate)
-command(app)(load)
+app.callback(invoke_without_command=True)(alone(seed, deadline=True))
+command(app, deadline=True)(generate)
+command(app, deadline=True)(load)
 
 
 @command(app)

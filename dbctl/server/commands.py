@@ -1,11 +1,11 @@
 """`dbctl server`: the embedded PostgreSQL that serves when no DATABASE_URL is set."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbctl.errors import ExitCode
-from dbctl.options import YesOption, command, confirm
+from dbctl.options import YesOption, alone, command, confirm
 from dbctl.output import emit, notice
 from dbctl.typer_versions import Group
 
@@ -14,10 +14,21 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Group,
-    no_args_is_help=True,
     add_completion=False,
-    help="The embedded PostgreSQL that serves when no DATABASE_URL is set.",
 )
+
+
+def server(settings: "Settings") -> ExitCode:
+    """Manage the embedded PostgreSQL, which serves when no DATABASE_URL is set.
+
+    Without a command, list the clusters of all projects: folder, size and last use.
+    """
+    from dbctl.server import control, views
+
+    return emit(control.list_servers(settings), views.listing)
+
+
+app.callback(invoke_without_command=True)(alone(server))
 
 
 @command(app)
@@ -65,3 +76,27 @@ def destroy(settings: "Settings", yes: YesOption = False) -> ExitCode:
             hint="Give --yes to remove it without being asked.",
         )
     return emit(control.destroy(settings), views.change)
+
+
+@command(app)
+def prune(
+    settings: "Settings",
+    unused_for: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="DAYS", help="Also those not used for so long.", show_default=False
+        ),
+    ] = None,
+    yes: YesOption = False,
+) -> ExitCode:
+    """Remove the data of embedded servers whose project has moved or is gone."""
+    from dbctl.server import control, views
+
+    found = control.find_prunable(settings, unused_for)
+    if found.servers and not yes:
+        places = ", ".join(str(one.project or one.data_dir) for one in found.servers)
+        confirm(
+            f"Remove {len(found.servers)} databases with all they hold, of {places}?",
+            hint=f"Give --yes to remove them without being asked: {places}.",
+        )
+    return emit(control.prune(settings, found.servers), views.pruned)

@@ -1,11 +1,22 @@
 """Start, stop and describe the embedded server of a project."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from dbctl.db.embedded import EmbeddedServer
+from dbctl.db.embedded_clusters import StoredCluster, stored_clusters
 from dbctl.db.endpoints import embedded_server
+from dbctl.db.pgfailures import os_errors_explained
 from dbctl.errors import ConfigurationError
-from dbctl.server.results import Server, ServerChange, ServerUrl
+from dbctl.server.results import (
+    Pruned,
+    Server,
+    ServerChange,
+    ServerList,
+    ServerUrl,
+    StoredServer,
+)
 from dbctl.settings import Settings
 
 
@@ -56,6 +67,65 @@ def destroy(settings: Settings) -> ServerChange:
     server = embedded_server(settings)
     data_dir = server.status().data_dir
     return ServerChange(action="destroyed", changed=server.destroy(), data_dir=data_dir)
+
+
+def list_servers(settings: Settings) -> ServerList:
+    """List the clusters of all projects, those whose folder is gone as well; starts nothing."""
+    state_dir, clusters = _stored(settings)
+    return ServerList(state_dir=state_dir, servers=tuple(map(_described, clusters)))
+
+
+def find_prunable(settings: Settings, unused_days: float | None) -> ServerList:
+    """List the clusters whose project's folder is gone.
+
+    With `unused_days` also those that were not used for so long and do not run. One that nobody
+    knows the project of is among them only for that.
+    """
+    state_dir, clusters = _stored(settings)
+    before = None if unused_days is None else datetime.now(UTC) - timedelta(days=unused_days)
+    return ServerList(
+        state_dir=state_dir,
+        servers=tuple(_described(one) for one in clusters if _is_prunable(one, before)),
+    )
+
+
+def prune(settings: Settings, servers: Sequence[StoredServer]) -> Pruned:
+    """Shut the servers of clusters down, and remove their data."""
+    state_dir, _ = _stored(settings)
+    removed = []
+    for one in servers:
+        project = one.project or one.data_dir.parent
+        server = EmbeddedServer(
+            project, pg_bindir=settings.pg_bindir, cluster_dir=one.data_dir.parent
+        )
+        if server.destroy():
+            removed.append(one)
+    return Pruned(state_dir=state_dir, servers=tuple(removed))
+
+
+def _is_prunable(cluster: StoredCluster, before: datetime | None) -> bool:
+    if cluster.is_there is False:
+        return True
+    unused = before is not None and cluster.last_used is not None and cluster.last_used < before
+    return unused and not cluster.is_running
+
+
+def _stored(settings: Settings) -> tuple[Path, list[StoredCluster]]:
+    state_dir = embedded_server(settings).state_dir
+    with os_errors_explained(state_dir):
+        return state_dir, stored_clusters(state_dir)
+
+
+def _described(cluster: StoredCluster) -> StoredServer:
+    return StoredServer(
+        project=cluster.project,
+        project_exists=cluster.is_there,
+        state="running" if cluster.is_running else "stopped",
+        major=cluster.major,
+        size_bytes=cluster.size_bytes,
+        last_used=cluster.last_used,
+        data_dir=cluster.data_dir,
+    )
 
 
 def _startable(settings: Settings) -> EmbeddedServer:

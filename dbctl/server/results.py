@@ -1,5 +1,7 @@
 """What the server operations return."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -38,3 +40,43 @@ class ServerChange(Result):
     action: Literal["stopped", "destroyed"]
     changed: bool
     data_dir: Path
+
+
+class StoredServer(Result):
+    """The cluster of one project; `project` is None where it is not known whose it is.
+
+    `project_exists` tells whether that folder is there, None where it is not known. `last_used` is
+    when a command last used it; of clusters that have no note of that, when it last started.
+    """
+
+    project: Path | None
+    project_exists: bool | None
+    state: Literal["running", "stopped"]
+    major: int
+    size_bytes: int
+    last_used: datetime | None
+    data_dir: Path
+
+
+class ServerList(Result):
+    """The clusters of all projects below a folder."""
+
+    state_dir: Path
+    servers: tuple[StoredServer, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The room that they take together."""
+        return sum(server.size_bytes for server in self.servers)
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return one row per cluster."""
+        return [server.model_dump(mode="json") for server in self.servers]
+
+    def columns(self) -> Sequence[str]:
+        """Return the header, which an empty list has too."""
+        return list(StoredServer.model_fields)
+
+
+class Pruned(ServerList):
+    """The clusters that were removed with their data."""

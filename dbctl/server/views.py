@@ -1,11 +1,22 @@
 """Render what the server operations return."""
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.filesize import decimal
 from rich.text import Text
 
+from dbctl.figures import plural
 from dbctl.rendering import facts, line, safe
-from dbctl.server.results import Server, ServerChange, ServerUrl
+from dbctl.rendering import table as new_table
+from dbctl.server.results import (
+    Pruned,
+    Server,
+    ServerChange,
+    ServerList,
+    ServerUrl,
+    StoredServer,
+)
 
 _STATES = {
     "running": ("✓", "ok", "is running"),
@@ -44,3 +55,54 @@ def change(result: ServerChange) -> RenderableType:
     if not result.changed:
         return Text(f"Nothing to do: there is none that could be {result.action}.", "muted")
     return Text.assemble(("✓ ", "ok"), f"{result.action}: ", safe(result.data_dir))
+
+
+def listing(result: ServerList) -> RenderableType:
+    """Show the clusters of all projects: whose, how large, and when they were last used."""
+    if not result.servers:
+        return safe(f"no embedded server has data below {result.state_dir}", "muted")
+    grid = _clusters(result.servers)
+    count = plural(len(result.servers), "cluster")
+    parts: list[RenderableType] = [
+        grid,
+        safe(f"{count}, {decimal(result.size_bytes)} below {result.state_dir}", "muted"),
+    ]
+    if gone := sum(server.project_exists is False for server in result.servers):
+        advice = f"{plural(gone, 'project')} moved or gone: `dbctl server prune` removes the data"
+        parts.append(safe(advice, "warn"))
+    return Group(*parts)
+
+
+def pruned(result: Pruned) -> RenderableType:
+    """Say what was removed."""
+    if not result.servers:
+        return Text("Nothing to do: no cluster is to be removed.", "muted")
+    count = plural(len(result.servers), "cluster")
+    return Group(
+        _clusters(result.servers),
+        Text.assemble(("✓ ", "ok"), f"removed {count}: {decimal(result.size_bytes)}"),
+    )
+
+
+def _clusters(servers: Sequence[StoredServer]) -> RenderableType:
+    grid = new_table()
+    grid.add_column("project", overflow="fold", style="key")
+    grid.add_column("state", no_wrap=True)
+    grid.add_column("version", justify="right", no_wrap=True)
+    grid.add_column("size", justify="right", no_wrap=True)
+    grid.add_column("last used", no_wrap=True)
+    grid.add_column("data", overflow="fold")
+    for one in servers:
+        project = safe(one.project) if one.project else Text("not known", "muted")
+        if one.project_exists is False:
+            project.append(" (moved or gone)", "warn")
+        used = one.last_used
+        grid.add_row(
+            project,
+            Text(one.state, "ok" if one.state == "running" else "muted"),
+            str(one.major),
+            decimal(one.size_bytes),
+            f"{used:%Y-%m-%d %H:%M} UTC" if used else Text("not known", "muted"),
+            safe(one.data_dir),
+        )
+    return grid

@@ -207,12 +207,11 @@ def test_a_full_disk_is_one_message_and_exit_4(arguments: str) -> None:
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        ("dbctl config >&-", 0),
         ("dbctl config 2>&-", 0),
-        ("dbctl config <&- >&- 2>&-", 0),
-        ("dbctl config --json >&-", 0),
+        ("dbctl config 2>/dev/full", 0),
+        ("dbctl config <&- >&- 2>&-", 4),
         ("dbctl migrat 2>&-", 2),
-        ("dbctl --help >&-", 0),
+        ("dbctl migrat 2>/dev/full", 2),
         ("dbctl --help | true", 0),
         ("dbctl --version | true", 0),
     ],
@@ -220,6 +219,15 @@ def test_a_full_disk_is_one_message_and_exit_4(arguments: str) -> None:
 def test_a_stream_that_nobody_reads_is_no_fault(line: str, code: int) -> None:
     done = in_shell(line)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize("arguments", ["config", "config --json", "--help", "--version"])
+def test_a_closed_stdout_is_one_message_and_exit_4(arguments: str) -> None:
+    done = in_shell(f"dbctl {arguments} >&-")
+    assert done.returncode == 4
+    assert re.fullmatch(
+        r"error: cannot write to stdout: Bad file descriptor\nhint: .+\n", done.stderr
+    )
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

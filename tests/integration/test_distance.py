@@ -55,7 +55,11 @@ def run(project: Path, url: str, *arguments: str, **env: str) -> Finished:
         (("migrate", "status"), STATUS),
         (("migrate", "verify"), 5),
         (("migrate", "log"), STATUS),
-        (("migrate", "up"), 10),
+        (("migrate", "up"), 7),
+        (("inspect", "tables"), 12),
+        (("inspect", "table", "users"), 34),
+        (("inspect", "rows", "users"), 22),
+        (("inspect", "query", "select 1 as n"), 25),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -65,6 +69,13 @@ def test_command_on_a_database_at_the_head_takes_few_round_trips(
     done = run(example, proxy.url_of(database_url), *arguments)
     assert done.exit_code == 0, done.stderr
     assert 0 < sum(proxy.round_trips) <= most, proxy.round_trips
+
+
+def test_status_of_one_database_takes_one_connection(
+    proxy: FaultProxy, database_url: str, example: Path
+) -> None:
+    assert run(example, proxy.url_of(database_url), "migrate", "status").exit_code == 0
+    assert proxy.accepted == 1
 
 
 @pytest.mark.parametrize(
@@ -159,6 +170,17 @@ def test_a_silent_server_is_still_called_so_however_far_it_is(
     assert done.exit_code == 3
     assert "does not answer" in done.json["error"]["message"]
     assert statuses_of(done.json)["connection"] == "fail"
+
+
+def test_inspect_on_a_far_server_takes_the_time_that_it_takes(
+    server: TestServer, database_url: str, example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # For one statement; all of them together take longer.
+    monkeypatch.setattr("dbctl.inspect.connected.patience", lambda *_: 1.5)
+    with FaultProxy(server.dsn, delay=0.1) as proxy:
+        done = run(example, proxy.url_of(database_url), "inspect", "table", "users")
+        assert sum(proxy.round_trips) > 10
+    assert done.exit_code == 0, done.stderr
 
 
 # One that cannot be read among those that are read together

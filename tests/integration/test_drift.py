@@ -730,7 +730,7 @@ async def test_a_role_that_may_only_read_can_compare(
     database: DatabaseSessionManager, reader: str
 ) -> None:
     async def found() -> list[tuple[str, str, str]]:
-        async with database.connect() as connection:
+        async with database.engine.connect() as connection:
             await connection.execute(text(f"set role {reader}"))
             await connection.commit()
             try:
@@ -741,7 +741,7 @@ async def test_a_role_that_may_only_read_can_compare(
         return [(each.kind, each.table, each.detail) for each in told]
 
     async def grant(statement: str) -> None:
-        async with database.connect() as connection:
+        async with database.engine.connect() as connection:
             await connection.execute(text(statement))
             await connection.commit()
 
@@ -767,7 +767,7 @@ HELD = """
 
 
 async def test_nothing_stays_and_no_lock_is_in_the_way(database: DatabaseSessionManager) -> None:
-    async with database.connect() as holder, database.connect() as connection:
+    async with database.engine.connect() as holder, database.engine.connect() as connection:
         before = await connection.scalar(text(OBJECTS))
         await connection.rollback()
         # This mode lets in nobody who wants more than ACCESS SHARE.
@@ -787,7 +787,7 @@ async def test_nothing_stays_and_no_lock_is_in_the_way(database: DatabaseSession
 async def test_a_table_that_is_locked_is_told_and_not_waited_for(
     database: DatabaseSessionManager,
 ) -> None:
-    async with database.connect() as holder, database.connect() as connection:
+    async with database.engine.connect() as holder, database.engine.connect() as connection:
         await holder.execute(text("lock table tasks"))
         started = time.monotonic()
         found = await shadow.differences(connection, metadata.sorted_tables)
@@ -809,7 +809,7 @@ async def test_many_tables_are_compared_quickly(
             Column("m", Integer),
             Index(f"by_{number}", "m", "n", postgresql_where=text("m > 0")),
         )
-    async with database.connect() as connection:
+    async with database.engine.connect() as connection:
         await connection.run_sync(many.create_all)
         await connection.execute(text("alter table many_99 drop constraint many_99_n_check"))
         await connection.commit()
@@ -832,7 +832,7 @@ async def test_a_database_behind_the_head_can_be_compared_and_is_left_as_it_is(
     manager = DatabaseSessionManager(dsn.parse(empty_url), connect_deadline=5)
     try:
         found = await drift.find(manager, open_checkout(settings), models)
-        async with manager.connect() as connection:
+        async with manager.engine.connect() as connection:
             versioned = await connection.scalar(text("select to_regclass('alembic_version')::text"))
     finally:
         await manager.close()

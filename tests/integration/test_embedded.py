@@ -24,7 +24,7 @@ from dbctl.db.pgcluster import Cluster
 from dbctl.db.pgfiles import is_locked, make_socket_folder
 from dbctl.db.pgprocess import run, service_account
 from dbctl.errors import ConfigurationError, ConnectionFailed, ErrorCode, ExitCode
-from tests.support.folders import open_folder
+from tests.support.folders import open_folder, small_disk
 
 IS_ROOT = os.geteuid() == 0
 only_root = pytest.mark.skipif(not IS_ROOT, reason="only root runs its server as another user")
@@ -195,27 +195,6 @@ def answer_of(process: subprocess.Popen[str]) -> dict[str, str]:
     assert output, errors
     answer: dict[str, str] = json.loads(output)
     return answer
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
-    """Mount a file system of `size` on `folder`; yields a function to remount with options."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"only who may mount can fill a disk here: {mounted.stderr.splitlines()[0]}")
-
-    def remount(options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
-
-    try:
-        yield remount
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def test_the_first_call_creates_a_server_and_the_next_ones_attach_to_it(

@@ -50,7 +50,7 @@ async def pid_of(connection: AsyncConnection) -> int:
 
 async def used_pid(manager: DatabaseSessionManager) -> int:
     """Use a connection for a moment and return the server's process behind it."""
-    async with manager.connect() as connection:
+    async with manager.engine.connect() as connection:
         return await pid_of(connection)
 
 
@@ -95,13 +95,13 @@ class TestPool:
         self, database: DatabaseSessionManager
     ) -> None:
         async def sixteenth() -> int:
-            async with database.connect() as connection:
+            async with database.engine.connect() as connection:
                 order.append("taken")
                 return await pid_of(connection)
 
         order: list[str] = []
         async with AsyncExitStack() as stack:
-            held = [await stack.enter_async_context(database.connect()) for _ in range(15)]
+            held = [await stack.enter_async_context(database.engine.connect()) for _ in range(15)]
             pids = [await pid_of(connection) for connection in held]
             assert len(set(pids)) == 15
             in_use = PoolStatus(5, 10, checked_in=0, checked_out=15, overflow=10, recycle=3600)
@@ -156,7 +156,7 @@ class TestPool:
     async def test_closing_leaves_a_connection_alone_that_is_in_use(
         self, database: DatabaseSessionManager
     ) -> None:
-        async with database.connect() as connection:
+        async with database.engine.connect() as connection:
             await used_pid(database)
             pid = await pid_of(connection)
             assert database.pool_status().checked_in == 1
@@ -185,7 +185,7 @@ class TestPool:
     async def test_a_connection_whose_backend_is_gone_is_replaced_before_it_is_used(
         self, database: DatabaseSessionManager
     ) -> None:
-        async with database.connect() as other:
+        async with database.engine.connect() as other:
             lost = await used_pid(database)
             await other.execute(text("select pg_terminate_backend(:pid, 30000)"), {"pid": lost})
             assert await used_pid(database) != lost
@@ -195,7 +195,7 @@ class TestPool:
     ) -> None:
         async with managing(database_url, pooling=False) as manager:
             assert await used_pid(manager) != await used_pid(manager)
-            async with manager.connect() as connection:
+            async with manager.engine.connect() as connection:
                 assert not connection.in_transaction()
                 assert manager.pool_status() == PoolStatus(0, 0, 0, 0, 0, -1)
 
@@ -234,7 +234,7 @@ class TestSessions:
     async def test_a_connection_commits_nothing_by_itself(
         self, database: DatabaseSessionManager
     ) -> None:
-        async with database.connect() as connection:
+        async with database.engine.connect() as connection:
             await connection.execute(text("insert into users values (gen_random_uuid(), 'a', 'A')"))
         assert await users_in(database) == 0
 
@@ -454,7 +454,11 @@ async def killed_while_it_sleeps(
     """Run a statement that sleeps, as a command does, and terminate its backend meanwhile."""
     sleeping = "select nextval('runs'), pg_sleep(600)"
     runs = text("select state = 'active' from pg_stat_activity where pid = :pid")
-    async with closing(manager), manager.connect() as connection, observer.connect() as other:
+    async with (
+        closing(manager),
+        manager.engine.connect() as connection,
+        observer.engine.connect() as other,
+    ):
         pid = await pid_of(connection)
         driver: Any = (await connection.get_raw_connection()).driver_connection
         run: Callable[[Any], Awaitable[object]] = driver.execute if raw else connection.execute
@@ -471,7 +475,7 @@ class TestFailuresOfStatements:
     async def test_a_backend_killed_mid_statement_leaves_the_outcome_open_and_is_not_retried(
         self, database: DatabaseSessionManager, database_url: str, raw: bool
     ) -> None:
-        async with database.connect() as connection:
+        async with database.engine.connect() as connection:
             await connection.execute(text("create sequence runs"))
             await connection.commit()
         waits: list[str] = []
@@ -486,7 +490,7 @@ class TestFailuresOfStatements:
         assert raw or said == HAS_LAST_WORD
         assert error.hint
         assert waits == []
-        async with database.connect() as connection:
+        async with database.engine.connect() as connection:
             runs = await connection.execute(text("select last_value from runs"))
             assert runs.scalar_one() == 1
 
@@ -495,7 +499,7 @@ class TestFailuresOfStatements:
     ) -> None:
         told = "terminating connection" if HAS_LAST_WORD else "connection was closed in the middle"
         with pytest.raises(DBAPIError, match=told):
-            async with database.connect() as connection:
+            async with database.engine.connect() as connection:
                 await connection.execute(text("select pg_terminate_backend(pg_backend_pid())"))
         assert await used_pid(database)
         assert database.pool_status().checked_out == 0
@@ -504,7 +508,7 @@ class TestFailuresOfStatements:
         self, database: DatabaseSessionManager
     ) -> None:
         async def command() -> None:
-            async with closing(database), database.connect() as connection:
+            async with closing(database), database.engine.connect() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 await driver.fetchval("select $1::integer")
 
@@ -516,14 +520,14 @@ class TestFailuresOfStatements:
     ) -> None:
         remote = "do $$ begin raise 'the other server is gone' using errcode = '08006'; end $$"
         with pytest.raises(OperationFailed, match=r"the other server is gone \(SQLSTATE 08006\)"):
-            async with closing(database), database.connect() as connection:
+            async with closing(database), database.engine.connect() as connection:
                 await connection.execute(text(remote))
 
     async def test_what_the_server_refuses_is_told_with_its_sqlstate(
         self, database: DatabaseSessionManager
     ) -> None:
         with pytest.raises(OperationFailed) as failed:
-            async with closing(database), database.connect() as connection:
+            async with closing(database), database.engine.connect() as connection:
                 await connection.execute(text("select * from absent"))
         assert failed.value.message == 'relation "absent" does not exist (SQLSTATE 42P01)'
         assert failed.value.code is ErrorCode.QUERY_FAILED
@@ -592,7 +596,7 @@ class TestNetwork:
         assert len(waits) == 1
 
     async def test_a_slow_one_is_waited_for(self, proxy: FaultProxy, url: str) -> None:
-        async with managing(url) as manager, manager.connect() as connection:
+        async with managing(url) as manager, manager.engine.connect() as connection:
             proxy.behave(Mode.TRICKLE)
             answer = await in_time(connection.execute(text("select repeat('x', 20)")))
             assert answer.scalar_one() == "x" * 20
@@ -604,7 +608,7 @@ class TestNetwork:
     ) -> None:
         async def command() -> None:
             manager = DatabaseSessionManager(dsn.parse(url, environ={}), on_wait=waits.append)
-            async with closing(manager), manager.connect() as connection:
+            async with closing(manager), manager.engine.connect() as connection:
                 await pid_of(connection)
                 proxy.behave(mode, after=b"pg_sleep")
                 await connection.execute(text("select pg_sleep(600)"))
@@ -628,13 +632,13 @@ class TestNetwork:
     ) -> None:
         async with managing(url) as manager:
             manager.connect_deadline = 1
-            async with manager.connect() as first, manager.connect() as second:
+            async with manager.engine.connect() as first, manager.engine.connect() as second:
                 lost = {await pid_of(first), await pid_of(second)}
             proxy.behave(Mode.HANG, after=b"select\0")  # the ping, and nothing of a login
             assert await in_time(used_pid(manager)) not in lost
             proxy.wait_for_fault()
             proxy.behave(Mode.FORWARD)
-            async with manager.connect() as first, manager.connect() as second:
+            async with manager.engine.connect() as first, manager.engine.connect() as second:
                 assert lost.isdisjoint({await pid_of(first), await pid_of(second)})
 
     async def test_where_the_server_stays_silent_the_deadline_ends_the_next_use(
@@ -659,7 +663,7 @@ class TestNetwork:
         self, proxy: FaultProxy, url: str
     ) -> None:
         async def work() -> None:
-            async with manager.connect() as connection:
+            async with manager.engine.connect() as connection:
                 await pid_of(connection)
                 proxy.behave(Mode.HANG)
                 await pid_of(connection)

@@ -261,7 +261,7 @@ create table only_child (parent_id int primary key constraint of_one references 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["opaque=10"], "must_be_even: even(n)"),
+        (["opaque=10"], "must_be_even: public.even(n)"),
         (["flag=3"], "flag_is_on_key of public.flag allows 2 more rows, and 3 are asked for"),
         (["word=40"], "word_pkey of public.word allows 36 more rows"),
         (["never=10"], "never_true"),

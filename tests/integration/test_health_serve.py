@@ -6,9 +6,10 @@ import resource
 import signal
 import socket
 import subprocess
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,68 @@ def test_who_connects_and_says_nothing_does_not_keep_others_out(migrated_url: st
             assert get(running, HEALTH).status_code == 200
         assert "Traceback" not in running.stderr
         assert "Too many open files" not in running.stderr
+
+
+_LINE = b"GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"transfer-encoding: chunked\r\ncontent-length: 0\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+    ],
+)
+def test_request_with_two_lengths_is_refused_and_the_connection_closed(
+    served: Served, headers: bytes
+) -> None:
+    smuggled = _LINE + b"\r\n"
+    with _connected(served) as connection:
+        connection.sendall(_LINE + headers + b"\r\n0\r\n\r\n" + smuggled)
+        answer = _until_closed(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_request_with_one_length_keeps_the_connection(served: Served) -> None:
+    with _connected(served) as connection:
+        for rest in (b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"):
+            connection.sendall(_LINE + rest)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_request_that_stays_half_open_is_ended(served: Served) -> None:
+    began = time.monotonic()
+    halves = (
+        b"",
+        b"GET /api",
+        _LINE,
+        _LINE + b"Content-Length: 5\r\n\r\n12",
+        _LINE + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12",
+        _LINE + b"\r\n" + _LINE,
+    )
+    with ExitStack() as stack:
+        connections = [stack.enter_context(_connected(served)) for _ in halves]
+        for connection, half in zip(connections, halves, strict=True):
+            connection.sendall(half)
+        answers = [_until_closed(connection) for connection in connections]
+    assert [answer.count(b"HTTP/1.1 200 ") for answer in answers] == [0, 0, 0, 1, 1, 1]
+    assert time.monotonic() - began < 45
+
+
+def _connected(served: Served) -> socket.socket:
+    host, port = served.url.removeprefix("http://").rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def _until_closed(connection: socket.socket) -> bytes:
+    """Return what comes until the other side closes or resets the connection."""
+    received = b""
+    with suppress(ConnectionResetError):
+        while data := connection.recv(65536):
+            received += data
+    return received
 
 
 def test_metrics_count_the_requests_by_path_and_status(served: Served) -> None:
@@ -470,7 +533,7 @@ async def test_a_look_that_is_late_leaves_the_connections_of_the_application_alo
     manager = DatabaseSessionManager(dsn.parse(proxy.url_of(database_url), environ={}))
     app = FastAPI()
     app.include_router(health_router(manager=manager, deadline=DEADLINE))
-    async with manager.connect() as connection, asking(app) as client:
+    async with manager.engine.connect() as connection, asking(app) as client:
         await connection.exec_driver_sql("select 1")
         proxy.behave(Mode.HANG, after=b"alembic_version")
         assert (await client.get(HEALTH)).status_code == 503

@@ -16,6 +16,7 @@ from rich.console import RenderableType
 
 from dbctl.db import dsn
 from dbctl.db.engine import DatabaseSessionManager
+from dbctl.db.search_path import session_path
 from dbctl.errors import DbctlError, ErrorCode, ExitCode, FindingError, UsageError
 from dbctl.inspect.data import views
 from dbctl.inspect.data.literals import array_literal, in_quotes
@@ -710,7 +711,7 @@ async def test_the_schema_is_shown_only_if_there_are_several(connection: Connect
 async def test_tables_does_not_wait_for_one_that_is_locked(
     connection: Connection, database: DatabaseSessionManager
 ) -> None:
-    async with database.connect() as other:
+    async with database.engine.connect() as other:
         await other.exec_driver_sql("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
         async with asyncio.timeout(2):
             result = await list_tables(connection)
@@ -818,7 +819,7 @@ async def test_a_function_that_writes_is_refused_by_the_server(
         "CREATE VIEW trap AS SELECT sneak() AS n",
     )
     with pytest.raises(asyncpg.PostgresError) as caught:
-        async with reading(connection):
+        async with reading(connection), session_path(connection):
             await connection.fetch("SELECT * FROM trap")
     assert caught.value.sqlstate == "25006"
     assert await scalar(connection, "SELECT count(*) FROM trace") == 0
@@ -845,7 +846,7 @@ async def test_a_read_that_takes_too_long_is_cancelled_by_the_server(
 async def test_a_read_does_not_wait_long_for_a_lock(
     connection: Connection, database: DatabaseSessionManager
 ) -> None:
-    async with database.connect() as other:
+    async with database.engine.connect() as other:
         await other.exec_driver_sql("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(asyncpg.PostgresError) as caught:
             async with asyncio.timeout(10):

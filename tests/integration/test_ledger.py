@@ -65,7 +65,7 @@ class Site:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection, and see that nobody has left it in a transaction."""
-        async with self.manager.connect() as connection:
+        async with self.manager.engine.connect() as connection:
             yield connection
             assert not connection.in_transaction()
 

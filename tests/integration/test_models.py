@@ -30,7 +30,7 @@ def database_url(server: TestServer) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 async def _no_rows(database: DatabaseSessionManager) -> None:
-    async with database.connect() as connection:
+    async with database.engine.connect() as connection:
         await connection.execute(text("delete from users"))
         await connection.commit()
 

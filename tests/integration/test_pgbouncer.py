@@ -49,7 +49,7 @@ async def ask_all_at_once(manager: DatabaseSessionManager) -> None:
     together = asyncio.Barrier(SESSIONS)
 
     async def ask(number: int) -> None:
-        async with manager.connect() as connection:
+        async with manager.engine.connect() as connection:
             await together.wait()  # each holds a connection of its own
             for turn in range(ROUNDS):
                 varied = text(f"select :given + {number} * 1000, '{number}/{turn % 3}'")
@@ -65,10 +65,12 @@ async def ask_all_at_once(manager: DatabaseSessionManager) -> None:
 async def ask_twice_on_different_servers(manager: DatabaseSessionManager) -> None:
     """Let one session repeat a statement on a server connection that has never seen it."""
     ask = text("select pg_backend_pid()")
-    async with manager.connect() as session, AsyncExitStack() as stack:
+    async with manager.engine.connect() as session, AsyncExitStack() as stack:
         first = (await session.execute(ask)).scalar_one()
         await session.commit()
-        others = [await stack.enter_async_context(manager.connect()) for _ in range(POOL_SIZE)]
+        others = [
+            await stack.enter_async_context(manager.engine.connect()) for _ in range(POOL_SIZE)
+        ]
         held = {(await other.execute(ask)).scalar_one(): other for other in others}
         assert first in held, "the others hold every server connection"
         _, free = next(each for each in held.items() if each[0] != first)
@@ -77,7 +79,7 @@ async def ask_twice_on_different_servers(manager: DatabaseSessionManager) -> Non
 
 
 async def server_connections(manager: DatabaseSessionManager) -> int:
-    async with manager.connect() as connection:
+    async with manager.engine.connect() as connection:
         count = await connection.execute(
             text("select count(*) from pg_stat_activity where datname = current_database()")
         )
@@ -118,7 +120,7 @@ async def test_with_a_statement_cache_it_could_not(
 async def test_no_statement_stays_behind_on_the_server(pooled_url: str, hint: str) -> None:
     async with managing(pooled_url + hint) as manager:
         await ask_all_at_once(manager)
-        async with manager.connect() as connection:
+        async with manager.engine.connect() as connection:
             left = await connection.execute(text("select name from pg_prepared_statements"))
             assert left.scalars().all() == []
 
@@ -146,7 +148,7 @@ async def test_the_schema_works_through_it(pooled_url: str) -> None:
 
 
 async def test_a_direct_server_is_not_taken_for_a_pooler(database: DatabaseSessionManager) -> None:
-    async with database.connect() as connection:
+    async with database.engine.connect() as connection:
         marked = await connection.execute(text("select current_setting('dbctl.session')"))
         assert marked.scalar_one() == "direct"
         prepared = await connection.execute(text("select count(*) from pg_prepared_statements"))

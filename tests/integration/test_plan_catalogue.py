@@ -177,7 +177,7 @@ def test_describe_table_measures_rows_and_bytes_and_says_why(url: str) -> None:
     (effect,) = effects_of(url, ["alter table sale add column x int"])
     partition = lock_on(effect, "sale_3")
     assert (partition.rows, partition.bytes) == (10, 8192)
-    assert partition.reason == "is a partition of sale"
+    assert partition.reason == "partition of sale"
     assert lock_on(effect, "sale").reason == ""
 
 
@@ -244,9 +244,9 @@ def test_plan_shows_each_table_with_its_size_and_the_reason(tmp_path: Path, empt
     plan = plan_of(project)
     text = re.sub(r"\n--   *", " ", plan.sql)
     assert "also ACCESS EXCLUSIVE on sale_0 (about 10 rows, 8.0 kB), " in text
-    assert "and 2 more, which is a partition of sale" in text
+    assert "and 2 more: partition of sale" in text
     assert "ACCESS EXCLUSIVE on parent (about 500 rows, " in text
-    assert "child (empty, 8.0 kB), which is a side of the foreign key child_parent_id_fkey" in text
+    assert "child (empty, 8.0 kB): foreign key child_parent_id_fkey from child to parent" in text
     assert "loses the rows of parent; loses the rows of child" in text
     locks = [lock for each in plan.revisions[0].statements for lock in each.locks]
     assert [lock.table for lock in locks] == ["sale", *(f"sale_{day}" for day in range(7))]

@@ -194,6 +194,40 @@ def test_up_that_is_strict_minds_only_what_it_would_run(risky: Project) -> None:
     assert (done.exit_code, done.json["after"]) == (0, ["r4"])
 
 
+@pytest.mark.parametrize(
+    ("sql", "rules"),
+    [
+        ("alter table team alter price type numeric(12, 2)", []),
+        ("alter table team alter code type text", []),
+        ("alter table team alter number type bigint", ["changing-column-type"]),
+        ("alter table team alter proven set not null", []),
+        ("alter table team alter number set not null", ["adding-not-nullable-field"]),
+        ("alter table team add column kind positive", ["table-rewrite"]),
+        ("alter table team add column kind mood default 'ok'", []),
+        ("alter table team add column n bigint default steady()", []),
+        ("alter table team add column n bigint default moody()", ["adding-field-with-default"]),
+    ],
+)
+def test_up_strict_finding_that_the_types_of_the_database_refute_is_ignored(
+    project: Project, sql: str, rules: list[str]
+) -> None:
+    execute(
+        project.url,
+        "create domain positive as int check (value > 0)",
+        "create type mood as enum ('ok')",
+        "create function steady() returns int immutable return 1",
+        "create function moody() returns int volatile return 1",
+        "create table team (id int, code varchar(10), number int, price numeric(10, 2),"
+        " proven int check (proven is not null))",
+    )
+    for revision in ("r1", "r2", "r3"):
+        (project.root / "alembic" / "versions" / f"{revision}.py").unlink(missing_ok=True)
+    project.add_revision("r1", f"op.execute({sql!r})")
+    done = project.run("migrate", "up", "--strict", "--json")
+    assert [each["rule"] for each in done.json.get("findings", [])] == rules
+    assert done.exit_code == bool(rules)
+
+
 def test_lint_looks_at_what_comes_after_a_revision_and_fails_from_a_severity_on(
     risky: Project,
 ) -> None:

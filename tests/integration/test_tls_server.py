@@ -21,7 +21,7 @@ async def asked_over(url: str) -> tuple[str, str | None]:
     """Log in and return what the server and what we say of the TLS between us."""
     waits: list[str] = []
     manager = manager_of(url, waits)
-    async with manager.connect() as connection:
+    async with manager.engine.connect() as connection:
         version = await connection.exec_driver_sql(
             "select version from pg_stat_ssl where pid = pg_backend_pid()"
         )

@@ -1,5 +1,6 @@
 """The driver's error behind what SQLAlchemy raises, on every version of it."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -8,7 +9,8 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
 from dbctl.db.dsn import parse
-from dbctl.db.failures import driver_error, sqlstate, without_password
+from dbctl.db.failures import driver_error, sqlstate, statement_failed, without_password
+from dbctl.errors import ConnectionFailed, DbctlError, OperationFailed
 
 
 class Psycopg(Exception):
@@ -96,6 +98,35 @@ def test_driver_error_without_a_driver_is_the_error_itself() -> None:
     assert driver_error(bare := DBAPIError("select 1", {}, None)) is bare  # type: ignore[arg-type]
 
 
+class PsycopgWithDetail(Psycopg2):
+    """An error as psycopg raises it, with the fields of the server's answer."""
+
+    def __init__(self, state: str, detail: str) -> None:
+        super().__init__(state)
+        self.diag = SimpleNamespace(message_detail=detail, message_hint=None)
+
+
+def with_detail(driver: str, state: str, detail: str) -> Exception:
+    fields = {"S": "ERROR", "C": state, "M": "refused", "D": detail}
+    match driver:
+        case "asyncpg":
+            error: Exception = asyncpg.PostgresError.new(fields)
+        case "pg8000":
+            error = Pg8000(state)
+            error.args = (fields,)
+        case _:
+            error = PsycopgWithDetail(state, detail)
+    return error
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "pg8000"])
+def test_failure_has_the_detail_of_each_driver_but_no_values_of_rows(driver: str) -> None:
+    found = statement_failed(with_detail(driver, "2BP01", "view v depends on it.\nso does w"))
+    assert found.message == "refused: view v depends on it; so does w (SQLSTATE 2BP01)"
+    found = statement_failed(with_detail(driver, "23505", "Key (id)=(4711) already exists."))
+    assert found.message == "refused (SQLSTATE 23505)"
+
+
 @pytest.mark.parametrize(
     ("password", "said"),
     [
@@ -110,3 +141,20 @@ def test_refusal_password_that_is_a_name_or_a_letter_keeps_other_words(
 ) -> None:
     dsn = parse(f"postgresql://app:{password}@h/shop", environ={})
     assert without_password('password authentication failed for user "app"', dsn) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "said"),
+    [
+        (OSError(24, "Too many files", "a.sql"), OperationFailed, "Too many files: a.sql"),
+        (FileNotFoundError(2, "No such file", "env.py"), OperationFailed, "No such file: env.py"),
+        (ConnectionResetError(104, "reset"), ConnectionFailed, "the connection was lost"),
+        (UnicodeDecodeError("utf-8", b"d\xe9j\xe0", 1, 2, "bad"), OperationFailed, r"d\xe9j\xe0"),
+    ],
+)
+def test_failure_of_a_file_or_a_text_is_no_lost_connection(
+    error: Exception, expected: type[DbctlError], said: str
+) -> None:
+    failed = statement_failed(error)
+    assert type(failed) is expected
+    assert failed.message.startswith(said)

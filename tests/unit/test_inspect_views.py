@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import RenderableType
+from rich.table import Table
 
 from dbctl.figures import size
 from dbctl.inspect.data import row_views, views
@@ -212,3 +214,48 @@ def test_a_full_server_has_nothing_free() -> None:
     for line in ("TLSv1.3", "pooled", "99 of 100", "never"):
         assert line in text
     assert text.split("free")[1].strip() == "0"
+
+
+def many(count: int) -> RowsResult:
+    return rows(
+        *(
+            {
+                "id": n * n,
+                "note": None if n % 3 else "日本",
+                "body": f"value {n} " * (n % 5),
+                "at": "z",
+            }
+            for n in range(count)
+        )
+    )
+
+
+@pytest.mark.parametrize("width", [20, 200])
+@pytest.mark.parametrize("full", [False, True])
+def test_rows_of_a_long_table_are_not_laid_out_by_rich_one_by_one(
+    width: int, full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tables take 100 µs a cell; so many rows of them are asked for, however many there are."""
+    asked: list[int] = []
+    add_row = Table.add_row
+
+    def counted(table: Table, *cells: Any, **options: Any) -> None:
+        asked.append(len(cells))
+        add_row(table, *cells, **options)
+
+    monkeypatch.setattr(Table, "add_row", counted)
+    sums = []
+    for count in (5, 1000):
+        asked.clear()
+        lines = drawn(views.rows(many(count), full=full), width)
+        assert sum("z" in line for line in lines) == count
+        sums.append(sum(asked))
+    assert sums[0] == sums[1]
+
+
+def test_every_row_of_a_table_is_laid_out_like_the_first() -> None:
+    first, *others = (line for line in drawn(views.rows(many(7)), 200) if line.endswith("z"))
+    assert len(others) == 6
+    assert {cell_len(line) for line in others} == {cell_len(first)}
+    for number, line in enumerate(others, start=1):
+        assert line[: first.index("0") + 1].strip() == str(number**2)  # to the right

@@ -1,6 +1,7 @@
 -- The columns of a relation, and what their types come down to: `base` is the type below every
 -- domain, `leaf` the one below the first array too. `comparable` tells whether `base` has an `=`
--- that means equality: some types have none (json, xml, point), box compares areas. The first type
+-- that means equality: some types have none (json, xml, point), box compares areas. Those by which
+-- an index sorts `base` are in `operator_schema`: citext has its own. The first type
 -- modifier from the top holds: a domain over varchar(5) takes five characters.
 with recursive chain as (
     select
@@ -29,7 +30,8 @@ leaf as (
 )
 select
     a.attname::text as name,
-    pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+    {shown_type a.atttypid, a.atttypmod} as type,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) as sql_type,
     bn.nspname::text as base_schema,
     bt.typname::text as base_name,
     case when ln.nspname = 'pg_catalog' then lt.typname::text else '' end as leaf,
@@ -45,6 +47,15 @@ select
             )
         )
     ) as comparable,
+    coalesce((
+        select qn.nspname::text from pg_catalog.pg_opclass o
+        join pg_catalog.pg_am m on m.oid = o.opcmethod and m.amname = 'btree'
+        join pg_catalog.pg_amop x on x.amopfamily = o.opcfamily and x.amopstrategy = 3
+            and x.amoplefttype = bt.oid and x.amoprighttype = bt.oid
+        join pg_catalog.pg_operator q on q.oid = x.amopopr
+        join pg_catalog.pg_namespace qn on qn.oid = q.oprnamespace
+        where o.opcintype = bt.oid and o.opcdefault
+    ), 'pg_catalog') as operator_schema,
     array(
         select l.enumlabel::text from pg_catalog.pg_enum l
         where l.enumtypid = lt.oid order by l.enumsortorder

@@ -14,9 +14,11 @@ select
             from pg_catalog.pg_class c
             join pg_catalog.pg_namespace v on v.oid = c.relnamespace
             where c.relname = cast(cast(:usual_version_table as text) as name)
-              and pg_catalog.pg_table_is_visible(c.oid)
+              and v.nspname = any ({session_schemas})
+            order by pg_catalog.array_position({session_schemas}, v.nspname)
+            limit 1
         ),
-        pg_catalog.current_schema()::text,
+        ({session_schemas})[1]::text,
         'public'
     ) as usual_version_schema
 from (select cast(cast(:schema as text) as name) as name) wanted

@@ -2,11 +2,26 @@
 -- versions of dbctl kept it: on the search_path and beside the version table. Of the latter only
 -- what belongs to somebody who could reach this role anyway: a trigger of another role's table
 -- would run with the privileges of whoever writes to it.
-with versions as (
+with path as materialized (
+    select {session_schemas} as schemas
+),
+versions as (
     select c.relnamespace, c.relowner
-    from pg_catalog.pg_class c
+    from path, pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relname = cast(cast(:usual_version_table as text) as name)
-      and pg_catalog.pg_table_is_visible(c.oid)
+      and n.nspname = any (path.schemas)
+    order by pg_catalog.array_position(path.schemas, n.nspname)
+    limit 1
+),
+visible as (
+    select c.oid
+    from path, pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relname = cast(cast(:name as text) as name)
+      and n.nspname = any (path.schemas)
+    order by pg_catalog.array_position(path.schemas, n.nspname)
+    limit 1
 )
 
 select
@@ -35,7 +50,7 @@ where c.relname = cast(cast(:name as text) as name)
       n.nspname = cast(cast(:schema as text) as name)
       or (
           (
-              pg_catalog.pg_table_is_visible(c.oid)
+              c.oid in (select visible.oid from visible)
               or n.oid in (select v.relnamespace from versions v)
           )
           and pg_catalog.left(n.nspname::text, 3) <> 'pg_'

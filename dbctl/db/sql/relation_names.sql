@@ -2,7 +2,7 @@
 select
     n.nspname::text as schema,
     c.relname::text as name,
-    n.nspname = any (pg_catalog.current_schemas(false)) as on_path
+    n.nspname = any ({session_schemas}) as on_path
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f')

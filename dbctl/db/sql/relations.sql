@@ -8,7 +8,8 @@ select
     c.relname::text as name,
     c.relkind::text as relkind,
     c.relispartition as is_partition,
-    pg_catalog.array_position(pg_catalog.current_schemas(false), n.nspname) as position
+    c.relkind = 'v' or c.relrowsecurity as calls_functions,
+    pg_catalog.array_position({session_schemas}, n.nspname) as position
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f')

@@ -54,7 +54,8 @@ async def _run(reader: LookReader, context: Context) -> Finding:
             "pending": tuple(step.revision for step in found.pending),
         },
         remedy=remedy,
-        permanent=found.state in (State.UNMANAGED, State.MULTIPLE_HEADS, State.NO_REVISIONS),
+        permanent=found.state
+        in (State.UNMANAGED, State.STALE, State.MULTIPLE_HEADS, State.NO_REVISIONS),
     )
 
 
@@ -82,6 +83,9 @@ def _verdict(found: MigrationStatus) -> tuple[Status, str, str | None]:
                 f"the database is at {current}, which this checkout does not have",
                 "nothing while a newer version is being deployed; else check out its code",
             )
+        case State.STALE:
+            rows = f"the version table has {current}, of which {', '.join(found.stale)} is stale"
+            return Status.FAIL, rows, found.hint
         case State.TAMPERED:
             files = f"at the head, but the files of {', '.join(found.tampered)} were changed"
             return Status.WARN, files, found.hint

@@ -62,7 +62,7 @@ columns as materialized (
         pg_catalog.quote_ident(a.attname) as column,
         h.refers,
         (pt.partrelid is not null) as partitioning,
-        pg_catalog.format_type(a.atttypid, null) as type,
+        {shown_type a.atttypid, null} as type,
         pg_catalog.format_type(base.type_id, null) as base_type,
         case when t.typtype = 'd'
             then pg_catalog.format('%I.%I', tn.nspname, t.typname || '_bigint')

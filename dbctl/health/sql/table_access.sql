@@ -8,13 +8,12 @@ select distinct on (wanted.name)
     pg_catalog.has_table_privilege(c.oid, 'SELECT') as permitted
 from pg_catalog.string_to_table(:names, e'\n') wanted (name)
 cross join pg_catalog.pg_namespace n
-left join pg_catalog.regexp_split_to_table(
-    pg_catalog.current_setting('search_path'), '\s*,\s*'
-) with ordinality p (name, position) on n.nspname = case
-    when p.name in ('$user', '"$user"') then current_user
-    when p.name like '"%' then pg_catalog.btrim(p.name, '"')
-    else pg_catalog.lower(p.name collate pg_catalog."C")
-end
+left join pg_catalog.unnest(
+    coalesce(
+        nullif(pg_catalog.current_setting('dbctl.schemas', true), '')::name[],
+        pg_catalog.current_schemas(false)
+    )
+) with ordinality p (name, position) on n.nspname = p.name
 join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p', 'f', 'm', 'v')
     and wanted.name in (n.nspname || '.' || c.relname, case when p.name is not null then c.relname end)
 order by wanted.name, p.position

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from dbctl.db.catalog import fetch
+from dbctl.db.queries import inlined
+from dbctl.db.round_trip import read_together
 from dbctl.inspect.completion.seen import Seen, is_fresh, keep
-from dbctl.inspect.reading import reading
 
 # Seconds: nobody waits for it.
 _TIMEOUT = 2.0
@@ -25,8 +25,11 @@ async def remember(connection: asyncpg.Connection[Any], project: Path, database:
     if is_fresh(project, database):
         return
     with suppress(asyncpg.PostgresError):
-        async with reading(connection, _TIMEOUT):
-            rows = await fetch(connection, "inspect.completion", "names")
-            default = await connection.fetchval("SELECT pg_catalog.current_schema()::text")
+        statements = [inlined("inspect.completion", "names"), _default_schema()]
+        rows, (default,) = await read_together(connection, statements, _TIMEOUT)
         relations = {(row["schema"], row["name"]): tuple(row["columns"]) for row in rows}
-        keep(project, database, Seen(str(default or ""), relations))
+        keep(project, database, Seen(default["schema"] or "", relations))
+
+
+def _default_schema() -> str:
+    return f"select (\n{inlined('db', 'current_schema')}) as schema"

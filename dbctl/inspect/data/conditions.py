@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,7 +16,8 @@ import asyncpg
 
 from dbctl.db.catalog import Column
 from dbctl.db.failures import first_line
-from dbctl.db.names import Name, listed, take, typed
+from dbctl.db.names import Name, listed, quote, take, typed
+from dbctl.db.search_path import session_path
 from dbctl.errors import UsageError
 from dbctl.inspect.data.literals import array_literal, element_literal, null_or_text, range_literal
 
@@ -45,6 +47,8 @@ _HINT = f"Write column=value, with one of {' '.join(Operator)}, or column=null."
 # Their text is their value, so that an index on it can serve.
 _TEXT_TYPES = frozenset({"text", "varchar", "bpchar"})
 _NAME_TYPES = frozenset({"name", "char"})
+# ILIKE, whatever the search_path.
+_LIKE = "operator(pg_catalog.~~*)"
 # What LIKE reads differently; a backslash before anything else is only a backslash.
 _WILDCARDS = re.compile(r"(\\[%_\\])|(\\)|(%)")
 # PostgreSQL's error classes for a value: bad data, a constraint of a domain, a name in a reg* type.
@@ -133,11 +137,15 @@ async def check(connection: asyncpg.Connection[Any], wanted: Filter) -> None:
         return
     nothing = f"CAST(NULL AS {column.base_sql})" if _is_typed(wanted) else "CAST(NULL AS text)"
     try:
-        # Only whether it can be read: the driver could not hold every value itself.
-        await connection.fetch(
-            f"SELECT {_right(wanted, '$1')} IS NULL, ({_compared(wanted, nothing, '$1')}) IS NULL",
-            wanted.value,
-        )
+        is_name = column.leaf.startswith("reg")
+        # Which the names of a regclass are looked up on.
+        async with session_path(connection) if is_name else nullcontext():
+            # Only whether it can be read: the driver could not hold every value itself.
+            await connection.fetch(
+                f"SELECT {_right(wanted, '$1')} IS NULL,"
+                f" ({_compared(wanted, nothing, '$1')}) IS NULL",
+                wanted.value,
+            )
     except asyncpg.UndefinedFunctionError as error:
         if wanted.operator in {Operator.EQUAL, Operator.DIFFERENT}:
             raise
@@ -184,13 +192,22 @@ def _compared(wanted: Filter, left: str, parameter: str) -> str:
     right = _right(wanted, parameter)
     match wanted.operator:
         case Operator.DIFFERENT:
-            return f"{left} IS DISTINCT FROM {right}"
+            return f"({left} {_sign(wanted, '=')} {right}) IS NOT TRUE"
         case Operator.LIKE:
-            return f"{left} ILIKE {right}"
+            return f"{left} {_LIKE} {right}"
         case Operator.UNLIKE:
-            return f"({left} ILIKE {right}) IS NOT TRUE"
+            return f"({left} {_LIKE} {right}) IS NOT TRUE"
         case operator:
-            return f"{left} {operator} {right}"
+            return f"{left} {_sign(wanted, operator)} {right}"
+
+
+def _sign(wanted: Filter, sign: str) -> str:
+    """Return the operator of the type that is compared, which an extension may have its own of."""
+    column = wanted.column
+    if wanted.operator is Operator.CONTAINS:
+        is_builtin = column.is_array or column.leaf or column.subtype is not None
+        return f"operator({'pg_catalog' if is_builtin else quote(column.base_schema)}.@>)"
+    return column.operator(sign) if _is_typed(wanted) else f"operator(pg_catalog.{sign})"
 
 
 def _left(column: Column, operator: Operator) -> str:
@@ -225,7 +242,8 @@ def _right(wanted: Filter, parameter: str) -> str:
     if column.leaf == "bytea" and not column.is_array:
         # As it is shown, or as SQL writes it: a backslash is not in base64's alphabet.
         return (
-            f"CASE WHEN {text} LIKE '\\\\x%' THEN CAST({text} AS pg_catalog.bytea)"
+            f"CASE WHEN {text} operator(pg_catalog.~~) '\\\\x%'"
+            f" THEN CAST({text} AS pg_catalog.bytea)"
             f" ELSE pg_catalog.decode({text}, 'base64') END"
         )
     return exactly(column, parameter)

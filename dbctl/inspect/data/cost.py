@@ -109,8 +109,8 @@ async def _cause(connection: asyncpg.Connection[Any], plan: Mapping[str, Any]) -
     scan = max(scans, key=lambda node: float(node["Total Cost"]))
     rows = await connection.fetchval(
         "SELECT c.reltuples::pg_catalog.int8 FROM pg_catalog.pg_class c"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = $1 AND c.relname = $2",
+        " JOIN pg_catalog.pg_namespace n ON n.oid operator(pg_catalog.=) c.relnamespace"
+        " WHERE n.nspname operator(pg_catalog.=) $1 AND c.relname operator(pg_catalog.=) $2",
         scan["Schema"],
         scan["Relation Name"],
     )

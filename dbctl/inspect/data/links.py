@@ -44,7 +44,9 @@ async def links_of(connection: asyncpg.Connection[Any], relation: Relation) -> l
             name=row["name"],
             outgoing=row["outgoing"],
             columns=tuple(row["columns"]),
-            other=Relation(row["oid"], row["schema"], row["relname"], kind_of(row)),
+            other=Relation(
+                row["oid"], row["schema"], row["relname"], kind_of(row), row["calls_functions"]
+            ),
             other_columns=tuple(row["other_columns"]),
             other_types=tuple(row["other_types"]),
             has_parents=row["has_parents"],
@@ -60,10 +62,11 @@ def matching(
     """Return FROM and WHERE of the rows at the other end that have the row's values."""
     parts = [
         # As a value of the row's own type: that of the other column may be narrower.
-        f"{ALIAS}.{quote(other)} = {exactly(own[name], parameters.bind(value))}"
+        f"{ALIAS}.{quote(other)} {own[name].operator('=')} "
+        f"{exactly(own[name], parameters.bind(value))}"
         for name, other, value in zip(link.columns, link.other_columns, values, strict=True)
     ]
-    return f"FROM {link.other.sql} WHERE {' AND '.join(parts)}"
+    return f"FROM {link.other.sql} WHERE {' AND '.join([*link.other.conditions, *parts])}"
 
 
 def counting(

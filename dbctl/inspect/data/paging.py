@@ -80,7 +80,8 @@ def after_position(sorting: Sequence[Sorting], values: Sequence[str | None], bin
     """
     places = list(zip(sorting, values, strict=True))
     one_way = len({one.descending for one in sorting}) == 1
-    if one_way and not any(one.column.nullable for one in sorting):
+    one_kind = len({one.column.operator_schema for one in sorting}) == 1
+    if one_way and one_kind and not any(one.column.nullable for one in sorting):
         left = ", ".join(one.column.sql for one in sorting)
         right = ", ".join(exactly(one.column, bind(value)) for one, value in places)
         return f"({left}) {_sign(sorting[0])} ({right})"
@@ -99,16 +100,20 @@ def _start(first: Sorting, value: str | None) -> str:
     """Return what lets an index on the first column begin where the page does."""
     if value is None or (first.column.nullable and not first.descending):
         return ""
-    return f" AND {first.column.sql} {_sign(first)}= {value}"
+    return f" AND {first.column.sql} {_sign(first, '=')} {value}"
 
 
-def _sign(sorting: Sorting) -> str:
-    return "<" if sorting.descending else ">"
+def _sign(sorting: Sorting, or_equal: str = "") -> str:
+    return sorting.column.operator(("<" if sorting.descending else ">") + or_equal)
 
 
 def _same(sorting: Sorting, value: str | None) -> str:
     sql = sorting.column.sql
-    return f"{sql} IS NOT DISTINCT FROM NULL" if value is None else f"{sql} = {value}"
+    return (
+        f"{sql} IS NOT DISTINCT FROM NULL"
+        if value is None
+        else f"{sql} {sorting.column.operator('=')} {value}"
+    )
 
 
 def _following(sorting: Sorting, value: str | None) -> str:

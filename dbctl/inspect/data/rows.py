@@ -62,7 +62,8 @@ async def find_rows(
             raise UsageError(f"--after needs to know where a row stands: {unplaced}", hint=_OFFSET)
         values = await _place(connection, after, sorting)
         following = after_position(sorting, values, parameters.bind)
-        tail += f" {'AND' if selection.filters else 'WHERE'} {following}"
+        has_conditions = selection.filters or selection.relation.conditions
+        tail += f" {'AND' if has_conditions else 'WHERE'} {following}"
     if sorting:
         tail += f" ORDER BY {', '.join(one.sql for one in sorting)}"
     if offset:

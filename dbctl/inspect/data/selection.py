@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -66,7 +66,11 @@ class Selection:
 
     def source(self, parameters: Parameters, *conditions: str, sampled: str = "") -> str:
         """Return FROM and WHERE: the filters, and further conditions in SQL."""
-        parts = [*(one.sql(parameters.bind) for one in self.filters), *conditions]
+        parts = [
+            *self.relation.conditions,
+            *(one.sql(parameters.bind) for one in self.filters),
+            *conditions,
+        ]
         where = f" WHERE {' AND '.join(parts)}" if parts else ""
         return f"FROM {self.relation.sql}{sampled}{where}"
 
@@ -89,6 +93,8 @@ async def select(
     relation = await resolve(connection, name)
     await guard_relation(connection, relation, [one.operator for one in conditions])
     known = await columns_of(connection, relation)
+    if any(column.leaf.startswith("reg") for column in known):
+        relation = replace(relation, calls_functions=True)
     found = (find_column(relation, known, name) for name in wanted)
     shown = list(dict.fromkeys(found)) or known
     filters = [

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,17 +11,8 @@ from rich.text import Text
 from dbctl.inspect.data.literals import in_quotes
 from dbctl.inspect.data.results import CountResult, Header, RowSet, RowsResult
 from dbctl.inspect.data.verbatim import JsonText
-from dbctl.inspect.grid import (
-    IDENTIFYING,
-    MOMENT,
-    READABLE,
-    Cell,
-    Grid,
-    GridColumn,
-    Shortened,
-    pairs,
-    section,
-)
+from dbctl.inspect.grid import IDENTIFYING, MOMENT, READABLE, Blocks, Grid, GridColumn
+from dbctl.inspect.lines import Cell, Shortened
 from dbctl.rendering import Verbatim, safe, visible
 
 # More than any terminal shows of a cell.
@@ -51,20 +42,8 @@ def table_of(result: RowSet, *, first: int = 1, full: bool = False) -> Grid:
         for header in result.headers
     ]
     cells = [[_cell(row[h.name], h, full=full) for h in result.headers] for row in result.rows]
-    return Grid(columns, cells, wrap=full, blocks=_blocks(result, cells, first, full=full))
-
-
-def _blocks(
-    result: RowSet, cells: Sequence[Sequence[Cell]], first: int, *, full: bool
-) -> Callable[[], RenderableType]:
-    def blocks() -> RenderableType:
-        parts: list[RenderableType] = []
-        for number, row in enumerate(cells, start=first):
-            values = [(h.name, one) for h, one in zip(result.headers, row, strict=True)]
-            parts += [*section(f"row {number}", pairs(values, wrap=full)), Text()]
-        return Group(*parts)
-
-    return blocks
+    names = [header.name for header in result.headers]
+    return Grid(columns, cells, wrap=full, blocks=lambda: Blocks(names, cells, first, wrap=full))
 
 
 def footer(result: RowSet) -> str:

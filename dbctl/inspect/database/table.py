@@ -9,6 +9,7 @@ import asyncpg
 
 from dbctl.db.catalog import Column, columns_of, fetch, resolve
 from dbctl.db.names import quote, typed
+from dbctl.db.search_path import session_path
 from dbctl.inspect.database.constants import Constants, constants_of
 from dbctl.inspect.database.results.table import (
     ForeignKey,
@@ -61,12 +62,15 @@ async def describe_table(
         async with settled(connection, relation.oid, relation.label):
             columns = await columns_of(connection, relation)
             (figures,) = await of_it("tables", schema=None)
-            (facts,) = await of_it("relation")
             indexes = await of_it("indexes")
-            constraints = await of_it("constraints")
             keys = await of_it("foreign_keys")
-            triggers = await of_it("triggers", pretty=True)
-            policies = await of_it("policies")
+            # What these define is written as psql writes it; they have no operator but of exactly
+            # the types that the server has it for.
+            async with session_path(connection):
+                (facts,) = await of_it("relation")
+                constraints = await of_it("constraints")
+                triggers = await of_it("triggers", pretty=True)
+                policies = await of_it("policies")
             children = await of_it("children")
             expressions = [
                 *(facts[key] for key in ("view_definition", "partition_key", "parent_key")),

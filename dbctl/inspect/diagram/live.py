@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.catalog import fetch
+from dbctl.db.queries import query
 from dbctl.inspect.diagram.schema import Column, ForeignKey, Schema, Table
 from dbctl.inspect.reading import reading
 
@@ -17,7 +18,7 @@ async def read_schema(connection: asyncpg.Connection[Any]) -> Schema:
     """Read every table that is not the system's; the default schema is the first of search_path."""
     async with reading(connection):
         rows = await fetch(connection, "inspect.diagram", "tables")
-        default = await connection.fetchval("SELECT pg_catalog.current_schema()::text")
+        default = await connection.fetchval(query("db", "current_schema"))
     return Schema(tuple(map(_table, rows)), str(default or ""))
 
 

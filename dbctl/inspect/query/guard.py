@@ -151,7 +151,8 @@ class _Guard:
             "routines",
             names=[call.name for call in self.calls.origins],
             qualifiers=[call.qualifier for call in self.calls.origins],
-            attributes=[call.is_attribute for call in self.calls.origins],
+            # For the type of any other array the driver first asks what it is.
+            attributes=[str(call.is_attribute) for call in self.calls.origins],
             operators=[*self.calls.operators],
             types=[*self.types],
         )

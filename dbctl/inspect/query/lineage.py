@@ -15,6 +15,7 @@ import asyncpg
 
 from dbctl.db.catalog import fetch
 from dbctl.db.names import typed
+from dbctl.db.search_path import session_path
 from dbctl.errors import RefusedError
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query.guard import Inside, guard
@@ -60,7 +61,8 @@ async def trace(
     if masks == NOTHING_MASKED:
         return [None] * len(prepared.columns)
     explain = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {prepared.text}"
-    text = await connection.fetchval(explain, *parameters)
+    async with session_path(connection):
+        text = await connection.fetchval(explain, *parameters)
     plan: Node = json.loads(text)[0]["Plan"]
     steps = list(flatten(plan))
     read = {(schema, name) for node in steps for schema, name, _ in relations_of(node)}

@@ -10,6 +10,7 @@ import asyncpg
 
 from dbctl.db.failures import first_line
 from dbctl.db.names import quote
+from dbctl.db.search_path import restore_path, session_path
 from dbctl.errors import ErrorCode, RefusedError
 from dbctl.inspect.data.cost import Guard
 from dbctl.inspect.data.discreet import discreet
@@ -65,13 +66,15 @@ async def find_query(
         with discreet(private):
             source = await _told(connection, prepared, parameters, reason)
         return _answer(source, limit, is_plan=statement.opening is Opening.EXPLAIN)
-    await _check_wrapped(connection, prepared)
     with discreet(private):  # the planner runs functions whose result is a constant
-        if cost is not None:
-            bound = "" if limit is None else f" LIMIT {limit + 1:d}"
-            await cost.check(connection, f"SELECT * {_tail(prepared)}{bound}", parameters)
+        async with session_path(connection):
+            await _check_wrapped(connection, prepared)
+            if cost is not None:
+                bound = "" if limit is None else f" LIMIT {limit + 1:d}"
+                await cost.check(connection, f"SELECT * {_tail(prepared)}{bound}", parameters)
         reasons = await trace(connection, prepared, parameters, inside, masks)
     fields = _fields(prepared.columns, reasons)
+    await restore_path(connection)  # for the statement itself, which is all that follows
     return _answer(Source(fields, _tail(prepared), parameters), limit, private=private)
 
 
@@ -142,7 +145,8 @@ async def _told(
     With a `reason`, they are masked.
     """
     try:
-        records = await connection.fetch(prepared.text, *parameters)
+        async with session_path(connection):
+            records = await connection.fetch(prepared.text, *parameters)
     except _READ_ONLY as error:
         raise RefusedError(
             first_line(error), hint="inspect only reads.", code=ErrorCode.NOT_READ_ONLY

@@ -11,6 +11,7 @@ import asyncpg
 
 from dbctl.db.catalog import fetch
 from dbctl.db.failures import first_line
+from dbctl.db.search_path import session_path
 from dbctl.errors import UsageError
 from dbctl.inspect.data.literals import array_literal
 from dbctl.inspect.query.statement import Statement, positional, shown_at
@@ -63,7 +64,8 @@ async def prepare(connection: asyncpg.Connection[Any], statement: Statement) -> 
     nothing tells.
     """
     try:
-        prepared = await parsed(connection, statement.with_parameters(positional))
+        async with session_path(connection):
+            prepared = await parsed(connection, statement.with_parameters(positional))
     except asyncpg.PostgresError as error:
         if not (error.sqlstate or "").startswith(_WRITTEN):
             raise

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from dbctl.db.names import quote
+from dbctl.db.search_path import session_path
 from dbctl.inspect.query.preparing import parsed
 from dbctl.sqltokens import RESERVED, Kind, Piece, Token, TokenReader, pieces, words
 
@@ -31,7 +32,7 @@ async def columns_of(
         if query is None or name not in wanted:
             continue
         try:
-            async with connection.transaction():
+            async with connection.transaction(), session_path(connection):
                 prepared = await parsed(connection, query)
         except asyncpg.PostgresError:
             continue

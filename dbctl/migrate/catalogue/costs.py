@@ -14,6 +14,7 @@ from dbctl.migrate.statements.lookups import (
     ColumnAdded,
     DomainChecked,
     ExpressionSet,
+    IndexBuilt,
     Lookup,
     NotNullSet,
     Property,
@@ -44,6 +45,8 @@ def cost_of(found: Reached, lookup: Lookup) -> tuple[Work, str] | None:
                 if stored
                 else (Work.NONE, "")
             )
+        case IndexBuilt():
+            return _cost_of_index(found, lookup)
         case PropertySet():
             return _cost_of_property(found, lookup)
         case Validated():
@@ -123,6 +126,15 @@ def _cost_of_not_null(found: Reached, lookup: NotNullSet) -> tuple[Work, str] | 
     ]
     if all(column is not None and column.is_not_null for column in columns):
         return Work.NONE, "no row is read: a valid CHECK or NOT NULL proves it already"
+    return None
+
+
+def _cost_of_index(found: Reached, lookup: IndexBuilt) -> tuple[Work, str] | None:
+    table = found.catalogue.find(lookup.table)
+    if lookup.index and found.catalogue.find(lookup.index):
+        return Work.NONE, "an index of that name is there already"
+    if table and table.kind == "p" and lookup.only:
+        return Work.NONE, "no partition is read: the index is not valid before each has one"
     return None
 
 

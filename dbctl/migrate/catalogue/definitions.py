@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbctl.migrate.catalogue.reached import Reached
+from dbctl.migrate.catalogue.relations import parts_of
 from dbctl.migrate.statements.levels import LockLevel
 from dbctl.migrate.statements.lookups import (
     Alone,
@@ -19,7 +20,6 @@ from dbctl.migrate.statements.lookups import (
     TableOfIndex,
     Validated,
 )
-from dbctl.sqltokens import TokenReader, tokenize
 
 _AE = LockLevel.ACCESS_EXCLUSIVE
 # The first version that locks all below a table for a constraint that it adds, and goes on to
@@ -106,7 +106,7 @@ def detached(found: Reached, lookup: Detached) -> None:
         found.lock_default(parent.oid, partition.oid)
     root = found.catalogue.root(parent.oid)
     if root != parent.oid:
-        found.add(root, LockLevel.ACCESS_SHARE, f"is above {found.label(parent.oid)}")
+        found.add(root, LockLevel.ACCESS_SHARE, f"above {found.label(parent.oid)}")
     for key in found.catalogue.keys:
         if key.table_oid == partition.oid and not _is_below(found, key.other_oid, parent.oid):
             found.add(key.other_oid, LockLevel.SHARE_ROW_EXCLUSIVE, found.refers(key))
@@ -117,13 +117,13 @@ def detached(found: Reached, lookup: Detached) -> None:
 def domain_checked(found: Reached, lookup: DomainChecked) -> None:
     """Add the tables that have a column of a domain."""
     for oid in users(found, lookup.domain):
-        reason = f"has a column of the domain {lookup.domain}"
+        reason = f"column of the domain {lookup.domain}"
         found.add(oid, LockLevel.SHARE, reason)
 
 
 def users(found: Reached, domain: str) -> Sequence[int]:
     """Return the tables that have a column of a domain; none of one that is not known."""
-    *schemas, name = TokenReader(list(tokenize(domain))).name_parts() or [""]
+    *schemas, name = parts_of(domain) or [""]
     type_ = found.catalogue.find_type(schemas[-1] if schemas else None, name)
     if type_ is None:
         found.known = False
@@ -133,11 +133,11 @@ def users(found: Reached, domain: str) -> Sequence[int]:
 
 def composite_altered(found: Reached, lookup: CompositeAltered) -> None:
     """Add the tables that were created OF a type."""
-    *schemas, name = TokenReader(list(tokenize(lookup.type))).name_parts() or [""]
+    *schemas, name = parts_of(lookup.type) or [""]
     type_ = found.catalogue.find_type(schemas[-1] if schemas else None, name)
     for table in [*found.catalogue.relations.values()]:
         if type_ and table.of_type == type_.oid:
-            found.add(table.oid, _AE, f"is made of the type {lookup.type}")
+            found.add(table.oid, _AE, f"created of the type {lookup.type}")
             found.lock_below(table.oid, _AE)
 
 
@@ -145,13 +145,17 @@ def table_of_index(found: Reached, lookup: TableOfIndex) -> None:
     """Add the table of an index."""
     index = found.catalogue.find(lookup.index)
     if index and index.table_oid:
-        found.add(index.table_oid, lookup.level, f"has the index {lookup.index}")
+        found.add(index.table_oid, lookup.level, f"table of the index {lookup.index}")
 
 
 def maintained(found: Reached, lookup: Maintained) -> None:
     """Add the tables below that VACUUM or ANALYZE goes on to."""
     table = found.catalogue.find(lookup.table)
     if table is None:
+        return
+    if lookup.only:
+        if lookup.analyzes:
+            found.lock_below(table.oid, LockLevel.ACCESS_SHARE)
         return
     found.lock_below(table.oid, lookup.level, partitions=True)
     if found.catalogue.version >= _GOES_FURTHER:

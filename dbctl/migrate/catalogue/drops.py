@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from dbctl.migrate.catalogue.reached import Reached
-from dbctl.migrate.catalogue.relations import Gone
+from dbctl.migrate.catalogue.relations import ForeignKey, Gone
 from dbctl.migrate.statements.assessment import Loss
 from dbctl.migrate.statements.levels import LockLevel
 from dbctl.migrate.statements.lookups import OF_RELATIONS, Dropped, Truncated
@@ -15,7 +17,7 @@ _AE = LockLevel.ACCESS_EXCLUSIVE
 def dropped(found: Reached, lookup: Dropped) -> None:
     """Add the tables that a DROP takes, or takes something from."""
     for oid in found.catalogue.new_keys.get(lookup.name.removeprefix("public."), ()):
-        found.add(oid, _AE, f"a foreign key of {lookup.name} refers to")
+        found.add(oid, _AE, f"foreign key of {lookup.name}")
         found.lock_below(oid, _AE, partitions=True)
     taken = found.catalogue.dropped.get(lookup)
     if not taken:
@@ -34,12 +36,12 @@ def _gone(found: Reached, gone: Gone, lookup: Dropped) -> None:
         return
     name = found.label(relation.oid)
     if gone.what == "statistics":
-        found.add(relation.oid, LockLevel.SHARE_UPDATE_EXCLUSIVE, f"has the statistics {gone.part}")
+        found.add(relation.oid, LockLevel.SHARE_UPDATE_EXCLUSIVE, f"statistics {gone.part}")
         return
     found.add(relation.oid, _AE, _losing(gone, lookup))
     if gone.what == "relation" and relation.is_partition:
         for parent in found.catalogue.parents.get(relation.oid, ()):
-            found.add(parent, _AE, f"has the partition {name}")
+            found.add(parent, _AE, f"parent of {name}")
             found.lock_default(parent, relation.oid)
     if gone.what == "relation" and relation.kind in "rpf" and not gone.is_root:
         found.lose(Loss(name))
@@ -62,11 +64,13 @@ def truncated(found: Reached, lookup: Truncated) -> None:
     if not lookup.cascade:
         return
     found.drop_described()
+    referring: dict[int, list[ForeignKey]] = defaultdict(list)
+    for key in found.catalogue.keys:
+        referring[key.other_oid].append(key)
     seen = set(emptied)
-    while emptied:
-        oid = emptied.pop(0)
-        for key in found.catalogue.keys:
-            if key.other_oid == oid and key.table_oid not in seen:
+    for oid in emptied:  # which grows
+        for key in referring[oid]:
+            if key.table_oid not in seen:
                 seen.add(key.table_oid)
                 emptied.append(key.table_oid)
                 found.add(key.table_oid, _AE, found.refers(key))
@@ -77,6 +81,6 @@ def _losing(gone: Gone, lookup: Dropped) -> str:
     of = f"{lookup.part} of {lookup.name}" if lookup.part else lookup.name
     match gone.what:
         case "relation":
-            return f"goes with {of}"
+            return f"dropped with {of}"
         case what:
-            return f"has the {what} {quote(gone.part or '')}, which goes with {of}"
+            return f"its {what} {quote(gone.part or '')} is dropped with {of}"

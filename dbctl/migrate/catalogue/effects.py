@@ -23,6 +23,7 @@ from dbctl.migrate.statements.lookups import (
     Dropped,
     ExpressionSet,
     IndexAdded,
+    IndexBuilt,
     KeyAdded,
     Lookup,
     Maintained,
@@ -138,8 +139,8 @@ def _follow(found: Reached, lookup: Lookup) -> None:
         case Refreshed():
             rows.refreshed(found, lookup)
         case (
-            TypeChanged() | ColumnAdded() | NotNullSet() | ExpressionSet() | PropertySet()
-            | Renamed() | PathSet()
+            TypeChanged() | ColumnAdded() | IndexBuilt() | NotNullSet() | ExpressionSet()
+            | PropertySet() | Renamed() | PathSet()
         ):  # fmt: skip
             pass
         case _:
@@ -154,15 +155,7 @@ def _change(catalogue: Catalogue, lookup: Lookup) -> None:
         case PathSet():
             catalogue.names.path = lookup.schemas
         case Dropped():
-            for gone in catalogue.dropped.get(lookup, ()):
-                if gone.what == "relation" and gone.table_oid:
-                    catalogue.forget(gone.table_oid)
-                elif gone.what == "constraint":
-                    catalogue.keys = [
-                        key
-                        for key in catalogue.keys
-                        if (key.table_oid, key.name) != (gone.table_oid, gone.part)
-                    ]
+            catalogue.forget(catalogue.dropped.get(lookup, ()))
         case KeyAdded():
             table, other = (catalogue.find(each) for each in (lookup.table, lookup.other))
             if other and not table:

@@ -40,7 +40,7 @@ class Reached:
         self.catalogue = catalogue
         self._locks: dict[str, Lock] = {}
         self._possible: dict[str, Lock] = {}
-        self.losses = list(assessment.losses)
+        self.losses = dict.fromkeys(assessment.losses)
         self.notes: list[str] = []
         self.transactional = assessment.transactional
         self.known = assessment.known or assessment.answerable
@@ -51,7 +51,9 @@ class Reached:
     def _add_named(self, name: str, level: LockLevel) -> None:
         relation = self.catalogue.find(name.removeprefix(_INDEX_OF))
         if name.startswith(_INDEX_OF) and relation and relation.table_oid:
-            self.add(relation.table_oid, level, f"has the index {name.removeprefix(_INDEX_OF)}")
+            self.add(
+                relation.table_oid, level, f"table of the index {name.removeprefix(_INDEX_OF)}"
+            )
             return
         if relation and relation.oid not in self.names:
             self.names[relation.oid] = name
@@ -108,7 +110,7 @@ class Reached:
     def _place(self, relation: Relation) -> str:
         parents = self.catalogue.parents.get(relation.oid, ())
         names = [self.label(each) for each in parents]
-        word = "is a partition of" if relation.is_partition else "inherits from"
+        word = "partition of" if relation.is_partition else "child of"
         return f"{word} {', '.join(names)}"
 
     def label(self, oid: int) -> str:
@@ -119,23 +121,24 @@ class Reached:
     def refers(self, key: ForeignKey) -> str:
         """Return the reason for a lock that a foreign key is."""
         name, other = self.label(key.table_oid), self.label(key.other_oid)
-        return f"is a side of the foreign key {quote(key.name)} from {name} to {other}"
+        return (
+            f"foreign key {quote(key.name)} from {name} to {other}" if key.name else "foreign key"
+        )
 
     def lock_default(self, parent: int, besides: int = 0, *, below: bool = False) -> None:
         """Lock the default partition, whose rows must not belong into another."""
         relation = self.catalogue.relations.get(parent)
         default = relation.default_partition if relation else None
         if default and default != besides:
-            self.add(default, _AE, f"is the default partition of {self.label(parent)}")
+            self.add(default, _AE, f"default partition of {self.label(parent)}")
             if below:
                 self.lock_below(default, _AE)
 
     def lose(self, loss: Loss) -> None:
         """Add data that is gone, unless the whole table is anyway."""
-        whole = {each.table for each in self.losses if each.column is None}
-        if loss not in self.losses and loss.table not in whole:
-            self.losses.append(loss)
+        if not {loss, Loss(loss.table)} & self.losses.keys():
+            self.losses[loss] = None
 
     def drop_described(self) -> None:
         """Remove what the text says of tables that it does not name."""
-        self.losses = [loss for loss in self.losses if not loss.described]
+        self.losses = {loss: None for loss in self.losses if not loss.described}

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import fetch, fetch_together
+from dbctl.db.failures import sqlstate
 from dbctl.migrate.catalogue.relations import (
     Catalogue,
     Column,
@@ -19,6 +20,7 @@ from dbctl.migrate.catalogue.relations import (
     Relation,
     Trigger,
     Type,
+    parts_of,
 )
 from dbctl.migrate.statements import Assessment
 from dbctl.migrate.statements.lookups import (
@@ -36,11 +38,12 @@ from dbctl.migrate.statements.lookups import (
     TypeChanged,
     Validated,
 )
-from dbctl.sqltokens import TokenReader, tokenize
 
 _ROOM = "migrate.catalogue"
 # What measures a table opens it: whoever locks it meanwhile must not be waited for.
 _LOCK_TIMEOUT = "200ms"
+# SQLSTATEs lock_not_available and query_canceled.
+_TOO_LONG = ("55P03", "57014")
 _GRAPH = ("settings", "relations", "links", "keys", "triggers")
 _DETAILS = ("columns", "constraints", "types", "uses", "casts", "functions", "dropped")
 
@@ -72,7 +75,7 @@ async def read_catalogue(
         default_path=tuple(path),
         relations=relations,
         names=Names({(each.schema, each.name): each.oid for each in relations.values()}, path),
-        children=dict(links["parent"]),
+        children={parent: sorted(oids) for parent, oids in links["parent"].items()},
         parents=dict(links["child"]),
         sources=dict(links["view"]),
         rules=dict(links["rule"]),
@@ -93,7 +96,9 @@ async def read_sizes(
     try:
         await connection.exec_driver_sql(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
         rows = await fetch(connection, _ROOM, "sizes", tables=oids)
-    except DBAPIError:
+    except DBAPIError as error:
+        if sqlstate(error) not in _TOO_LONG:
+            raise
         return {}
     finally:
         await connection.rollback()
@@ -145,7 +150,7 @@ class _Asked:
         """Return the parameters of the queries for the details."""
         types = sorted(self.types, key=str)
         rows = [
-            (number, lookup, oid, _parts(lookup.name))
+            (number, lookup, oid, parts_of(lookup.name))
             for number, (lookup, oids) in enumerate(self.dropped.items())
             for oid in oids
         ]
@@ -180,7 +185,7 @@ class _Asked:
             case Dropped():
                 self._add_dropped(lookup)
             case DomainChecked(domain=name) | CompositeAltered(type=name):
-                *schemas, bare = _parts(name) or [""]
+                *schemas, bare = parts_of(name) or [""]
                 self.types.add((schemas[-1] if schemas else None, bare))
             case TypeChanged() | ColumnAdded():
                 self._add_table(lookup.table)
@@ -206,10 +211,6 @@ class _Asked:
             self.dropped.setdefault(lookup, [oid, *(each.oid for each in below)])
         else:
             self.dropped.setdefault(lookup, [0])
-
-
-def _parts(name: str) -> list[str]:
-    return TokenReader(list(tokenize(name))).name_parts()
 
 
 def _key(row: Mapping[str, Any]) -> ForeignKey:

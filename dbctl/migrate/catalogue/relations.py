@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from dbctl.migrate.statements.lookups import Dropped
 from dbctl.sqltokens import TokenReader, quote, tokenize
@@ -116,7 +117,7 @@ class Names:
         """Return the relation that a name means, as it is written in SQL; None if none."""
         if _bare(name) in self.hidden:
             return None
-        parts = TokenReader(list(tokenize(name))).name_parts()
+        parts = parts_of(name)
         if not parts:
             return None
         schemas = parts[-2:-1] or self.path
@@ -131,7 +132,7 @@ class Names:
         keys = [key for key, value in self.by_name.items() if value == oid]
         for key in keys:
             del self.by_name[key]
-        *schemas, name = TokenReader(list(tokenize(new))).name_parts()
+        *schemas, name = parts_of(new)
         schema = schemas[-1] if schemas else keys[0][0]
         self.by_name[schema, name] = oid
 
@@ -189,11 +190,21 @@ class Catalogue:
             return bare
         return f"{quote(relation.schema)}.{bare}"
 
-    def forget(self, oid: int) -> None:
-        """Remove a relation that was dropped."""
-        self.relations.pop(oid, None)
-        self.keys = [key for key in self.keys if oid not in (key.table_oid, key.other_oid)]
-        self.triggers.pop(oid, None)
+    def forget(self, all_gone: Iterable[Gone]) -> None:
+        """Remove what was dropped: relations with their keys and triggers, and constraints."""
+        tables = {gone.table_oid for gone in all_gone if gone.what == "relation"}
+        constraints = {
+            (gone.table_oid, gone.part) for gone in all_gone if gone.what == "constraint"
+        }
+        for oid in tables - {None}:
+            self.relations.pop(oid or 0, None)
+            self.triggers.pop(oid or 0, None)
+        self.keys = [
+            key
+            for key in self.keys
+            if not tables & {key.table_oid, key.other_oid}
+            and (key.table_oid, key.name) not in constraints
+        ]
 
     def attach(self, parent: int, partition: int) -> None:
         """Put a table below another."""
@@ -216,6 +227,12 @@ class Catalogue:
                 if (found.schema, found.name) == (each, name):
                     return found
         return None
+
+
+@cache
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the parts of a name as it is written in SQL."""
+    return tuple(TokenReader(list(tokenize(name))).name_parts())
 
 
 def _bare(name: str) -> str:

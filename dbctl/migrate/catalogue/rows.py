@@ -47,7 +47,7 @@ def _sources(
         source = found.catalogue.relations.get(oid)
         if source is None or found.holds(oid, level):
             continue
-        found.add(oid, level, f"is read by {found.label(view.oid)}")
+        found.add(oid, level, f"read by {found.label(view.oid)}")
         if source.kind == "v":
             _sources(found, source, level, only=only, certain=certain)
         elif not only:
@@ -67,12 +67,15 @@ def written(found: Reached, lookup: Written) -> None:
     oids = {each.oid for each in tables}
     if lookup.command in ("insert", "merge"):
         found.lock_below(table.oid, LockLevel.ROW_EXCLUSIVE, partitions=True, certain=False)
-    _follow_keys(found, lookup.command, set(lookup.columns), oids)
+    # A row of another partition is deleted here and inserted there.
+    moves = lookup.command == "update" and table.kind == "p"
+    command = "merge" if moves else lookup.command
+    _follow_keys(found, command, set(lookup.columns), oids)
     for oid in found.catalogue.rules.get(table.oid, ()):
-        reason = f"is in a rule of {found.label(table.oid)}"
+        reason = f"in a rule of {found.label(table.oid)}"
         found.add(oid, LockLevel.ROW_EXCLUSIVE, reason, certain=False)
     for trigger in (each for oid in oids for each in found.catalogue.triggers.get(oid, ())):
-        if trigger.type & _FIRES[lookup.command]:
+        if trigger.type & _FIRES[command]:
             found.known = False
             found.notes.append(
                 f"the trigger {quote(trigger.name)} calls {quote(trigger.function)}(), which "

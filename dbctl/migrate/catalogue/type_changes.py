@@ -41,7 +41,7 @@ def work_of(
     if not lookup.simple:
         return Work.REWRITE, f"USING computes {column.name} for every row"
     if not _keeps_values(catalogue, column, old, new, lookup.type.modifiers):
-        return Work.REWRITE, f"{column.name} is stored in another way as {new.name}"
+        return Work.REWRITE, f"every value of {column.name} is stored anew, as {new.name}"
     return _work_of_indexes(catalogue, column, lookup, new, partitioned=partitioned)
 
 

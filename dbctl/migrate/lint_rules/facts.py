@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dbctl.migrate.catalogue.effects import Effect
 from dbctl.migrate.offline import Statement
 from dbctl.migrate.plan_results import Kind
 from dbctl.migrate.statements import Assessment, LockLevel, Work, assess
@@ -29,7 +30,8 @@ class Column:
 class Facts:
     """One statement of a revision; `earlier` are those before it in the same transaction.
 
-    `created` are the tables that the revision has made by then: nobody waits for them.
+    `created` are the tables that the revision has made by then: nobody waits for them. `effect` is
+    what the statement does on the database that it is to run on, where that is known.
     """
 
     statement: Statement
@@ -38,6 +40,7 @@ class Facts:
     assessed: Assessment
     earlier: tuple[Facts, ...]
     created: frozenset[str]
+    effect: Effect | None = None
 
     @property
     def reader(self) -> TokenReader:
@@ -119,8 +122,13 @@ def _column(element: TokenReader) -> Iterator[Column]:
         yield Column(name.text, type_, element)
 
 
-def facts_of(rendered: Sequence[Statement]) -> Iterator[Facts]:
-    """Yield the facts of each statement of a revision, one for each in a text with several."""
+def facts_of(
+    rendered: Sequence[Statement], effects: Mapping[int, Effect] | None = None
+) -> Iterator[Facts]:
+    """Yield the facts of each statement of a revision, one for each in a text with several.
+
+    `effects` are those that are known, by the `id` of the statement.
+    """
     created: set[str] = set()
     earlier: list[Facts] = []
     for statement in rendered:
@@ -136,6 +144,7 @@ def facts_of(rendered: Sequence[Statement]) -> Iterator[Facts]:
                 assess(sql, created),
                 tuple(earlier),
                 frozenset(created),
+                (effects or {}).get(id(statement)),
             )
             yield facts
             created.update(facts.assessed.creates)

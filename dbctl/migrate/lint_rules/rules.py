@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dbctl.migrate.catalogue.effects import Effect
 from dbctl.migrate.lint_rules.facts import Facts
 from dbctl.migrate.severity import Severity
 from dbctl.migrate.statements import LockLevel, Work
+from dbctl.migrate.statements.lookups import ColumnAdded
 from dbctl.sqltokens import Kind, TokenReader, string_value
 
 _MOST_COLUMNS = 3
@@ -65,11 +67,20 @@ def _rewrites(facts: Facts) -> str | None:
     numbered = facts.begins("alter table") and any(
         token.kind is Kind.WORD and token.text in _SERIAL for token in facts.tokens
     )
+    if facts.effect and _checks_domain(facts, facts.effect):
+        return f"It rewrites {facts.table} under ACCESS EXCLUSIVE: {facts.effect.note}."
     costs = facts.assessed.work in (Work.REWRITE, Work.MAYBE_REWRITE)
     if facts.assessed.locks and costs and (moved or computed or numbered):
         may = "may rewrite" if facts.assessed.work is Work.MAYBE_REWRITE else "rewrites"
         return f"It {may} {facts.table} under ACCESS EXCLUSIVE: nobody reads or writes meanwhile."
     return None
+
+
+def _checks_domain(facts: Facts, effect: Effect) -> bool:
+    """Return whether a new column is of a domain with constraints; a DEFAULT is squawk's."""
+    lookups = [cost.lookup for cost in facts.assessed.costs]
+    added = [each for each in lookups if isinstance(each, ColumnAdded) and not each.functions]
+    return bool(added) and effect.work is Work.REWRITE
 
 
 def _scans(facts: Facts) -> str | None:

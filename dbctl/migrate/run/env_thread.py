@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from dbctl.db import drivers
 from dbctl.db.engine_events import thread_listeners
+from dbctl.draft import scratch_folder
+from dbctl.migrate.run.alembic_statements import with_qualified_operators
+from dbctl.migrate.run.flask_app import application_context
 from dbctl.migrate.run.logging_guard import logging_untouched
 
 if TYPE_CHECKING:
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 
 # Alembic's proxies (`alembic.context`, `alembic.op`) are one for the process: so is a run.
 _one_at_a_time = threading.Lock()
+# What lets no statement of Alembic's, or of a driver's, call what another role has made.
+_QUALIFIED: Listeners = {
+    "before_cursor_execute": with_qualified_operators,
+    "connect": drivers.qualify_asyncpg,
+    "do_connect": drivers.qualify_psycopg,
+}
 # Seconds between two requests to end a run that was cancelled.
 _STOP_INTERVAL = 0.2
 # Seconds for which a thread that computes may keep the interpreter once the run was cancelled.
@@ -67,7 +76,9 @@ async def run_env(
                 logging_untouched(),
                 _variables_set(variables or {}),
                 _aside() if aside else in_folder(checkout.folder),
+                thread_listeners(_QUALIFIED),
                 thread_listeners(listeners or {}),
+                application_context(checkout),
                 environment,
             ):
                 try:
@@ -140,7 +151,7 @@ def in_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _aside() -> Iterator[None]:
-    with TemporaryDirectory(prefix="dbctl-") as folder, contextlib.chdir(folder):
+    with scratch_folder() as folder, contextlib.chdir(folder):
         yield
 
 

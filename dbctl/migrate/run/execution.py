@@ -135,7 +135,8 @@ class Execution:
     `began` is when the last attempt of a revision did, by the performance counter.
     `done` holds what was committed, `current` the revision that runs, `promised` the version that
     the last COMMIT left. `atomic` is False where env.py's connection commits each statement.
-    `is_outdated` says that the database has moved on between the job and the work.
+    `is_outdated` says that the database has moved on between the job and the work. `refusal` is why
+    the server is bound to refuse a statement of the job in a transaction, if that is known.
     """
 
     def __init__(
@@ -182,6 +183,7 @@ class Execution:
         self._commits_first = False
         self._has_ledger = False
         self.is_outdated = False
+        self.refusal: OperationFailed | None = None
 
     @property
     def is_over(self) -> bool:
@@ -268,6 +270,8 @@ class Execution:
                 hint="Somebody else may be migrating it with plain Alembic; run it again.",
                 code=ErrorCode.MIGRATION_FAILED,
             )
+        if self.refusal is not None and self.atomic:
+            raise self.refusal
         context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, self._recorded)
         for step in self._job.steps[len(self.done) :]:
             self._check_lock()
@@ -383,11 +387,15 @@ class Execution:
     ) -> Callable[..., None]:
         @functools.wraps(function)
         def guarded(**arguments: object) -> None:
+            assert context.connection is not None  # noqa: S101 - this is no offline run
             try:
+                # Behind a pooler each transaction may have another session.
+                self.session.keep_settings(again=self.database.pooled)
                 function(**arguments)
+                # Before Alembic writes the version, which it may not find otherwise.
+                self.session.restore_settings()
                 guard = self._guard
                 if guard is not None and (guard.has_built or self.has_committed_a_part):
-                    assert context.connection is not None  # noqa: S101 - this is no offline run
                     guard.verify(context.connection)
             except BaseException as error:
                 self._left_a_part = self.has_committed_a_part

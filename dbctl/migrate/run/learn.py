@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db import drivers
 from dbctl.db.connect import Connector
@@ -210,7 +211,7 @@ async def _run_once(
             ) from error
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
-                raise known from error
+                raise known from known.__cause__
         if guard.is_connecting and drivers.is_connect_failure(error):
             raise _CannotConnect(error, *guard.attempts[-1]) from error
         raise ConfigurationError(
@@ -252,13 +253,34 @@ async def learn(
     if manager is None:
         return await _asked(checkout, None, None)
     checkout.point_at(manager.dsn, manager.origin)
-    if can_take is not None and manager.server is not None:
+    # The env.py that ships is not asked, and so has to show nothing.
+    if manager.server is not None and (can_take is not None or checkout.has_shipped_env):
         return await _asked(checkout, manager, can_take)
     async with manager.connect() as connection:  # wakes a compute that sleeps, before env.py has to
         if can_take is None and manager.server is not None and not manager.server.pooled:
             return await _asked(checkout, manager, partial(can_take_on, connection))
     # A pooler may have no connection for env.py while this one is held.
     return await _asked(checkout, manager, can_take)
+
+
+@asynccontextmanager
+async def learning(
+    checkout: Checkout, manager: DatabaseSessionManager
+) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection to `manager`'s database once `learn` has returned.
+
+    It is the one on which the proof was had, where env.py can do without it.
+    """
+    async with manager.connect() as connection:
+        direct = manager.server is not None and not manager.server.pooled
+        if direct or checkout.has_shipped_env or checkout.learned is not None:
+            await learn(checkout, manager, can_take=partial(can_take_on, connection))
+            yield connection
+            return
+    # A pooler may have no connection for env.py while this one is held.
+    await learn(checkout, manager)
+    async with manager.connect() as connection:
+        yield connection
 
 
 async def _asked(
@@ -327,7 +349,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     except PROJECT_CODE_ERRORS as error:
         for known in (error, error.__cause__):  # Alembic's command line gets a CommandError
             if isinstance(known, DbctlError):
-                raise known from error
+                raise known from known.__cause__
         raise ConfigurationError(
             f"{checkout.env_py} failed: {located(error)}",
             hint="Run `alembic heads` and `alembic upgrade head --sql`: they must work there.",

@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dbctl.db import drivers
 from dbctl.db.failures import sqlstate
+from dbctl.errors import ConfigurationError, ErrorCode
 from dbctl.sqltokens import Kind, Token, TokenReader, pieces, statements, words
 
 # Statements that a function, a CTE or EXPLAIN ANALYZE may make write.
@@ -85,6 +86,12 @@ class ReadOnlyGuard:
         self, dialect: Any, _record: object, _arguments: object, parameters: dict[str, Any]
     ) -> None:
         self._check()
+        if dialect.name != "postgresql":
+            raise ConfigurationError(
+                f"env.py connects to a database of {dialect.name}, and dbctl works on PostgreSQL",
+                hint="Set DATABASE_URL, or whatever the project takes its database from.",
+                code=ErrorCode.MIGRATION_SCRIPTS,
+            )
         self.attempts.append((dialect.driver, dict(parameters)))
         self.is_connecting = True
         if self._pooled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from dbctl.db import drivers
 from dbctl.db.names import literal
 from dbctl.migrate.lock import WORK_KEY
+from dbctl.migrate.run.session_settings import SessionSettings
 
 _PREPARE = (
     "select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),"
@@ -37,6 +39,8 @@ _LIMIT = (
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)"
 )
 _NO_LIMIT = "set lock_timeout = 0"
+# What may change any setting; UPDATE is among it, and costs a look at all of them.
+_SETS = re.compile(r"\b(?:set|reset|set_config|discard|do|call)\b", re.IGNORECASE)
 
 
 class RunStopped(BaseException):
@@ -75,6 +79,9 @@ class RevisionSession:
         self._durability: str | None = None
         self._limited = False
         self._busy = False
+        self._settings: SessionSettings | None = None
+        self._kept_by_default = False
+        self._has_set = False
 
     @property
     def commits(self) -> int:
@@ -87,6 +94,7 @@ class RevisionSession:
         """Look after `connection` until it is closed; it is not given back to a pool then."""
         self._by_default = self._limited = self._busy = False
         self._durability = None
+        self._settings = None
         self._own_commits, self._counted_on = self.commits, None
         self.connection = connection
         self.failure = None
@@ -164,7 +172,23 @@ class RevisionSession:
             durability = literal(self._durability)
             drivers.execute(self._attached, f"set synchronous_commit = {durability}")
             drivers.settle(self._attached, commit=True)
-            self._durability = None
+            self._durability = self._settings = None
+
+    def keep_settings(self, *, again: bool) -> None:
+        """Remember the settings of the session, unless that was done before and not to be `again`.
+
+        For `restore_settings`, before a revision changes them.
+        """
+        self._has_set = False
+        if self._settings is None or again:
+            self._settings = SessionSettings.read(self._attached)
+            self._kept_by_default = self._by_default
+
+    def restore_settings(self) -> None:
+        """Set again what a revision has left otherwise: its search_path, its role, its limits."""
+        if self._settings is not None:
+            self._settings.restore(self._attached, usual=not self._has_set)
+            self._by_default = self._kept_by_default
 
     def prove_alive(self) -> None:
         """Have the server answer; raises what the driver does where the connection is lost."""
@@ -210,6 +234,7 @@ class RevisionSession:
         self._busy = True
         try:
             self._set_limit(connection)
+            self._has_set = self._has_set or _SETS.search(statement) is not None
             self._on_statement(connection, statement)
             if drivers.ends_transaction(statement):  # past SQLAlchemy, which thinks it open
                 self._own_commits += 1

@@ -3,7 +3,7 @@
 select coalesce(
            pg_catalog.to_regclass(cast(:table_name as text))::oid,
            (select indrelid from pg_catalog.pg_index
-            where indexrelid = pg_catalog.to_regclass(cast(:index_name as text)))
+            where indexrelid = pg_catalog.to_regclass(cast(:index_name as text))::oid)
        )::bigint as table_oid,
        (
            select part::name::text
@@ -13,5 +13,5 @@ select coalesce(
        ) as index_name,
        (
            select relname::text from pg_catalog.pg_class
-           where oid = pg_catalog.to_regclass(cast(:table_name as text))
+           where oid = pg_catalog.to_regclass(cast(:table_name as text))::oid
        ) as table_name

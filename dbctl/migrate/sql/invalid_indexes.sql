@@ -3,13 +3,13 @@
 -- builds what, only some roles may see, but everybody sees the lock on the table.
 select indexed.indexrelid::bigint as oid,
        indexed.indrelid::bigint as table_oid,
-       format('%I.%I', namespace.nspname, index.relname) as name,
+       pg_catalog.format('%I.%I', namespace.nspname, index.relname) as name,
        index.relname::text as short_name,
        exists (
            select from pg_catalog.pg_locks as held
            where held.relation = indexed.indrelid
              and held.database = (
-                 select oid from pg_catalog.pg_database where datname = current_database()
+                 select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()
              )
              and held.mode = 'ShareUpdateExclusiveLock'
              and held.granted

@@ -7,8 +7,9 @@ select
         order by e.enumsortorder
     ) as labels
 from
-    unnest(cast(:schemas as text[]), cast(:names as text[]))
-        with ordinality as wanted (schema, name, position)
+    rows from (
+        pg_catalog.unnest(cast(:schemas as text[])), pg_catalog.unnest(cast(:names as text[]))
+    ) with ordinality as wanted (schema, name, position)
 join pg_catalog.pg_type t on t.typname = wanted.name::name and t.typtype = 'e'
 join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 where

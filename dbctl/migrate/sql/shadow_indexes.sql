@@ -16,6 +16,7 @@ part as (
         i.indrelid = pair.copy as modelled,
         ic.relname::text as name,
         i.indisvalid as valid,
+        coalesce(s.spcname::text, '') as tablespace,
         array(
             select parameter from unnest(ic.reloptions) as parameter order by parameter
         ) as parameters,
@@ -30,6 +31,7 @@ part as (
     from pair
     join pg_catalog.pg_index i on i.indrelid in (pair.oid, pair.copy)
     join pg_catalog.pg_class ic on ic.oid = i.indexrelid
+    left join pg_catalog.pg_tablespace s on s.oid = ic.reltablespace
     -- What stands behind a constraint is no index of its own.
     where not exists (
         select from pg_catalog.pg_constraint k
@@ -53,6 +55,7 @@ select
     actual.oid,
     actual.name,
     actual.valid,
+    actual.tablespace,
     actual.head as actual_head,
     actual.parameters as actual_parameters,
     actual.predicate as actual_predicate,

@@ -1,11 +1,20 @@
--- Settings for one transaction, and whether it can make a temporary table. With pg_temp at the end
--- of the path, the copies hide nothing: neither the tables nor a built-in type of the same name.
+-- Settings for one transaction, and whether it can make a temporary table. The models' expressions
+-- mean what they do on the path of the session. With pg_temp at its end, the copies hide nothing:
+-- neither the tables nor a built-in type of the same name.
 select
     pg_catalog.set_config('lock_timeout', :lock_timeout, true) as lock_timeout,
     pg_catalog.set_config(
         'search_path',
         pg_catalog.concat_ws(
-            ', ', nullif(pg_catalog.current_setting('search_path'), ''), 'pg_temp'
+            ', ',
+            nullif(
+                coalesce(
+                    pg_catalog.current_setting('dbctl.search_path', true),
+                    pg_catalog.current_setting('search_path')
+                ),
+                ''
+            ),
+            'pg_temp'
         ),
         true
     ) as search_path,

@@ -4,8 +4,9 @@ select
     c.oid,
     pg_catalog.format('%I.%I', n.nspname, c.relname) as sql
 from
-    unnest(cast(:schemas as text[]), cast(:names as text[]))
-        with ordinality as wanted (schema, name, position)
+    rows from (
+        pg_catalog.unnest(cast(:schemas as text[])), pg_catalog.unnest(cast(:names as text[]))
+    ) with ordinality as wanted (schema, name, position)
 join pg_catalog.pg_class c on c.relname = wanted.name::name and c.relkind in ('r', 'p', 'f')
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where

@@ -10,7 +10,7 @@ where c.relkind in ('r', 'p', 'f', 'm', 'v')
         pg_catalog.string_to_array(:own, e'\n')::pg_catalog.name[]
     )
     and not (
-        n.nspname operator(pg_catalog.=) pg_catalog.current_schema()
+        n.nspname operator(pg_catalog.=) ({session_schemas})[1]
         and c.relname operator(pg_catalog.=) any (
             pg_catalog.string_to_array(:example, e'\n')::pg_catalog.name[]
         )

@@ -6,9 +6,11 @@ select
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.relname = cast(cast(:version_table as text) as name)
           and case
-              when cast(:version_schema as text) is null then pg_catalog.pg_table_is_visible(c.oid)
+              when cast(:version_schema as text) is null then n.nspname = any ({session_schemas})
               else n.nspname = cast(cast(:version_schema as text) as name)
           end
+        order by pg_catalog.array_position({session_schemas}, n.nspname)
+        limit 1
     ) as version_schema,
     exists (
         select from pg_catalog.pg_class c

@@ -61,6 +61,11 @@ class _Table:
         self._draft.lock(self.name, effect.lock, effect.work, effect.note, lookup)
         self.reach = max(self.reach, effect.reach, key=lambda each: each.value)
 
+    def add_index(self) -> None:
+        """Add the tables below that are locked for a constraint which they do not inherit."""
+        if not self.only:
+            self._draft.look_up(IndexAdded(self.name))
+
     def finish(self) -> None:
         """Add the tables below, which get the strongest lock of all actions."""
         level = self._draft.level_of(self.name)
@@ -357,7 +362,10 @@ def _read_constraint(action: TokenReader, table: _Table, draft: Draft) -> None:
     if effect is _CONSTRAINTS["primary key using index"]:
         lookup = NotNullSet(table.name, ())
     elif effect in (_CONSTRAINTS["unique"], _CONSTRAINTS["exclude using"]):
-        draft.look_up(IndexAdded(table.name))
+        table.add_index()
+    if action.has("no", "inherit"):
+        effect = effect._replace(reach=_Reach.NONE)
+        table.add_index()
     table.apply(effect, lookup)
     read_references(action, table.name, draft)
 
@@ -388,7 +396,7 @@ def _read_added_column(column: TokenReader, table: _Table, draft: Draft) -> None
     checks, note = _work_of_checks(column, has_value=bool(default) or name in SERIAL_TYPES)
     table.apply(_Effect(work=checks, note=note))
     if column.has("unique") or column.has("primary", "key"):
-        draft.look_up(IndexAdded(table.name))
+        table.add_index()
     read_references(column, table.name, draft)
 
 

@@ -142,7 +142,11 @@ class Draft:
 
     def remark(self, note: str) -> None:
         """Add a note; that on the greatest work is kept, of several the first."""
-        self._costs.append(Cost(Work.NONE, note))
+        self.cost(Work.NONE, note)
+
+    def cost(self, work: Work, note: str) -> None:
+        """Add work on tables that the text does not name."""
+        self._costs.append(Cost(work, note))
 
     def finish(self) -> Assessment:
         """Return what was noted."""

@@ -13,6 +13,7 @@ from dbctl.migrate.statements.lookups import (
     DomainChecked,
     DropKind,
     Dropped,
+    IndexBuilt,
     Property,
     PropertySet,
     TableOfIndex,
@@ -77,7 +78,7 @@ def _stage(reader: TokenReader) -> Stage:
 
 def _create_index(reader: TokenReader, draft: Draft) -> None:
     concurrently = reader.accept("concurrently")
-    reader.accept("if", "not", "exists")
+    may_exist = reader.accept("if", "not", "exists")
     draft.index = None if reader.at("on") else reader.name()
     draft.transactional &= not concurrently
     level, note = LockLevel.SHARE, "the table takes no writes meanwhile; CONCURRENTLY lets them in"
@@ -86,7 +87,8 @@ def _create_index(reader: TokenReader, draft: Draft) -> None:
     found = reader.seek("on")
     only = reader.accept("only")
     table = reader.name() if found else None
-    draft.lock(table, level, Work.SCAN, note)
+    lookup = IndexBuilt(table or "", draft.index or "" if may_exist else "", only=only)
+    draft.lock(table, level, Work.SCAN, note, lookup)
     if table and not only:
         draft.look_up(Below(table, level, partitions=True))
 
@@ -228,6 +230,8 @@ def _alter_type(reader: TokenReader, draft: Draft) -> None:
     name = reader.name()
     if name and TokenReader(reader.rest).seek("cascade"):
         draft.look_up(CompositeAltered(name))
+        if reader.at("alter", "attribute"):
+            draft.cost(Work.MAYBE_REWRITE, "every table that was created OF the type is rewritten")
 
 
 def _alter_database(reader: TokenReader, draft: Draft) -> None:

@@ -164,8 +164,7 @@ def _each_or_all(reader: TokenReader, draft: Draft, level: LockLevel, work: Work
     tables = reader.tables()
     for table, only in tables:
         draft.lock(table, level, work)
-        if not only:
-            draft.look_up(Maintained(table, level, analyzes=work is Work.NONE))
+        draft.look_up(Maintained(table, level, analyzes=work is Work.NONE, only=only))
     if not tables:
         draft.unknown("every table is locked in turn")
 

@@ -118,6 +118,15 @@ class IndexAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexBuilt:
+    """An index on `table`; `index` is its name where one of that name may be there already."""
+
+    table: str
+    index: str
+    only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Validated:
     """The constraint that ALTER TABLE ... VALIDATE CONSTRAINT reads the rows for."""
 
@@ -226,11 +235,12 @@ class TableOfIndex:
 
 @dataclass(frozen=True, slots=True)
 class Maintained:
-    """VACUUM or ANALYZE of `table`, which may go on to the tables below it."""
+    """VACUUM or ANALYZE of `table`, which may go on to the tables below it, or sample them."""
 
     table: str
     level: LockLevel
     analyzes: bool
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +284,7 @@ type Lookup = (
     | Truncated
     | KeyAdded
     | IndexAdded
+    | IndexBuilt
     | Validated
     | TypeChanged
     | ColumnAdded

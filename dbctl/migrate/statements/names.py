@@ -87,6 +87,6 @@ def _called(tokens: Sequence[Token], bracket: int) -> tuple[str, bool]:
     if not before or before[0].kind not in (Kind.WORD, Kind.QUOTED):
         return "", True
     place = before[1].text if len(before) > 1 else ""
-    if place in ("as", ")"):  # an alias with its columns
+    if place in ("as", ")", "tablesample"):  # an alias with its columns, or a method
         return "", True
     return before[0].text, place != "." or before[-1].text == "pg_catalog"

@@ -16,15 +16,12 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    cast,
-    column,
     false,
     func,
     insert,
     literal,
     literal_column,
     select,
-    table,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +32,7 @@ from dbctl.db.failures import DRIVER_ERRORS, statement_failed
 from dbctl.db.names import quote, typed
 from dbctl.db.own_names import LEDGER_TABLE, OWN_SCHEMA, OWN_TABLES, VERSION_TABLE
 from dbctl.db.own_tables import Found, encodable, equal
+from dbctl.db.qualified import qualified
 from dbctl.db.queries import inlined
 from dbctl.db.round_trip import Reader, reader_on
 from dbctl.errors import DbctlError, OperationFailed
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
 
 _RECORDED = ("revision", "direction", "sha256", "started_at", "role", "host", "actor")
 _LOGGED = tuple(name for name in LogEntry.model_fields if name != "message")
-_CLASS = table("pg_class", *map(column, ("oid", "relname", "relnamespace")), schema="pg_catalog")
-_NAMESPACE = table("pg_namespace", *map(column, ("oid", "nspname")), schema="pg_catalog")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,14 +289,5 @@ class VersionStore:
 def _schema_of(version_table: str, version_schema: str | None) -> ColumnElement[str]:
     if version_schema is not None:
         return literal(version_schema, String)
-    visible = (
-        select(cast(_NAMESPACE.c.nspname, String))
-        .where(
-            _NAMESPACE.c.oid == _CLASS.c.relnamespace,
-            equal(_CLASS.c.relname, literal(version_table, String)),
-            func.pg_catalog.pg_table_is_visible(_CLASS.c.oid),
-        )
-        .scalar_subquery()
-    )
-    here = cast(func.pg_catalog.current_schema(), String)
-    return func.coalesce(visible, here, literal("public", String))
+    sql = qualified(inlined("migrate", "version_schema", version_table=version_table))
+    return literal_column(f"({sql})", String)

@@ -20,6 +20,7 @@ from dbctl.db.failures import (
     first_line,
     sqlstate,
 )
+from dbctl.db.search_path import restore_path
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, OperationFailed
 from dbctl.seed import guard
 from dbctl.seed.bulk.refusals import NOTHING_WRITTEN
@@ -64,6 +65,8 @@ async def transaction(
             driver = await _begin(connection, manager, purpose)
             await guard.refuse_unmarked(connection, manager, settings)
             yield connection, driver
+            # What is deferred to the COMMIT: triggers, which are the application's.
+            await restore_path(driver)
         except BaseException as error:
             loss = _loss(driver, error)
             if loss is None:

@@ -16,6 +16,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import connection_loss
 from dbctl.db.names import listed
 from dbctl.db.queries import query
+from dbctl.db.search_path import session_path
 from dbctl.db.tables import Table
 from dbctl.seed.bulk import encoding
 from dbctl.seed.bulk.feed import Batches, Feed
@@ -117,7 +118,8 @@ class Writer:
         """
         if any(encoding.takes_text(table.column(name)) for name in columns):
             stage = await self.stage(table, columns, batches, on_rows)
-            written = await self._execute(unload(stage, table), table)
+            async with session_path(self._driver):  # for triggers
+                written = await self._execute(unload(stage, table), table)
             await self._execute(f"drop table {stage.sql}", table)
             return _count(written)
         encoders = await self._encoders(table, columns)
@@ -146,7 +148,8 @@ class Writer:
 
     async def check_deferred(self, table: Table) -> None:
         """Have deferred constraints checked now and for the rest; raises CopyRefused."""
-        await self._execute("set constraints all immediate", table)
+        async with session_path(self._driver):  # for triggers
+            await self._execute("set constraints all immediate", table)
 
     async def finish(self, tables: Sequence[Table]) -> Finished:
         """Have deferred constraints checked, analyze `tables` and move their sequences on.
@@ -159,7 +162,8 @@ class Writer:
         notices: list[str] = []
         for table in tables:
             await self.check_deferred(table)
-            warnings = await self._analyze(table)
+            async with session_path(self._driver):  # for indexes on expressions
+                warnings = await self._analyze(table)
             notices += [f"{table.label}: {warning}" for warning in warnings]
             if not warnings:
                 analyzed.append(table.label)
@@ -217,7 +221,8 @@ class Writer:
             format="binary",
         )
         try:
-            return _count(await _until_lost(self._driver, copy))
+            async with session_path(self._driver):  # for triggers, defaults and checks
+                return _count(await _until_lost(self._driver, copy))
         except asyncpg.PostgresError as error:
             if error is feed.fault or connection_loss(error):
                 raise

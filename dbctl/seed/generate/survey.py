@@ -46,7 +46,7 @@ async def keys_of(
     if without is not None:
         child, own = without
         pairs = " and ".join(
-            f"c.{quote(mine)} = p.{quote(theirs)}"
+            f"c.{quote(mine)} {child.column(mine).operator('=')} p.{quote(theirs)}"
             for mine, theirs in zip(own, columns, strict=True)
         )
         conditions.append(f"not exists (select from {child.sql} c where {pairs})")

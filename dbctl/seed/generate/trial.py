@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Relation
 from dbctl.db.failures import sqlstate
+from dbctl.db.search_path import ON_SESSION_PATH
 from dbctl.errors import OperationFailed
 from dbctl.seed.bulk.refusals import CopyRefused
 from dbctl.seed.bulk.writer import Writer
@@ -111,7 +112,8 @@ async def _holds(connection: AsyncConnection, plan: TablePlan, one: Unknown) -> 
         match one.kind:
             case "check":
                 failing = await connection.exec_driver_sql(
-                    f"select exists (select from {stage} where not ({one.expression}))"  # noqa: S608
+                    f"select exists (select from {stage} where {ON_SESSION_PATH} "  # noqa: S608
+                    f"and not ({one.expression}))"
                 )
                 return not failing.scalar()
             case "unique":

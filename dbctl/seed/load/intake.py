@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column
 from dbctl.db.queries import query
+from dbctl.db.search_path import EMPTY_PATH, ON_SESSION_PATH
 from dbctl.db.tables import Table, find_table
 from dbctl.errors import UsageError
 from dbctl.migrate.project_models import ProjectModels
@@ -163,7 +164,8 @@ async def defaults(
             found[name] = _constantly(MISSING)
         elif column.expression is not None:
             sql = _escaped(f"({column.expression}){_cast(column)}")
-            value = await connection.scalar(text(f"select {sql}"))
+            value = await connection.scalar(text(f"select {sql} where {ON_SESSION_PATH}"))
+            await connection.exec_driver_sql(EMPTY_PATH)
             found[name] = _constantly(MISSING if value in _ENDS else value)
         elif column.nullable:
             found[name] = _constantly(None)

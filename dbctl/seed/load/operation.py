@@ -78,7 +78,7 @@ async def load(
                         for field, name in intake.fields.items()
                         if intake.table.column(name).leaf in {"json", "jsonb"}
                     )
-                    outcome.rejects = stack.enter_context(RejectFile(request.reject, fields))
+                    outcome.rejects = stack.enter_context(RejectFile.at(request.reject, fields))
                 await _Run(writer, intake, request, outcome, report).write()
                 report(Waiting(f"statistics of {intake.table.label}"))
                 outcome.finished = await writer.finish([intake.table])
@@ -293,8 +293,8 @@ class _Run:
 def _refused(error: DBAPIError, table: str) -> Exception:
     failure = statement_failed(error)
     if isinstance(failure, OperationFailed):
-        detail = getattr(driver_error(error), "detail", None)
-        more = f" ({detail})" if detail else ""
+        detail = getattr(driver_error(error), "detail", None) or ""
+        more = f" ({detail})" if detail and detail.rstrip(".") not in failure.message else ""
         return OperationFailed(
             f"{table}: {failure.message}{more}",
             hint=f"Nothing was written. {failure.hint or ''}".strip(),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
+from dbctl.draft import Draft, drafted
 from dbctl.errors import UsageError
 from dbctl.seed.load.exact import dumps, loads
 from dbctl.seed.load.faults import Fault
@@ -32,41 +31,26 @@ class RejectFile:
 
     Each line is the row as it stood in its file, with what is wrong with it under `dbctl_reject`,
     which loading ignores: mended, the file can be loaded as it is. `json_fields` names the fields
-    of JSON columns, which CSV has as text. Raises UsageError where it cannot be written.
+    of JSON columns, which CSV has as text.
     """
 
-    def __init__(self, path: Path, json_fields: frozenset[str]) -> None:
-        self.path = path
+    def __init__(self, draft: Draft, json_fields: frozenset[str]) -> None:
+        self.path = draft.file
         self.rows = 0
+        self._draft = draft
         self._json_fields = json_fields
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        except OSError as error:
-            raise UsageError(
-                f"cannot write {path}: {error.strerror}",
-                hint="Name a file in a folder that is there and may be written to.",
-            ) from error
-        self._temporary = Path(name)
-        self._stream: IO[str] = os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self._stream.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._temporary.unlink()
+    @classmethod
+    @contextmanager
+    def at(cls, path: Path, json_fields: frozenset[str]) -> Iterator[Self]:
+        """Yield a file that is to stand at `path`. Raises UsageError where there can be none."""
+        with drafted(path, errors="backslashreplace") as draft:
+            yield cls(draft, json_fields)
 
     def restart(self) -> None:
         """Forget all rows."""
         self.rows = 0
-        self._stream.seek(0)
-        self._stream.truncate()
+        self._draft.restart()
 
     def reject(self, row: Any, faults: Sequence[Fault]) -> None:
         """Write a row: an object, the fields of a CSV row, or the text of what is neither."""
@@ -87,15 +71,13 @@ class RejectFile:
             }
         else:
             told["text"] = row
-        self._stream.write(f"{dumps(record | {REASON: told})}\n")
+        self._draft.write(f"{dumps(record | {REASON: told})}\n")
         self.rows += 1
 
     def keep(self) -> None:
         """Put the file in its place, where rows were rejected."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
         if self.rows:
-            self._temporary.replace(self.path)
+            self._draft.keep()
 
     def _unwrapped(self, field: str, value: Any) -> Any:
         if field in self._json_fields and isinstance(value, str):

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.catalog import Column
 from dbctl.db.names import quote
+from dbctl.db.search_path import EMPTY_PATH, ON_SESSION_PATH, session_path
 from dbctl.db.tables import Table, Unique
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.bulk.stage import ROW, Stage
@@ -55,17 +56,18 @@ class Staging:
         moved = f"s.{quote(ROW)} between {rows[0]} and {rows[1]}" if rows else "true"
         match on_conflict:
             case OnConflict.FAIL:
-                counts = Counts(inserted=await run(connection, self._insert(moved)))
+                counts = Counts(inserted=await write(connection, self._insert(moved)))
             case OnConflict.SKIP:
                 total = await self._count(connection, moved)
                 statement = f"{self._insert(moved)} on conflict {self._arbiter()}"
-                inserted = await run(connection, statement)
+                inserted = await write(connection, statement)
                 counts = Counts(inserted=inserted, skipped=total - inserted)
             case OnConflict.UPDATE:
                 counts = await self._merge(connection, moved)
             case _:
                 assert_never(on_conflict)
-        await run(connection, "set constraints all immediate")
+        async with session_path(connection):  # for triggers
+            await run(connection, "set constraints all immediate")
         return counts
 
     async def analyze(self, connection: AsyncConnection) -> None:
@@ -89,8 +91,11 @@ class Staging:
     def matches(self) -> str:
         """Return the condition that a row of the table has the key of one of the stage."""
         pairs = zip(self.key_parts("t"), self.key_parts("s"), strict=True)
-        same = "is not distinct from" if self._nulls_are_equal else "="
-        matched = [f"{mine} {same} {theirs}" for mine, theirs in pairs]
+        assert self.key is not None  # noqa: S101 - asked for where there is one
+        matched = [
+            same(self.table, name, *pair, nulls=self._nulls_are_equal)
+            for name, pair in zip(self.key.columns, pairs, strict=True)
+        ]
         return " and ".join([*matched, *self._predicates("t"), *self._predicates("s")])
 
     def key_parts(self, alias: str) -> list[str]:
@@ -165,9 +170,9 @@ class Staging:
     async def _merge(self, connection: AsyncConnection, moved: str) -> Counts:
         """Update the rows that are there and differ, then insert those that are not."""
         total = await self._count(connection, moved)
-        updated = await run(connection, update) if (update := self._update(moved)) else 0
+        updated = await write(connection, update) if (update := self._update(moved)) else 0
         there = f"exists (select from {self.table.sql} t where {self.matches()})"
-        inserted = await run(connection, self._insert(f"{moved} and not {there}"))
+        inserted = await write(connection, self._insert(f"{moved} and not {there}"))
         return Counts(inserted=inserted, updated=updated, unchanged=total - inserted - updated)
 
     def _update(self, moved: str) -> str | None:
@@ -187,11 +192,13 @@ class Staging:
             if self.layout.lacking(name):
                 value = f"case when {self.marked(name)} then t.{quote(name)} else {value} end"
             changes.append(f"{quote(name)} = {value}")
-            compared = "" if column.comparable else "::pg_catalog.text"
+            is_builtin = column.comparable and column.operator_schema == "pg_catalog"
+            compared = "" if is_builtin else "::pg_catalog.text"
             differences.append(f"t.{quote(name)}{compared} is distinct from ({value}){compared}")
         return (
             f"update {self.table.sql} t set {', '.join(changes)} from {self.stage.sql} s "  # noqa: S608
-            f"where {moved} and {self.matches()} and ({' or '.join(differences)})"
+            f"where {ON_SESSION_PATH} and {moved} and {self.matches()} "
+            f"and ({' or '.join(differences)})"
         )
 
     @property
@@ -210,7 +217,8 @@ class Staging:
         )
         return (
             f"insert into {self.table.sql} ({targets}) {overriding}"  # noqa: S608 - quoted
-            f"select {values} from {self.stage.sql} s where {condition} order by s.{quote(ROW)}"
+            f"select {values} from {self.stage.sql} s where {ON_SESSION_PATH} and {condition} "
+            f"order by s.{quote(ROW)}"
         )
 
     def _arbiter(self) -> str:
@@ -225,6 +233,24 @@ class Staging:
             text(f"select count(*) from {self.stage.sql} s where {moved}")  # noqa: S608 - quoted
         )
         return int(found or 0)
+
+
+async def write(connection: AsyncConnection, statement: str) -> int:
+    """Do what `run` does with a statement that goes `ON_SESSION_PATH`."""
+    count = await run(connection, statement)
+    await connection.exec_driver_sql(EMPTY_PATH)
+    return count
+
+
+def operator_of(table: Table, name: str | None) -> str:
+    """Return the operator that a column is compared by; an expression's is as the server finds."""
+    return "=" if name is None else table.column(name).operator("=")
+
+
+def same(table: Table, name: str | None, left: str, right: str, *, nulls: bool) -> str:
+    """Return the condition that two values of a part of a key are; with `nulls`, two nulls too."""
+    equal = f"{left} {operator_of(table, name)} {right}"
+    return f"({equal} or ({left} is null and {right} is null))" if nulls else equal
 
 
 async def run(connection: AsyncConnection, statement: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import asyncpg
@@ -16,13 +17,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dbctl.db.names import listed, quote
+from dbctl.db.search_path import EMPTY_PATH, ON_SESSION_PATH
 from dbctl.db.tables import ForeignKey, Unique
 from dbctl.seed.bulk.encoding import takes_text
 from dbctl.seed.bulk.stage import ROW
 from dbctl.seed.load.bisection import is_of_rows
 from dbctl.seed.load.layout import MARKS
 from dbctl.seed.load.request import OnConflict
-from dbctl.seed.load.staging import Staging, over
+from dbctl.seed.load.staging import Staging, operator_of, over, same
 
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""")
 
@@ -100,16 +102,21 @@ class Judge:
         if violation.as_sent:
             broken = f"select s.{row} from {stage} s where {violation.condition}"  # noqa: S608
         else:
-            broken = f"select c.{row} from ({self._complete()}) c where {violation.condition}"  # noqa: S608
+            broken = f"select c.{row} from ({self._complete()}) c "  # noqa: S608
+            broken += f"where {ON_SESSION_PATH} and ({violation.condition})"
         if delete:
             statement = f"delete from {stage} d where d.{row} in ({broken})"  # noqa: S608
             statement += f" returning d.{row}, pg_catalog.row_to_json(d.*)::pg_catalog.text"
         else:
             statement = f"select d.{row}, pg_catalog.row_to_json(d.*)::pg_catalog.text "
             statement += f"from {stage} d where d.{row} in ({broken}) order by 1"
-        async with connection.stream(text(_escaped(statement))) as result:
-            async for number, record in result:
-                yield Found(number, record, violation)
+        try:
+            async with connection.stream(text(_escaped(statement))) as result:
+                async for number, record in result:
+                    yield Found(number, record, violation)
+        finally:
+            with suppress(DBAPIError):  # of a transaction that has failed
+                await connection.exec_driver_sql(EMPTY_PATH)
 
     def _all(self, version: int) -> Iterator[Violation]:
         if version >= 160000:
@@ -221,8 +228,10 @@ class Judge:
             f"from ({self._complete()}) c where {condition}) r where r.turn > 1)",
         )
         theirs = self._parts(unique, "o")
-        same = "is not distinct from" if unique.nulls_are_equal else "="
-        pairs = [f"{a} {same} {b}" for a, b in zip(theirs, mine, strict=True)]
+        pairs = [
+            same(self._table, name, *pair, nulls=unique.nulls_are_equal)
+            for name, *pair in zip(unique.columns, theirs, mine, strict=True)
+        ]
         if unique.predicate:
             pairs.append(over(unique.predicate, self._columns("o")))
         yield Violation(
@@ -242,18 +251,15 @@ class Judge:
     def _orphans(self, key: ForeignKey) -> Violation:
         columns = [f"c.{quote(name)}" for name in key.columns]
         target = f"{quote(key.target_schema)}.{quote(key.target_name)}"
-        pairs = list(zip(key.target_columns, columns, strict=True))
-        there = (
-            f"exists (select from {target} o where "
-            + " and ".join(f"o.{quote(name)} = {mine}" for name, mine in pairs)
-            + ")"
-        )
+        pairs = [
+            f"o.{quote(name)} {operator_of(self._table, own)} c.{quote(own)}"
+            for own, name in zip(key.columns, key.target_columns, strict=True)
+        ]
+        there = f"exists (select from {target} o where " + " and ".join(pairs) + ")"
         is_own = key.target_oid == self._table.relation.oid
         if is_own:
             there += (
-                f" or exists (select from ({self._complete()}) o where "
-                + " and ".join(f"o.{quote(name)} = {mine}" for name, mine in pairs)
-                + ")"
+                f" or exists (select from ({self._complete()}) o where " + " and ".join(pairs) + ")"
             )
         given = " and ".join(f"{column} is not null" for column in columns)
         condition = f"({given}) and not ({there})"
@@ -270,7 +276,9 @@ class Judge:
 
 
 async def _version(connection: AsyncConnection) -> int:
-    found = await connection.exec_driver_sql("select current_setting('server_version_num')::int4")
+    found = await connection.exec_driver_sql(
+        "select pg_catalog.current_setting('server_version_num')::int4"
+    )
     return int(found.scalar_one())
 
 

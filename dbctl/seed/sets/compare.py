@@ -48,7 +48,7 @@ def is_stored(parameter: str, of: ModelColumn[Any], column: Column) -> ColumnEle
 def _type_of(column: Column) -> _Exactly:
     if column.base_name in _PADDED:
         return _Exactly(_PADDED[column.base_name])
-    return _Exactly(column.base_sql if column.base_name in _CUTTING else column.type)
+    return _Exactly(column.base_sql if column.base_name in _CUTTING else column.sql_type)
 
 
 def surely_same(given: object, found: object) -> bool:

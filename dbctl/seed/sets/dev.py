@@ -31,7 +31,9 @@ async def _owner(session: AsyncSession) -> User:
     """Return the dev user, who may have a new address or have been made under another key."""
     key = uuid5(_NAMESPACE, _EMAIL)
     has_key = col(User.id) == key
-    query = select(User).where(has_key | (func.lower(User.email) == _EMAIL))
+    # Whatever the search_path, which is that of the session.
+    has_email = func.pg_catalog.lower(User.email).bool_op("operator(pg_catalog.=)")(_EMAIL)
+    query = select(User).where(has_key | has_email)
     # Where one user has the key and another the address, the key decides.
     found = (await session.exec(query.order_by(has_key.desc()).limit(1))).first()
     return found or User(id=key, email=_EMAIL, name="Test User")

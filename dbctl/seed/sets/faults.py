@@ -44,7 +44,8 @@ def row_refused(error: StatementError, row: str) -> DbctlError:
     if not isinstance(driver, asyncpg.PostgresError):
         return SetFault(f"{row} cannot be written: {scrub(failure.message)}", hint=failure.hint)
     constraint = f" by {driver.constraint_name}" if driver.constraint_name else ""
-    detail = f": {driver.detail}" if driver.detail else ""
+    detail = driver.detail or ""
+    detail = f": {detail}" if detail and detail.rstrip(".") not in failure.message else ""
     message = scrub(f"{row} is refused{constraint}: {failure.message}{detail}")
     if driver.sqlstate in _OTHER_SCHEMA:
         return OtherSchema(message)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.catalog import Column, Relation, columns_of
 from dbctl.db.names import quote, typed
 from dbctl.db.queries import query
+from dbctl.db.search_path import own_path
 from dbctl.seed.sets.faults import OtherSchema
 from dbctl.seed.sets.rows import Shape
 
@@ -40,16 +41,19 @@ class TableKey:
         """The name that a user types for it."""
         return f"{typed(self.schema)}.{typed(self.name)}"
 
-    def among(self, types: Mapping[str, str]) -> TextClause:
+    def among(self, columns: Mapping[str, Column]) -> TextClause:
         """Return the condition that a row has one of the keys in the arrays `key0`, `key1`, …"""
         left = ", ".join(quote(column) for column in self.columns)
         numbers = range(len(self.columns))
         right = ", ".join(
-            f"cast(u.k{number} as {types[column]})" for number, column in enumerate(self.columns)
+            f"cast(u.k{number} as {columns[name].sql_type})"
+            for number, name in enumerate(self.columns)
         )
         names = ", ".join(f"k{number}" for number in numbers)
-        condition = f"({left}) in (select {right} from unnest("  # noqa: S608 - quoted, or a type
-        arrays = ", ".join(f"cast(:key{number} as text[])" for number in numbers)
+        schemas = {columns[name].operator_schema for name in self.columns}
+        schema = quote(schemas.pop() if len(schemas) == 1 else "pg_catalog")
+        condition = f"({left}) operator({schema}.=) any (select {right} from rows from ("  # noqa: S608
+        arrays = ", ".join(f"pg_catalog.unnest(cast(:key{number} as text[]))" for number in numbers)
         # A colon in a name would make a parameter of what follows it.
         return text(condition.replace(":", r"\:") + f"{arrays}) as u ({names}))")
 
@@ -61,9 +65,9 @@ class TableKey:
             for number, column in enumerate(self.columns)
         )
         names = ", ".join(f"k{number}" for number in numbers)
-        arrays = ", ".join(f"cast(:key{number} as text[])" for number in numbers)
+        arrays = ", ".join(f"pg_catalog.unnest(cast(:key{number} as text[]))" for number in numbers)
         return text(
-            f"select {texts} from unnest({arrays})"  # noqa: S608 - types
+            f"select {texts} from rows from ({arrays})"  # noqa: S608 - types
             f" with ordinality as u ({names}, n) order by n"
         )
 
@@ -174,7 +178,7 @@ async def texts_here[T: str | None](
     """Return the values of the columns of `table` as this session writes them."""
     if {columns[name].base_name for name in table.columns} <= _STEADY:
         return texts
-    types = {name: columns[name].type for name in table.columns}
+    types = {name: columns[name].sql_type for name in table.columns}
     found = await connection.execute(table.rewritten(types), table.arrays(texts))
     return [tuple(row) for row in found]
 
@@ -222,7 +226,8 @@ class KnownTable:
         relation = await find_table(connection, shape.table.name, shape.table.schema)
         if relation is None:
             raise OtherSchema(f"there is no table {shape.label}, which the set fills")
-        columns = await columns_of(connection, relation)
+        async with own_path(connection):
+            columns = await columns_of(connection, relation)
         lacking = {column.name for column in shape.fields.values()} - {c.name for c in columns}
         if lacking:
             raise OtherSchema(
@@ -253,8 +258,7 @@ class KnownTable:
 
     async def prefetch(self, connection: AsyncConnection, keys: Sequence[RowKey]) -> None:
         """Read those of the rows with these keys that exist."""
-        types = {name: self.columns[name].type for name in self.key.columns}
-        statement = select(*self.selected).where(self.key.among(types))
+        statement = select(*self.selected).where(self.key.among(self.columns))
         for returned in await connection.execute(statement, self.key.arrays(keys)):
             self.row(returned)
 

@@ -133,14 +133,13 @@ async def naturals_of(
     lock: bool = False,
 ) -> dict[RowKey, Natural]:
     """Return the columns `names` of those of the rows with these keys that exist."""
-    types = {name: columns[name].type for name in table.columns}
     wanted: list[ColumnElement[str]] = [
         literal_column(quote(name)) for name in (*table.columns, *names)
     ]
     statement = (
         select(*(cast(one, Text).label(None) for one in wanted))
         .select_from(text(table.sql.replace(":", r"\:")))
-        .where(table.among(types))
+        .where(table.among(columns))
     )
     rows = await connection.execute(
         statement.with_for_update() if lock else statement, table.arrays(keys)

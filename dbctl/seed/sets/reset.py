@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.catalog import Column, columns_of, fetch
 from dbctl.db.names import listed, quote
 from dbctl.db.queries import query
+from dbctl.db.search_path import EMPTY_PATH, ON_SESSION_PATH
 from dbctl.errors import OperationFailed, RefusedError
 from dbctl.seed.sets.faults import OtherSchema
 from dbctl.seed.sets.known import RowKey, TableKey, Written, find_table
@@ -104,8 +105,8 @@ async def _doom(
     keys: list[RowKey],
 ) -> dict[tuple[TableKey, RowKey], SetRow]:
     """Lock the rows that still exist, so that nobody refers to them any more, and note them."""
-    types = {column.name: column.type for column in columns}
-    if not types.keys() >= {*table.columns}:
+    known = {column.name: column for column in columns}
+    if not known.keys() >= {*table.columns}:
         raise OtherSchema(f"{table.label} has no column {', '.join(table.columns)} any more")
     texts = {column.name for column in columns if column.base_name in _TEXTS}
     label = next((name for name in LABEL_FIELDS if name in texts - {*table.columns}), None)
@@ -114,7 +115,7 @@ async def _doom(
     found = await connection.execute(
         select(*(cast(literal_column(sql), Text).label(None) for sql in wanted))
         .select_from(text(table.sql.replace(":", r"\:")))
-        .where(table.among(types))
+        .where(table.among(known))
         .with_for_update(),
         table.arrays(keys),
     )
@@ -180,12 +181,14 @@ async def _delete(connection: AsyncConnection, oids: dict[int, TableKey], expect
     """Delete the rows of the set in one statement, at whose end the references are checked."""
     parts = ", ".join(
         f"d{oid} as (delete from {table.sql} x using pg_temp.dbctl_doomed d"  # noqa: S608
-        f" where d.own and d.rel = {oid} and d.part = x.tableoid and d.tid = x.ctid returning 1)"
+        f" where {ON_SESSION_PATH} and d.own and d.rel = {oid}"
+        " and d.part = x.tableoid and d.tid = x.ctid returning 1)"
         for oid, table in oids.items()
     )
     union = " union all ".join(f"table d{oid}" for oid in oids)
     counted = f"with {parts} select count(*) from ({union}) d"  # noqa: S608
     deleted = (await connection.exec_driver_sql(counted)).scalar_one()
+    await connection.exec_driver_sql(EMPTY_PATH)
     if deleted != expected:
         raise OperationFailed(
             f"{expected - deleted} of the set's {expected} rows were not deleted, and the database "

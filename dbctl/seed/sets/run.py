@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import connection_loss, sqlstate, statement_failed
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
+from dbctl.db.search_path import session_path
 from dbctl.db.tables import read_table
 from dbctl.errors import (
     DbctlError,
@@ -117,7 +118,7 @@ async def _run(
     ):
         if status is not None and not status.is_at_head:
             raise FindingError(
-                f"the schema of {manager.label} {status.state.sentence}", hint=status.state.remedy
+                f"the schema of {manager.label} {status.state.sentence}", hint=status.hint
             )
         await _take_turn(connection, name)
         await connection.execute(_STYLES)
@@ -134,7 +135,8 @@ async def _run(
             gone = await resetting.reset(connection, before, cascade=terms.cascade)
             kept = [resetting.kept(other) for other in others if other.identity in created]
             before = before.without({*before.created})
-        upserter = await _fill(connection, driver, seeds, before, settings)
+        async with session_path(connection):  # on which models without a schema have their tables
+            upserter = await _fill(connection, driver, seeds, before, settings)
         after = await upserter.finish()
         notices: list[str] = []
         if terms.plan:

@@ -59,7 +59,10 @@ class Statements:
         conditions = []
         for number, name in enumerate(given.key):
             of = given.shape.fields[name]
-            is_value = of == compare.stored(f"dbctl_key{number}", of, self._table.columns[of.name])
+            column = self._table.columns[of.name]
+            stored = compare.stored(f"dbctl_key{number}", of, column)
+            # Whatever the search_path, which is that of the session.
+            is_value = of.bool_op(column.operator("="))(stored)
             conditions.append(of.is_(None) if name in nulls else is_value)
         return and_(*conditions)
 

@@ -12,5 +12,5 @@ from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
   and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
-order by n.nspname = pg_catalog.current_schema() desc, n.nspname, c.relname
+order by n.nspname is not distinct from ({session_schemas})[1] desc, n.nspname, c.relname
 limit 5000

@@ -35,6 +35,7 @@ select
     o.relname::text as relname,
     o.relkind::text as relkind,
     o.relispartition as is_partition,
+    o.relrowsecurity as calls_functions,
     exists (select from pg_catalog.pg_inherits i where i.inhrelid = o.oid) as has_parents,
     array(
         select a.attname::text from pg_catalog.unnest(s.other_key) with ordinality k (attnum, at)
@@ -42,7 +43,7 @@ select
         order by k.at
     ) as other_columns,
     array(
-        select pg_catalog.format_type(a.atttypid, a.atttypmod)
+        select {shown_type a.atttypid, a.atttypmod}
         from pg_catalog.unnest(s.other_key) with ordinality k (attnum, at)
         join pg_catalog.pg_attribute a on a.attrelid = s.other and a.attnum = k.attnum
         order by k.at

@@ -22,7 +22,7 @@ select
         where i.inhrelid = c.oid order by i.inhseqno
     ) as parents,
     array(
-        select i.inhparent::int8 from pg_catalog.pg_inherits i
+        select i.inhparent from pg_catalog.pg_inherits i
         where i.inhrelid = c.oid order by i.inhseqno
     ) as parent_oids,
     pg_catalog.format('%I.%I', n.nspname, c.relname) as label,
@@ -38,7 +38,7 @@ select
     am.amname::text as access_method,
     am.amname = pg_catalog.current_setting('default_table_access_method') as default_access_method,
     c.relreplident::text as replica_identity,
-    case when c.reloftype <> 0 then pg_catalog.format_type(c.reloftype, null) end as of_type,
+    case when c.reloftype operator(pg_catalog.<>) 0 then pg_catalog.format_type(c.reloftype, null) end as of_type,
     fs.srvname::text as foreign_server,
     array(
         select pg_catalog.format('%I %L', o.option_name, o.option_value)

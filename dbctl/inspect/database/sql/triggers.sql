@@ -6,7 +6,7 @@ select
     pg_catalog.format('%I.%I', n.nspname, p.proname) as function,
     case t.tgenabled when 'O' then 'origin' when 'A' then 'always' when 'R' then 'replica'
         else 'no' end as enabled,
-    t.tgparentid <> 0 as inherited,
+    t.tgparentid operator(pg_catalog.<>) 0 as inherited,
     coalesce(t.tgenabled <> above.tgenabled, false) as unlike_parent,
     pg_catalog.obj_description(t.oid, 'pg_trigger') as comment
 from pg_catalog.pg_trigger t

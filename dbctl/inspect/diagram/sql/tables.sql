@@ -6,7 +6,7 @@ select
     (
         select pg_catalog.json_agg(
             pg_catalog.json_build_array(
-                a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), not a.attnotnull
+                a.attname, {shown_type a.atttypid, a.atttypmod}, not a.attnotnull
             ) order by a.attnum
         )
         from pg_catalog.pg_attribute a

@@ -23,7 +23,7 @@ select
     read.name,
     a.attname::pg_catalog.text as column,
     origin.attname::pg_catalog.text as origin,
-    pg_catalog.format_type(origin.atttypid, null) as type,
+    {shown_type origin.atttypid, null} as type,
     origin.atttypid::pg_catalog.int8 as type_id,
     n.nspname::pg_catalog.text as ancestor_schema,
     c.relname::pg_catalog.text as ancestor

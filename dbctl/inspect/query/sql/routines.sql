@@ -12,7 +12,7 @@ with recursive wanted as (
     from rows from (
         pg_catalog.unnest(:names::pg_catalog.text[]),
         pg_catalog.unnest(:qualifiers::pg_catalog.text[]),
-        pg_catalog.unnest(:attributes::pg_catalog.bool[])
+        pg_catalog.unnest(:attributes::pg_catalog.text[]::pg_catalog.bool[])
     ) w (name, qualifier, is_attribute)
 ),
 present as (
@@ -130,7 +130,7 @@ select
     e.extname::pg_catalog.text as extension,
     coalesce(twin.names, '{}') as twins,
     array(
-        select t::pg_catalog.int8 from pg_catalog.unnest(
+        select t from pg_catalog.unnest(
             p.proargtypes::pg_catalog.oid[] || p.proallargtypes || p.prorettype
         ) t where t >= 16384
     ) as types,

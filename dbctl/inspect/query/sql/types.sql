@@ -19,7 +19,7 @@ leaf as (
 )
 select
     t.oid::pg_catalog.int8 as oid,
-    pg_catalog.format_type(t.oid, null) as type,
+    {shown_type t.oid, null} as type,
     pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname) as sql,
     case when ln.nspname = 'pg_catalog' then lt.typname::pg_catalog.text else '' end as leaf,
     leaf.in_array as is_array,

@@ -17,9 +17,14 @@ select
     ) as target_columns,
     (
         select pg_catalog.string_agg(
-            pg_catalog.format('c.%I = p.%I', ca.attname, pa.attname), ' and '
+            pg_catalog.format(
+                'p.%I operator(%I.%s) c.%I', pa.attname, qn.nspname, q.oprname, ca.attname
+            ),
+            ' and '
         )
-        from unnest(f.conkey, f.confkey) as k (child, parent)
+        from unnest(f.conkey, f.confkey, f.conpfeqop) as k (child, parent, operator)
+        join pg_catalog.pg_operator q on q.oid = k.operator
+        join pg_catalog.pg_namespace qn on qn.oid = q.oprnamespace
         join pg_catalog.pg_attribute ca on ca.attrelid = f.conrelid and ca.attnum = k.child
         join pg_catalog.pg_attribute pa on pa.attrelid = f.confrelid and pa.attnum = k.parent
     ) as matches

@@ -1,0 +1,106 @@
+"""`--deadline`: a command ends in time, whatever holds it, and says what is so."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dbctl.db import dsn
+from tests.support.cli import Finished, run_dbctl
+from tests.support.databases import execute, fetch, holding
+from tests.support.foreign import Driver
+from tests.support.project import Project
+from tests.support.proxy import FaultProxy, Mode
+
+# Seconds: much less than what nobody waits for, on a machine that is busy.
+SOON = 60
+
+
+@pytest.fixture
+def proxy(tcp_url: str) -> Iterator[FaultProxy]:
+    with FaultProxy(dsn.parse(tcp_url, environ={})) as running:
+        yield running
+
+
+def run(url: str, folder: Path, *arguments: str, deadline: float = 1, models: str = "") -> Finished:
+    return run_dbctl(
+        *arguments,
+        *("--deadline", str(deadline), "--json"),
+        env={"DATABASE_URL": url} | ({"DBCTL_MODELS": models} if models else {}),
+        cwd=folder,
+        timeout=SOON,
+    )
+
+
+def check(done: Finished, *said: str) -> None:
+    assert (done.exit_code, done.json["error"]["code"]) == (4, "deadline"), done
+    assert done.json["error"]["message"].startswith("the deadline of ")
+    assert any(text in done.json["error"]["message"] for text in said), done
+
+
+@pytest.mark.parametrize("after", [None, b"COPY", b"COMMIT"], ids=str)
+def test_load_through_a_hanging_proxy_ends_in_time(
+    proxy: FaultProxy, tcp_url: str, tmp_path: Path, after: bytes | None
+) -> None:
+    execute(tcp_url, "create table t (id int)")
+    (tmp_path / "x.csv").write_text("id\n1\n")
+    proxy.behave(Mode.HANG, after=after)
+    done = run(
+        *(proxy.url_of(tcp_url), tmp_path, "seed", "load", "x.csv", "--into", "t"),
+        deadline=1 if after is None else 3,
+    )
+    if after == b"COMMIT" and proxy.faults:
+        # It was sent: whether it took effect is asked for on another connection.
+        assert (done.exit_code, done.json["inserted"]) == (0, 1), done
+        assert "has committed it" in done.stderr
+        assert fetch(tcp_url, "select id from t") == [1]
+    else:  # on a slow machine the deadline may be over before anything hangs
+        check(done, "rolled back", "was lost")
+        assert fetch(tcp_url, "select id from t") == []
+
+
+def test_generate_through_a_hanging_proxy_ends_in_time(
+    proxy: FaultProxy, tcp_url: str, tmp_path: Path
+) -> None:
+    execute(tcp_url, "create table t (id int)")
+    proxy.behave(Mode.HANG, after=b"lock table")
+    check(run(proxy.url_of(tcp_url), tmp_path, "seed", "generate", "t=5"), "rolled back", "lost")
+    assert fetch(tcp_url, "select id from t") == []
+
+
+@pytest.mark.parametrize("driver", [None, Driver.PSYCOPG2], ids=["own", "psycopg2"])
+def test_up_through_a_hanging_proxy_ends_in_time(
+    proxy: FaultProxy, tcp_url: str, tmp_path: Path, driver: Driver | None
+) -> None:
+    project = Project.create(
+        *(tmp_path, tcp_url, "create table a (id int)", "create table b (id int)"), driver=driver
+    )
+    proxy.behave(Mode.HANG, after=b"create table b")
+    done = run(
+        proxy.url_of(tcp_url), project.root, "migrate", "up", deadline=4, models="shop.models"
+    )
+    assert done.exit_code == 4, done
+    assert done.json["error"]["code"] == "deadline"
+    assert done.json["error"]["message"].startswith("the deadline of 4 s is over; ")
+    assert "r2" in done.json["error"]["message"] or not proxy.faults
+    assert [one["revision"] for one in done.json["applied"]] in (["r1"], [])
+    assert fetch(tcp_url, "select to_regclass('b')") == [None]
+
+
+def test_deadline_ends_what_waits_for_a_lock(empty_url: str, tmp_path: Path) -> None:
+    execute(empty_url, "create table t (id int)")
+    (tmp_path / "x.csv").write_text("id\n1\n")
+    with holding(empty_url, "lock table t"):
+        check(run(empty_url, tmp_path, "seed", "load", "x.csv", "--into", "t"), "rolled back")
+    assert fetch(empty_url, "select id from t") == []
+
+
+def test_deadline_that_is_not_reached_changes_nothing(empty_url: str, tmp_path: Path) -> None:
+    execute(empty_url, "create table t (id int)")
+    done = run_dbctl(
+        *("seed", "generate", "t=5", "--deadline", "600", "--json"),
+        env={"DATABASE_URL": empty_url},
+        cwd=tmp_path,
+    )
+    assert done.exit_code == 0, done
+    assert len(fetch(empty_url, "select id from t")) == 5
