@@ -9,6 +9,8 @@ from dbctl.errors import ConfigurationError
 from dbctl.settings import Settings
 
 _KEY = "pg_bindir"
+# Where a project that was just cloned can write nothing.
+_TRUSTED = frozenset({"flag", "environment"})
 
 
 def programs_folder(settings: Settings) -> Path | None:
@@ -19,15 +21,15 @@ def programs_folder(settings: Settings) -> Path | None:
     """
     named = settings.pg_bindir
     source = settings.source_of("pg_bindir")
-    if named is not None and source in {"flag", "environment"}:
+    if named is not None and source in _TRUSTED:
         return named.expanduser()
     file = user_config_file()
     if (own := _read(file)) is not None:
         return own
     if named is not None:
         raise ConfigurationError(
-            f"DB_PG_BINDIR comes from {source}: a file of the project does not "
-            "decide which programs are run",
+            f"DB_PG_BINDIR comes from {source} of {settings.project}: a file of the project "
+            "does not decide which programs are run",
             hint=f"If you trust them: export DB_PG_BINDIR={named}, or write "
             f'{_KEY} = "{named}" into {file}.',
         )

@@ -72,6 +72,9 @@ def show(renderable: RenderableType, stream: TextIO) -> None:
         # Rich lays everything out for the width; a `line` goes on beyond it, to be copied whole.
         out.print(renderable, crop=False)
         return
+    if isinstance(renderable, Verbatim):
+        stream.write(renderable.text)
+        return
     with out.capture() as captured:
         out.print(renderable)
     stream.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())

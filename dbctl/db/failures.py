@@ -214,7 +214,9 @@ def statement_failed(error: Exception, *, only_read: bool = False) -> DbctlError
     Where nothing but reads ran, a connection that is lost leaves no doubt about what took effect.
     """
     driver = driver_error(error)
-    loss = connection_loss(error) or (Loss(None) if isinstance(driver, OSError) else None)
+    loss = connection_loss(error)
+    if loss is None and isinstance(driver, OSError) and driver.filename is None:  # not of a file
+        loss = Loss(None)
     if loss is not None:
         if only_read:
             return ConnectionFailed(

@@ -103,7 +103,7 @@ def lint(
     since: options.Since = None,
     fail_on: options.FailOn = Severity.WARNING,
 ) -> ExitCode:
-    """Lint the SQL of the revisions with squawk; exit 1 on a finding. No database is needed."""
+    """Lint the SQL of the revisions; exit 1 on a finding. No database is needed."""
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
     from dbctl.migrate.offline import render_offline

@@ -98,8 +98,9 @@ async def plan_of(
 
 async def _described(rendered: Sequence[Rendered], database: Database) -> list[list[Effect]]:
     """Return the effects of each step on a database, as its catalogue shows them."""
+    record, assessed = database.record, assess_all(rendered)
     async with database.manager.connect() as connection:
-        return await describe(connection, database.record.search_path, assess_all(rendered))
+        return await describe(connection, record.search_path, record.time_zone, assessed)
 
 
 def together(plans: Sequence[Plan]) -> Plan:

@@ -82,8 +82,9 @@ def test_up_through_a_hanging_proxy_ends_in_time(
     assert done.exit_code == 4, done
     assert done.json["error"]["code"] == "deadline"
     assert done.json["error"]["message"].startswith("the deadline of 4 s is over; ")
-    assert "r2" in done.json["error"]["message"] or not proxy.faults
-    assert [one["revision"] for one in done.json["applied"]] in (["r1"], [])
+    if proxy.faults:  # on a slow machine the deadline may be over before anything hangs
+        assert "r2" in done.json["error"]["message"]
+        assert [one["revision"] for one in done.json["applied"]] == ["r1"]
     assert fetch(tcp_url, "select to_regclass('b')") == [None]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from tests.integration.test_drift import AT_HEAD, IMPORTS, Compare, check, compare
 from tests.support.databases import TestServer, execute, fetch
@@ -260,6 +262,11 @@ ALIKE: dict[str, tuple[str, str]] = {
 }
 
 
+if "with" not in dict(PGDialect.construct_arguments)[Table]:  # SQLAlchemy before 2.1
+    for cases in (DIFFERENT, ALIKE):
+        del cases["storage parameters"]
+
+
 def models_of(own: str, addition: str) -> str:
     """Return a table of the models with one addition, to a column where it names one."""
     parts = {"n": "", "name": "", "other": "", "more": ""}
@@ -315,14 +322,16 @@ def test_check_serial_column_is_compared_with_what_gives_its_values(compare: Com
             for name, type_ in (
                 ("one", "Integer"),
                 ("two", "BigInteger"),
-                ("three", "Integer"),
+                ("three", "Integer, autoincrement=True"),
                 ("four", "Integer"),
+                ("five", "Integer"),
             )
         ),
         "create table one (id serial primary key)",
         "create table two (id bigint generated always as identity primary key)",
         "create table three (id int primary key)",
         "create table four (id int primary key default 7)",
+        "create table five (id int primary key)",
     )
     assert found == [
         ("modify_default", "four", "id", "7 → nextval of a sequence"),

@@ -92,7 +92,7 @@ def latin1_neighbour(locale_server: TestServer) -> Iterator[TestServer]:
     """The server with a database and a running transaction whose names are in Latin-1."""
     name = ESCAPED.encode().decode("unicode_escape")
     locale_server.execute(f'CREATE DATABASE "{name}"', database="latin1")
-    statements = (f'CREATE TABLE "{name}" (a text)', f"SELECT '{name}'")
+    statements = (f'CREATE TABLE "{name}" (a text)', f'SELECT 1 AS "{name}"')
     with holding(locale_server.url_of("latin1"), *statements):
         yield locale_server
     locale_server.execute(f'DROP DATABASE "{name}"', database="latin1")

@@ -18,7 +18,7 @@ from dbctl.errors import ErrorCode, RefusedError
 from dbctl.sqltokens import Kind, pieces
 from tests.support.call_paths import CLOSED, FUNCTIONS, PLANTER, REFUSED, UNCALLED, CallPath
 from tests.support.cli import invoke
-from tests.support.databases import TestServer, connected, execute
+from tests.support.databases import TestServer, connected, execute, holding
 from tests.support.looks import list_rows, run_query
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "inspect.md"
@@ -196,6 +196,18 @@ def test_row_does_not_read_what_it_refers_to_where_that_does_more(parents: str) 
     notes = {one["table"]: one["note"] for one in done.json["references"]}
     assert "runs a program of the server" in notes["public.pipes"]
     assert "advisory lock" in notes["public.locked"]
+
+
+def test_a_locked_child_is_not_waited_for_to_check_its_parent(parents: str) -> None:
+    with holding(parents, "LOCK TABLE locked_child IN ACCESS EXCLUSIVE MODE"):
+        tables = invoke("inspect", "tables", "--exact", "--json", env={"DATABASE_URL": parents})
+        row = invoke("inspect", "row", "plain", "1", "--json", env={"DATABASE_URL": parents})
+    assert (tables.exit_code, row.exit_code) == (0, 0)
+    found = {one["name"]: one.get("not_counted") for one in tables.json["tables"]}
+    assert (found["locked"], found["plain"]) == ("locked", None)
+    assert {one["table"]: one["note"] for one in row.json["references"]}[
+        "public.locked"
+    ] == "locked"
 
 
 _OPERATOR_CHARACTERS = "+-*/<>=~!@#%^&|`?"

@@ -17,6 +17,17 @@ from tests.support.databases import TestServer, execute, holding
 from tests.support.planning import plan_of
 from tests.support.project import Project
 
+ENV = """
+from alembic import context
+from sqlalchemy import NullPool, create_engine
+
+url = context.config.get_main_option("sqlalchemy.url")
+settings = {"options": "-csearch_path=app -ctimezone=Asia/Tokyo"}
+with create_engine(url, poolclass=NullPool, connect_args=settings).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
 SCHEMA = (
     "create schema app",
     "create table parent (id int primary key, name varchar(10))",
@@ -44,7 +55,7 @@ def url(server: TestServer) -> Iterator[str]:
 
 
 def effects_of(
-    url: str, *revisions: Sequence[str], path: Sequence[str] = ("public",)
+    url: str, *revisions: Sequence[str], path: Sequence[str] = ("public",), zone: str = ""
 ) -> list[Effect]:
     """Return the effects of the statements of all revisions, in their order."""
     created: set[str] = set()
@@ -58,7 +69,7 @@ def effects_of(
     async def work() -> list[list[Effect]]:
         manager = DatabaseSessionManager(dsn.parse(url, environ={}), pooling=False)
         async with manager.connect() as connection:
-            found = await describe(connection, path, assessed)
+            found = await describe(connection, path, zone, assessed)
         await manager.close()
         return found
 
@@ -205,19 +216,24 @@ def test_describe_cascade_names_the_rows_that_are_lost(url: str, sql: str, lost:
     assert effect.known == ("nothing" not in sql)
 
 
-@pytest.mark.parametrize(
-    ("zone", "work"), [("UTC", Work.NONE), ("GMT", Work.NONE), ("Europe/Berlin", Work.REWRITE)]
-)
-def test_describe_timestamp_to_timestamptz_goes_by_the_time_zone(
-    server: TestServer, zone: str, work: Work
-) -> None:
-    with server.database() as url:
-        name = dsn.parse(url, environ={}).database
-        execute(
-            url, "create table t (at timestamp)", f"alter database {name} set timezone = '{zone}'"
-        )
-        (effect,) = effects_of(url, ["alter table t alter column at type timestamptz"])
-    assert effect.work is work
+def test_describe_timestamp_to_timestamptz_goes_by_the_time_zone(server: TestServer) -> None:
+    alter = "alter table t alter column at type timestamptz"
+
+    def work(*before: str, zone: str = "") -> Work:
+        *_, effect = effects_of(own, [*before, alter], zone=zone)
+        return effect.work
+
+    with server.database() as own:
+        name = dsn.parse(own, environ={}).database
+        execute(own, "create table t (at timestamp)", f"alter database {name} set timezone = 'GMT'")
+        assert work() is Work.NONE
+        assert work(zone="Europe/Berlin") is Work.REWRITE
+        for unset in ("set time zone 'America/Lima'", "set local timezone to 'Asia/Tokyo'"):
+            assert work(unset) is Work.REWRITE
+            assert work(unset, "set time zone default") is Work.NONE
+        assert work("select set_config('TimeZone', 'UTC', true)", zone="Asia/Tokyo") is Work.NONE
+        first, second = effects_of(own, ["set timezone = 'Asia/Tokyo'", alter], [alter])[1:]
+        assert (first.work, second.work) == (Work.REWRITE, Work.NONE)
 
 
 @pytest.mark.parametrize("sql", ["reindex table sale", "reindex index sale_id", "cluster sale"])
@@ -251,3 +267,23 @@ def test_plan_shows_each_table_with_its_size_and_the_reason(tmp_path: Path, empt
     locks = [lock for each in plan.revisions[0].statements for lock in each.locks]
     assert [lock.table for lock in locks] == ["sale", *(f"sale_{day}" for day in range(7))]
     assert {lock.rows for lock in locks[1:]} == {10}
+
+
+def test_plan_names_and_times_are_those_of_the_session_of_env_py(
+    tmp_path: Path, empty_url: str
+) -> None:
+    execute(
+        empty_url,
+        "create schema app",
+        "create table app.event (id int primary key, at timestamp)",
+        "create table app.visit (event_id int references app.event)",
+        "create table event (id int, at timestamp)",
+    )
+    project = Project.create(
+        tmp_path, empty_url, "alter table event alter at type timestamptz, alter id type bigint"
+    )
+    project.write_alembic("env.py", ENV)
+    (planned,) = plan_of(project).revisions
+    (statement,) = [each for each in planned.statements if each.locks]
+    assert [lock.table for lock in statement.locks] == ["event", "visit"]
+    assert (statement.work, "anew" in statement.note) == (Work.REWRITE, True)

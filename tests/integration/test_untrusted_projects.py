@@ -47,7 +47,7 @@ def test_programs_that_a_file_of_the_project_names_are_not_run(
     done = invoke(*arguments, env=env, cwd=project)
     assert not (tmp_path / "was-run").exists()
     assert done.exit_code == 2, done
-    assert f"DB_PG_BINDIR comes from {file}" in done.stderr
+    assert f"DB_PG_BINDIR comes from {file} of {project}" in done.stderr
     assert str(tmp_path / "own" / "dbctl" / "config.toml") in done.stderr
 
 

@@ -82,7 +82,9 @@ async def described(url: str, statements: Sequence[str]) -> dict[str, Effect]:
     async with manager.connect() as connection:
         for group in [together, *([sql] for sql in statements if sql not in together)]:
             assessed = [assess(sql) for sql in group]
-            catalogue = await read_catalogue(connection, ("public",), [[each] for each in assessed])
+            catalogue = await read_catalogue(
+                connection, ("public",), "", [[each] for each in assessed]
+            )
             untouched = pickle.dumps(catalogue)
             for sql, each in zip(group, assessed, strict=True):
                 found[sql] = apply(each, pickle.loads(untouched))  # noqa: S301 - its own

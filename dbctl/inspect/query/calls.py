@@ -78,7 +78,8 @@ class Calls:
             has_qualifier = is_qualified and at > 1 and tokens[at - 2].kind in NAMES
             qualifier = tokens[at - 2].text if has_qualifier else None
             self.origins.setdefault(Call(name, qualifier, False), origin)
-            self._give(name, tokens[at + 1 :])
+            if name in _TAKES_SQL or name in _FIND_BY_VALUE:
+                self._give(name, tokens[at + 1 :])
         elif is_qualified:  # x.f is f(x), where x has no column f
             self.origins.setdefault(Call(name, None, True), origin)
             self._give(name, ())

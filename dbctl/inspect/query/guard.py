@@ -85,16 +85,29 @@ async def guard_relation(
 
 
 async def refusals(connection: asyncpg.Connection[Any], relations: Sequence[int]) -> dict[int, str]:
-    """Return which of the relations, by their oids, must not be read, and why."""
+    """Return which of the relations, by their oids, must not be read, and why.
+
+    One that another session locks is among them: what it calls cannot be checked.
+    """
+    if not relations:
+        return {}
+    rows = await fetch(connection, "inspect.query", "locked", relations=relations)
+    locked = {row["oid"] for row in rows}
+    unlocked = [oid for oid in relations if oid not in locked]
+    return dict.fromkeys(locked, "locked") | await _refusals(connection, unlocked)
+
+
+async def _refusals(
+    connection: asyncpg.Connection[Any], relations: Sequence[int]
+) -> dict[int, str]:
     try:
-        async with connection.transaction():  # a savepoint
-            await guard(connection, (), relations=relations)
-    except (RefusedError, asyncpg.LockNotAvailableError) as error:
+        await guard(connection, (), relations=relations)
+    except RefusedError as error:
         if len(relations) == 1:
-            return {relations[0]: error.message if isinstance(error, RefusedError) else "locked"}
+            return {relations[0]: error.message}
         half = len(relations) // 2
-        first = await refusals(connection, relations[:half])
-        return first | await refusals(connection, relations[half:])
+        first = await _refusals(connection, relations[:half])
+        return first | await _refusals(connection, relations[half:])
     return {}
 
 

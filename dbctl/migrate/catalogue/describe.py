@@ -15,19 +15,21 @@ from dbctl.migrate.statements import Assessment
 async def describe(
     connection: AsyncConnection,
     path: Sequence[str],
+    time_zone: str,
     revisions: Sequence[Sequence[Assessment]],
 ) -> list[list[Effect]]:
     """Return the effect of each statement of each revision, run in this order.
 
-    `path` is the search_path that a revision starts with. Nothing is locked and nothing is written;
+    `path` is the search_path that a revision starts with, `time_zone` the TimeZone, both empty for
+    those of a session. No lock is waited for, and nothing is written;
     the connection is in no transaction afterwards.
     """
     if not any(revisions):
         return [[] for _ in revisions]
-    catalogue = await read_catalogue(connection, path, revisions)
+    catalogue = await read_catalogue(connection, path, time_zone, revisions)
     effects = []
     for statements in revisions:
-        catalogue.names.path = catalogue.default_path
+        catalogue.begin_revision()
         effects.append([apply(each, catalogue) for each in statements])
     await connection.rollback()
     sizes = await read_sizes(connection, catalogue.shown.values())

@@ -38,6 +38,7 @@ from dbctl.migrate.statements.lookups import (
     TypeChanged,
     Validated,
     Written,
+    ZoneSet,
 )
 
 
@@ -140,7 +141,7 @@ def _follow(found: Reached, lookup: Lookup) -> None:
             rows.refreshed(found, lookup)
         case (
             TypeChanged() | ColumnAdded() | IndexBuilt() | NotNullSet() | ExpressionSet()
-            | PropertySet() | Renamed() | PathSet()
+            | PropertySet() | Renamed() | PathSet() | ZoneSet()
         ):  # fmt: skip
             pass
         case _:
@@ -154,6 +155,8 @@ def _change(catalogue: Catalogue, lookup: Lookup) -> None:
             catalogue.names.rename(lookup.table, lookup.name)
         case PathSet():
             catalogue.names.path = lookup.schemas
+        case ZoneSet():
+            catalogue.time_zone = lookup.zone or catalogue.default_zone
         case Dropped():
             catalogue.forget(catalogue.dropped.get(lookup, ()))
         case KeyAdded():

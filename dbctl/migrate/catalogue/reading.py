@@ -51,11 +51,13 @@ _DETAILS = ("columns", "constraints", "types", "uses", "casts", "functions", "dr
 async def read_catalogue(
     connection: AsyncConnection,
     path: Sequence[str],
+    time_zone: str,
     revisions: Sequence[Sequence[Assessment]],
 ) -> Catalogue:
     """Return what is known of the relations that the statements of `revisions` reach.
 
-    `path` is the search_path that each revision starts with; empty for that of a session.
+    `path` is the search_path that each revision starts with, `time_zone` the TimeZone; empty for
+    that of a session.
     """
     found = await fetch_together(connection, _ROOM, *_GRAPH)
     (settings,) = found["settings"]
@@ -71,7 +73,7 @@ async def read_catalogue(
         triggers[row["table_oid"]].append(Trigger(**row))
     catalogue = Catalogue(
         version=settings["version"] // 10000,
-        time_zone=settings["time_zone"],
+        default_zone=time_zone or settings["time_zone"],
         default_path=tuple(path),
         relations=relations,
         names=Names({(each.schema, each.name): each.oid for each in relations.values()}, path),
@@ -82,6 +84,7 @@ async def read_catalogue(
         keys=[_key(row) for row in found["keys"]],
         triggers=dict(triggers),
     )
+    catalogue.begin_revision()
     await _read_details(connection, catalogue, revisions)
     return catalogue
 

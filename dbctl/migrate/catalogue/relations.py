@@ -142,7 +142,7 @@ class Catalogue:
     """What was read, changed by each statement of the plan as the server would be by it."""
 
     version: int
-    time_zone: str
+    default_zone: str
     default_path: Sequence[str]
     relations: dict[int, Relation]
     names: Names
@@ -161,6 +161,12 @@ class Catalogue:
     dropped: dict[Dropped, list[Gone]] = field(default_factory=dict)
     new_keys: dict[str, list[int]] = field(default_factory=dict)
     shown: dict[str, int] = field(default_factory=dict)
+    time_zone: str = ""
+
+    def begin_revision(self) -> None:
+        """Look for names and read times as a session does that has set nothing."""
+        self.names.path = self.default_path
+        self.time_zone = self.default_zone
 
     def find(self, name: str) -> Relation | None:
         """Return the relation that a name means, None where it is made in the plan or not there."""

@@ -19,7 +19,8 @@ _PLACE = (
     " (select n.nspname::pg_catalog.text from pg_catalog.pg_class c"
     " join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace"
     " where c.oid operator(pg_catalog.=) pg_catalog.to_regclass({table})::pg_catalog.oid),"
-    " current_user::pg_catalog.text, pg_catalog.current_setting('search_path')"
+    " current_user::pg_catalog.text, pg_catalog.current_setting('search_path'),"
+    " pg_catalog.current_setting('TimeZone')"
 )
 
 
@@ -31,7 +32,7 @@ class EnvRecord:
     `version_schema` is the schema that the version table is in or, where it is not `found`, will be
     created in, unless env.py makes another one first. `direct` is True where no pooler stands
     between; False says nothing. `search_path` names the schemas in which a revision's names are
-    looked for.
+    looked for, `time_zone` is the TimeZone; both are empty where they are those of any session.
     """
 
     url: str
@@ -43,6 +44,7 @@ class EnvRecord:
     found: bool
     direct: bool
     search_path: tuple[str, ...] = field(default=(), compare=False)
+    time_zone: str = field(default="", compare=False)
 
     def is_alike(self, other: EnvRecord) -> bool:
         """Return whether `other` may be the same place in another run of env.py.
@@ -107,7 +109,7 @@ def record_of(
     qualified = quote(table) if schema is None else f"{quote(str(schema))}.{quote(table)}"
     with drivers.aside(connection):
         place = drivers.query(connection, _PLACE.format(table=literal(qualified)))
-    pid, database, current, found, role, path = place
+    pid, database, current, found, role, path, zone = place
     if schema is None:
         schema = found or _first_in(path, role, current, made)
     url = drivers.url_of(connection)
@@ -122,6 +124,7 @@ def record_of(
         found=found is not None,
         direct=drivers.login_pid(connection) == pid,
         search_path=tuple(_schemas(path, role)),
+        time_zone=zone,
     )
 
 

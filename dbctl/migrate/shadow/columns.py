@@ -111,7 +111,9 @@ def _compare_source(
 ) -> Iterator[Difference]:
     ours, theirs = _Source.of(model), _Source.of(row)
     if _is_serial(column, writer):
-        if theirs.sort == "I" or theirs.sql.startswith("nextval("):
+        # The keys of a table need not be made by the server, unless the models say so.
+        is_free = theirs.sort == "N" and column.autoincrement is not True
+        if is_free or theirs.sort == "I" or theirs.sql.startswith("nextval("):
             return
         ours = _Source("D", "nextval of a sequence")
     is_open = column.computed is not None and column.computed.persisted is None

@@ -14,6 +14,7 @@ from dbctl.migrate.statements.lookups import (
     TableOfIndex,
     Truncated,
     Written,
+    ZoneSet,
 )
 from dbctl.migrate.statements.queries import QueryWalk
 from dbctl.migrate.statements.readings import (
@@ -189,18 +190,27 @@ def _set(reader: TokenReader, draft: Draft) -> None:
     reader.accept_any("session", "local")
     if reader.accept("search_path", "to") or reader.accept("search_path", "="):
         draft.look_up(PathSet(tuple(_schemas(reader.rest))))
+    elif any(reader.accept(*each) for each in _ZONE):
+        zone = next(iter(_schemas(reader.rest)), "")
+        draft.look_up(ZoneSet("" if zone in ("default", "local") else zone))
+
+
+_ZONE = (("timezone", "to"), ("timezone", "="), ("time", "zone"))
 
 
 def _read_set_config(reader: TokenReader, draft: Draft) -> None:
-    """Add the search_path that a query sets, as every dump of pg_dump does."""
+    """Add what a query sets, such as the search_path in every dump of pg_dump."""
     called = TokenReader(reader.tokens)
     while token := called.peek():
         called.position += 1
         if token == (Kind.WORD, "set_config") and called.at("("):
             name, value, *_ = [*TokenReader(called.group()).split(), *[TokenReader([])] * 2]
-            if [each.text for each in name.tokens] == ["'search_path'"] and value.tokens:
-                path = tokenize(string_value(value.tokens[0].text))
-                draft.look_up(PathSet(tuple(_schemas(list(path)))))
+            given = string_value(value.tokens[0].text) if value.tokens else ""
+            match [each.text.lower() for each in name.tokens]:
+                case ["'search_path'"]:
+                    draft.look_up(PathSet(tuple(_schemas(list(tokenize(given))))))
+                case ["'timezone'"]:
+                    draft.look_up(ZoneSet(given))
 
 
 def _schemas(path: Sequence[Token]) -> list[str]:

@@ -276,6 +276,13 @@ class PathSet:
     schemas: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ZoneSet:
+    """The time zone of later statements; empty for that of the session."""
+
+    zone: str
+
+
 type Lookup = (
     Below
     | Read
@@ -301,4 +308,5 @@ type Lookup = (
     | Refreshed
     | Renamed
     | PathSet
+    | ZoneSet
 )

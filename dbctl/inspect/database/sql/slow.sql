@@ -1,12 +1,12 @@
 -- The statements of this database that take the most, by what is given. The columns for the time of
 -- blocks have another name since 1.11 (PostgreSQL 17). {statements} is the view, with its schema.
--- Those of dbctl's own have :mark after their first word, and are only counted.
+-- Those of dbctl's own have :mark in them, and are only counted.
 with summed as (
     select
         s.queryid, s.userid, s.calls, s.rows, s.query, s.total_exec_time, s.mean_exec_time,
         s.max_exec_time, s.stddev_exec_time, s.shared_blks_hit, s.shared_blks_read,
         s.temp_blks_read + s.temp_blks_written as temp_blocks,
-        coalesce(pg_catalog.strpos(s.query, cast(:mark as text)) between 5 and 20, false) as is_own,
+        coalesce(pg_catalog.strpos(s.query, cast(:mark as text)) > 0, false) as is_own,
         coalesce(cast(j.s ->> 'shared_blk_read_time' as float8), cast(j.s ->> 'blk_read_time' as float8))
             + coalesce(
                 cast(j.s ->> 'shared_blk_write_time' as float8),
