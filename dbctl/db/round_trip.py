@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import asyncpg
 
 from dbctl.db.failures import statement_failed
+from dbctl.db.queries import MARK
 from dbctl.errors import ConnectionFailed
 
 if TYPE_CHECKING:  # what reads with the driver alone starts in half the time
@@ -73,7 +74,8 @@ async def read_together(
 
     for sql in statements:
         logger.info("%s", sql)
-    copy = f"{_settings(connection, seconds)}copy (select {columns}) to stdout (format binary)"
+    settings = _settings(connection, seconds)
+    copy = f"{settings}copy {MARK} (select {columns}) to stdout (format binary)"
     await connection._copy_out(copy, keep, None)
     return [[] if field is None else _decoded(field) for field in _fields(read)]
 
