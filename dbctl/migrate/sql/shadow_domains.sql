@@ -24,8 +24,9 @@ select
         )
     ) as definition
 from
-    unnest(cast(:schemas as text[]), cast(:names as text[]))
-        with ordinality as wanted (schema, name, position)
+    rows from (
+        pg_catalog.unnest(cast(:schemas as text[])), pg_catalog.unnest(cast(:names as text[]))
+    ) with ordinality as wanted (schema, name, position)
 join
     pg_catalog.pg_type t
     on t.typname operator(pg_catalog.=) wanted.name::name and t.typtype operator(pg_catalog.=) 'd'

@@ -9,8 +9,9 @@ select
     s.seqcycle as cycle,
     pg_catalog.format_type(s.seqtypid, null) as data_type
 from
-    unnest(cast(:schemas as text[]), cast(:names as text[]))
-        with ordinality as wanted (schema, name, position)
+    rows from (
+        pg_catalog.unnest(cast(:schemas as text[])), pg_catalog.unnest(cast(:names as text[]))
+    ) with ordinality as wanted (schema, name, position)
 join
     pg_catalog.pg_class c
     on c.relname operator(pg_catalog.=) wanted.name::name and c.relkind operator(pg_catalog.=) 'S'
