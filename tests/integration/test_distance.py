@@ -61,9 +61,9 @@ def run(project: Path, url: str, *arguments: str, **env: str) -> Finished:
         (("migrate", "log"), STATUS),
         (("migrate", "up"), 7),
         (("inspect", "tables"), 12),
-        (("inspect", "table", "users"), 34),
+        (("inspect", "table", "users"), 38),
         (("inspect", "rows", "users"), 22),
-        (("inspect", "query", "select 1 as n"), 25),
+        (("inspect", "query", "select 1 as n"), 32),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

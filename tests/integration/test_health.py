@@ -459,7 +459,7 @@ def test_a_server_that_stops_answering_is_cut_off_and_not_asked_to_cancel(
 def test_a_connection_that_breaks_is_told_wherever_it_does(
     proxy: FaultProxy, database_url: str, mode: Mode, after: Trigger
 ) -> None:
-    proxy.behave(mode, after=after)
+    proxy.behave(mode, after=after, every=True)
     looked = health(proxy.url_of(database_url), deadline=1)
     assert looked.done.exit_code == 3
     assert looked.check("connection")["status"] == "fail"
@@ -546,7 +546,7 @@ async def test_waiting_ends_when_the_server_comes_up(proxy: FaultProxy, database
 async def test_waiting_survives_a_connection_that_is_lost_in_a_check(
     proxy: FaultProxy, database_url: str
 ) -> None:
-    proxy.behave(Mode.RESET, after=b"alembic_version")
+    proxy.behave(Mode.RESET, after=b"alembic_version", every=True)
     notices: list[str] = []
     looking = asyncio.create_task(look(proxy.url_of(database_url), wait=60, notices=notices))
     await asyncio.to_thread(proxy.wait_for_fault, 2)
@@ -662,7 +662,7 @@ FAULTS = [
 async def test_waiting_ends_at_its_deadline_whatever_the_server_does(
     proxy: FaultProxy, database_url: str, mode: Mode, after: Trigger
 ) -> None:
-    proxy.behave(mode, after=after)
+    proxy.behave(mode, after=after, every=True)
     started = time.monotonic()
     found = await look(proxy.url_of(database_url), wait=1.2)
     took = time.monotonic() - started

@@ -99,6 +99,7 @@ class FaultProxy:
         self._mode = Mode.FORWARD
         self._after: Trigger = None
         self._moment = Moment.SENT
+        self._every = False
         self._links: set[_Link] = set()
         self._accepted = self._requested = 0
         self._faults = 0
@@ -128,14 +129,22 @@ class FaultProxy:
         target = dsn.parse(url, environ={})
         return replace(target, addresses=(address,), sslmode=SslMode.DISABLE).url()
 
-    def behave(self, mode: Mode, *, after: Trigger = None, moment: Moment = Moment.SENT) -> None:
+    def behave(
+        self,
+        mode: Mode,
+        *,
+        after: Trigger = None,
+        moment: Moment = Moment.SENT,
+        every: bool = False,
+    ) -> None:
         """Do this from now on, on every connection, or once `after` is met on one.
 
         A connection that hung goes on where it was when the mode is FORWARD again. With `after`, a
-        connection that is ended is the only one: the next is forwarded.
+        connection that is ended is the only one: the next is forwarded, unless `every` one is to
+        end.
         """
-        switched = asyncio.run_coroutine_threadsafe(self._behave(mode, after, moment), self._loop)
-        switched.result(_PATIENCE)
+        behaving = self._behave(mode, after, moment, every=every)
+        asyncio.run_coroutine_threadsafe(behaving, self._loop).result(_PATIENCE)
 
     @property
     def accepted(self) -> int:
@@ -189,7 +198,8 @@ class FaultProxy:
             self._server.close()
             self._server = None
 
-    async def _behave(self, mode: Mode, after: Trigger, moment: Moment) -> None:
+    async def _behave(self, mode: Mode, after: Trigger, moment: Moment, *, every: bool) -> None:
+        self._every = every
         self._mode, self._after, self._moment, self._requested = mode, after, moment, 0
         for link in self._links:
             link.faulty, link.triggered = after is None, False
@@ -300,7 +310,7 @@ class FaultProxy:
             self._tell(faults=1)
             if self._mode in (Mode.CLOSE, Mode.RESET, Mode.REFUSE):
                 link.end(reset=self._mode is not Mode.CLOSE)
-                if self._mode is not Mode.REFUSE:
+                if self._mode is not Mode.REFUSE and not self._every:
                     self._mode, self._after = Mode.FORWARD, None
 
     def _tell(self, *, accepted: int = 0, faults: int = 0) -> None:

@@ -45,7 +45,7 @@ fed as materialized (
 keys as materialized (
     select k.conrelid as relation, pair.own as attribute, k.confrelid as other, pair.other as key
     from pg_catalog.pg_constraint k
-    cross join lateral unnest(k.conkey, k.confkey) as pair (own, other)
+    cross join lateral rows from (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) as pair (own, other)
     where k.contype = 'f'
 ),
 holding as materialized (

@@ -1,9 +1,11 @@
 -- What goes with what is dropped, and the tables that are locked for it.
 -- Source: findDependentObjects() in src/backend/catalog/dependency.c, and the functions it calls.
 with recursive asked as (
-    select * from unnest(
-        :numbers::int4[], :kinds::text[], :drop_oids::oid[], :drop_schemas::text[], :drop_names::text[],
-        :drop_parts::text[], :cascades::bool[]
+    select * from rows from (
+        pg_catalog.unnest(:numbers::int4[]), pg_catalog.unnest(:kinds::text[]),
+        pg_catalog.unnest(:drop_oids::oid[]), pg_catalog.unnest(:drop_schemas::text[]),
+        pg_catalog.unnest(:drop_names::text[]), pg_catalog.unnest(:drop_parts::text[]),
+        pg_catalog.unnest(:cascades::bool[])
     ) a (number, kind, oid, schema, name, part, cascades)
 ),
 place as (

@@ -1,7 +1,9 @@
 -- The types of these oids or names, down to what a domain is of; null schemas mean the path.
 with recursive asked as (
     select t.oid
-    from unnest(:type_schemas::text[], :type_names::text[]) w (schema, name)
+    from rows from (
+        pg_catalog.unnest(:type_schemas::text[]), pg_catalog.unnest(:type_names::text[])
+    ) w (schema, name)
     cross join lateral (
         select t.oid
         from pg_catalog.pg_type t

@@ -22,7 +22,9 @@ select
             ),
             ' and '
         )
-        from unnest(f.conkey, f.confkey, f.conpfeqop) as k (child, parent, operator)
+        from rows from (
+            pg_catalog.unnest(f.conkey), pg_catalog.unnest(f.confkey), pg_catalog.unnest(f.conpfeqop)
+        ) as k (child, parent, operator)
         join pg_catalog.pg_operator q on q.oid = k.operator
         join pg_catalog.pg_namespace qn on qn.oid = q.oprnamespace
         join pg_catalog.pg_attribute ca on ca.attrelid = f.conrelid and ca.attnum = k.child
