@@ -65,7 +65,9 @@ def qualified(sql: str) -> str:
             case (Kind.SYMBOL, sign) if sign in _OPERATORS and before != "." and not assigns:
                 text = _operator(sign.replace("!=", "<>"))
             case (Kind.WORD, word) if word in _FUNCTIONS and follows == "(" and before != ".":
-                text = f"pg_catalog.{text}"
+                # Of several arrays it is not a function: by that name alone the parser knows it.
+                if word != "unnest" or not _has_several(found, at + 1):
+                    text = f"pg_catalog.{text}"
             case (Kind.WORD, "not") if follows in _LIKE or follows == "in":
                 text = ""
             case (Kind.WORD, word) if word in _LIKE:
@@ -109,3 +111,14 @@ def _escape(found: list[Piece], like: int) -> int | None:
             case (Kind.WORD, "and" | "or") | (Kind.SYMBOL, ")"):
                 return None
     return None
+
+
+def _has_several(found: list[Piece], opening: int) -> bool:
+    """Return whether a comma stands between the bracket at a place and the one that closes it."""
+    depth = 0
+    for piece in found[opening : _closing(found, opening)]:
+        text = piece.token.text if piece.token.kind is Kind.SYMBOL else ""
+        depth += (text in {"(", "["}) - (text in {")", "]"})
+        if text == "," and depth == 1:
+            return True
+    return False

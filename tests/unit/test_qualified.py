@@ -19,6 +19,10 @@ from dbctl.db.qualified import qualified
             "select (a operator(pg_catalog.!~~) pg_catalog.like_escape( $1::x , '/'))"
             " operator(pg_catalog.=) b",
         ),
+        (
+            "select from unnest(a, f(b)), unnest(f(c, d))",
+            "select from unnest(a, f(b)), pg_catalog.unnest(f(c, d))",
+        ),
         ("select array_agg(a), x.max(b)", "select pg_catalog.array_agg(a), x.max(b)"),
         ("select '=', \"in\", a.b", "select '=', \"in\", a.b"),
         (
