@@ -163,7 +163,9 @@ async def test_csv_is_what_copy_writes_even_where_copy_cannot_run(
         )
         copied = io.BytesIO()
         async with reading(connection):
-            await connection.copy_from_table("t", output=copied, format="csv", header=True)
+            await connection.copy_from_table(
+                "t", schema_name="public", output=copied, format="csv", header=True
+            )
         assert (await written(connection, Output.CSV)).data == copied.getvalue()
         assert (await written(connection, Output.CSV, bound=True)).data == copied.getvalue()
         assert (await written(connection, Output.CSV, limit=2)).data == copied.getvalue()
@@ -379,7 +381,7 @@ async def copied_to_a_full_disk(connection: Connection) -> None:
         raise OSError(lines and "the disk is full")
 
     blank = RowsResult(table="t", headers=(), limit=None)
-    answer = Answer(Source((), "FROM t"), blank)
+    answer = Answer(Source((), "FROM public.t"), blank)
     form = form_of(Output.NDJSON, answer)
     async with asyncio.timeout(20), reading(connection):
         await transport(connection, answer, form.encoding, take)
