@@ -103,13 +103,23 @@ def _closing(found: list[Piece], opening: int) -> int:
 
 
 def _escape(found: list[Piece], like: int) -> int | None:
-    """Return where the ESCAPE of a LIKE is; None where it has none."""
+    """Return where the ESCAPE of a LIKE is; None where it has none.
+
+    The pattern may have brackets of its own, as `%(name)s` of a driver has.
+    """
+    depth = 0
     for at in range(like + 1, len(found)):
         match found[at].token:
-            case (Kind.WORD, "escape"):
+            case (Kind.WORD, "escape") if depth == 0:
                 return at
-            case (Kind.WORD, "and" | "or") | (Kind.SYMBOL, ")"):
+            case (Kind.WORD, "and" | "or") if depth == 0:
                 return None
+            case (Kind.SYMBOL, "("):
+                depth += 1
+            case (Kind.SYMBOL, ")"):
+                depth -= 1
+                if depth < 0:
+                    return None
     return None
 
 

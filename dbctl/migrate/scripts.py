@@ -207,19 +207,20 @@ def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
         cmd_opts=_options(settings),
     )
     config.attributes["settings"] = settings
-    if (
-        files.ini is not None
-        and not config.get_main_option("script_location")
-        and (files.ini.parent / "env.py").is_file()
-    ):
-        # Flask-Migrate names the folder itself, and not in the ini that it has put there.
-        config.set_main_option("script_location", str(files.ini.parent).replace("%", "%%"))
     try:
         # Relative folders of the ini count from where `alembic` would be started.
         with in_folder(settings.project):
             defaults = config.file_config["DEFAULT"]
             # Alembic takes a % in the folder's name for an interpolation.
             defaults["here"] = config.config_args["here"].replace("%", "%%")
+            if (
+                files.ini is not None
+                and not config.get_main_option("script_location")
+                and (files.ini.parent / "env.py").is_file()
+            ):
+                # Flask-Migrate names the folder itself, and not in the ini that it has put there.
+                folder = str(files.ini.parent).replace("%", "%%")
+                config.set_main_option("script_location", folder)
             scripts = ScriptDirectory.from_config(config)
             make_path_absolute()
             scripts.dir = str(Path(scripts.dir).absolute())

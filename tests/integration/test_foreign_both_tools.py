@@ -161,6 +161,7 @@ def test_autogenerate_with_include_schemas_and_an_include_name_is_empty(
     assert "op." not in text
     assert_alembic(project, "upgrade", "head")
     check = project.dbctl("migrate", "check", "--json")
+    assert "differences" in check.json, check.stdout
     assert (check.exit_code, check.json["differences"]) == (0, []), check
 
 
@@ -170,4 +171,5 @@ def test_check_with_include_schemas_and_no_filter_leaves_out_dbctls_own(
     project.edit_env((CONFIGURE, CONFIGURE.rstrip() + ",\n            include_schemas=True,\n"))
     use_everything(project)
     check = project.dbctl("migrate", "check", "--json")
+    assert "differences" in check.json, check.stdout
     assert (check.exit_code, check.json["differences"]) == (0, []), check

@@ -20,6 +20,11 @@ from dbctl.db.qualified import qualified
             " operator(pg_catalog.=) b",
         ),
         (
+            "select (a like %(b)s || '%%' escape '/') and c = d",
+            "select (a operator(pg_catalog.~~) pg_catalog.like_escape( %(b)s || '%%' , '/'))"
+            " and c operator(pg_catalog.=) d",
+        ),
+        (
             "select from unnest(a, f(b)), unnest(f(c, d))",
             "select from unnest(a, f(b)), pg_catalog.unnest(f(c, d))",
         ),

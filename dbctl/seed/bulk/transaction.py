@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -66,7 +66,8 @@ async def transaction(
             await guard.refuse_unmarked(connection, manager, settings)
             yield connection, driver
             # What is deferred to the COMMIT: triggers, which are the application's.
-            await restore_path(driver)
+            with suppress(asyncpg.InFailedSQLTransactionError):  # the COMMIT will be refused
+                await restore_path(driver)
         except BaseException as error:
             loss = _loss(driver, error)
             if loss is None:
