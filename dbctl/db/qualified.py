@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from dbctl.sqltokens import Kind, Piece, pieces, words
@@ -36,6 +37,9 @@ _FUNCTIONS = words(
     string_agg unnest
     """
 )
+# As SQLAlchemy writes it for pg8000, which sends it without a type; the others have a cast, or
+# are a literal of psycopg2's.
+_PARAMETER = re.compile(r"\s*%s\s*")
 _LIKE = {"like": "~~", "ilike": "~~*"}
 
 
@@ -68,7 +72,9 @@ def qualified(sql: str) -> str:
                 # Of several arrays it is not a function: by that name alone the parser knows it.
                 if word != "unnest" or not _has_several(found, at + 1):
                     text = f"pg_catalog.{text}"
-            case (Kind.WORD, "not") if follows in _LIKE or follows == "in":
+            case (Kind.WORD, "not") if follows in _LIKE:
+                text = ""
+            case (Kind.WORD, "not") if follows == "in" and not _is_untyped(sql, found, at + 2):
                 text = ""
             case (Kind.WORD, word) if word in _LIKE:
                 text = _operator("!" * (before == "not") + _LIKE[word])
@@ -77,7 +83,7 @@ def qualified(sql: str) -> str:
                     instead[escape] = ","
                     mark = found[escape + 1]
                     instead[escape + 1] = f"{sql[mark.start : mark.end]})"
-            case (Kind.WORD, "in") if follows == "(":
+            case (Kind.WORD, "in") if follows == "(" and not _is_untyped(sql, found, at + 1):
                 sign, every = ("<>", "all") if before == "not" else ("=", "any")
                 text = f"{_operator(sign)} {every}"
                 if found[at + 2].token.text not in {"select", "with"}:
@@ -89,6 +95,17 @@ def qualified(sql: str) -> str:
 
 def _operator(sign: str) -> str:
     return f" operator(pg_catalog.{sign}) "
+
+
+def _is_untyped(sql: str, found: list[Piece], opening: int) -> bool:
+    """Return whether a list has a parameter without a type, which an array would make a text.
+
+    Such a one takes the type that it is compared with, for which PostgreSQL has an operator.
+    """
+    if opening >= len(found):
+        return False
+    inner = sql[found[opening].end : found[_closing(found, opening)].start]
+    return any(_PARAMETER.fullmatch(part) for part in inner.split(","))
 
 
 def _closing(found: list[Piece], opening: int) -> int:

@@ -11,6 +11,8 @@ from dbctl.db.qualified import qualified
         ("select a = b", "select a operator(pg_catalog.=) b"),
         ("select a != 0", "select a operator(pg_catalog.<>) 0"),
         ("select a in (1, f(2))", "select a operator(pg_catalog.=) any (array[1, f(2)])"),
+        ("select a not in (%s, %s), b in (%s)", "select a not in (%s, %s), b in (%s)"),
+        ("select a in (%(a)s)", "select a operator(pg_catalog.=) any (array[%(a)s])"),
         ("select a not in (1)", "select a operator(pg_catalog.<>) all (array[1])"),
         ("select a in (select 1)", "select a operator(pg_catalog.=) any (select 1)"),
         ("select a like 'b' and c", "select a operator(pg_catalog.~~) 'b' and c"),
