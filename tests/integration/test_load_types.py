@@ -214,8 +214,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("int4range", "[a,b]", "has a bound"),
     ("inet", "10.0.0.256", "is no IP address"),
     ("bit(3)", "1010", "has 4 bits"),
-    ("pair", {"a": 1, "c": 2}, 'has "c", and pair has a and b'),
-    ("pair[]", [{"a": 1}, {"x": 2}], 'has "x", and pair has a and b'),
+    ("pair", {"a": 1, "c": 2}, 'has "c", and public.pair has a and b'),
+    ("pair[]", [{"a": 1}, {"x": 2}], 'has "x", and public.pair has a and b'),
     ("code", "abc", "violates check constraint"),
     ("point", "(1", "is no point"),
 ]

@@ -13,8 +13,11 @@ join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid operator(pg_catalog.=) c.oid
 where
     case
-        when cast(:version_schema as text) is null then pg_catalog.pg_table_is_visible(c.oid)
+        when cast(:version_schema as text) is null
+            then n.nspname operator(pg_catalog.=) any ({session_schemas})
         else n.nspname operator(pg_catalog.=) cast(cast(:version_schema as text) as name)
     end
     and c.relname operator(pg_catalog.=) cast(cast(:version_table as text) as name)
     and a.attname operator(pg_catalog.=) 'version_num'
+order by pg_catalog.array_position({session_schemas}, n.nspname)
+limit 1
