@@ -13,7 +13,7 @@ select
         order by part.position
     ) as columns,
     k.convalidated as valid,
-    coalesce((pg_catalog.to_jsonb(k.*) ->> 'conenforced')::bool, true) as enforced,
+    coalesce((pg_catalog.to_jsonb(k.*) operator(pg_catalog.->>) 'conenforced')::bool, true) as enforced,
     k.confmatchtype::text as match,
     pg_catalog.pg_get_constraintdef(k.oid, true) as definition
 from pg_catalog.pg_constraint k
