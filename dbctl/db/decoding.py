@@ -17,6 +17,7 @@ import asyncio
 import codecs
 import re
 import struct
+import threading
 from collections.abc import Buffer, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -38,6 +39,7 @@ _WINDOWS = re.compile(r"WIN(?=\d)", re.IGNORECASE)
 _PARAMETER, _READY = b"SZ"
 _WITH_TEXT = b"ENS"  # errors, notices and parameters of the server
 _HEADER = struct.Struct("!BI")
+_kept = threading.local()
 
 
 def _find(name: str) -> codecs.CodecInfo | None:
@@ -58,7 +60,14 @@ def _codec(name: str, inner: str, handler: str) -> codecs.CodecInfo:
         def decode(data: Buffer, _errors: str = "strict", /) -> tuple[str, int]:
             return found.decode(data, handler)
 
-    return codecs.CodecInfo(found.encode, decode, name=name)
+    def encode(text: str, errors: str = "strict", /) -> tuple[bytes, int]:
+        # asyncpg copies the bytes only when it has let go of them (`as_pg_string_and_size` of its
+        # text.pyx, for any codec but its own UTF-8): they would be freed, and garbage be sent.
+        _kept.encoded = found.encode(text, errors)
+        encoded: tuple[bytes, int] = _kept.encoded
+        return encoded
+
+    return codecs.CodecInfo(encode, decode, name=name)
 
 
 codecs.register(_find)

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import text
 
+from dbctl.db.dsn import parse
+from dbctl.db.engine import DatabaseSessionManager, closing
 from tests.support.cli import invoke
 from tests.support.databases import TestServer, connected, holding
 from tests.support.health import statuses_of
@@ -166,3 +169,12 @@ async def test_connector_of_a_database_in_utf8_keeps_its_text(empty_url: str) ->
         assert await connection.fetchval("select $1::text", text) == text
         record = await connection.fetchrow('select 1 as "Größe"')
         assert dict(record) == {"Größe": 1}
+
+
+@pytest.mark.parametrize("length", [1, 600, 20_000, 3_000_000])
+async def test_parameter_of_any_length_arrives_as_it_is(database_url: str, length: int) -> None:
+    texts = {"a": "é" + "x" * length, "b": "ö" + "y" * length}
+    manager = DatabaseSessionManager(parse(database_url, environ={}))
+    async with closing(manager), manager.connect() as connection:
+        found = await connection.scalar(text("select cast(:a as text) || cast(:b as text)"), texts)
+    assert found == texts["a"] + texts["b"]
