@@ -83,6 +83,7 @@ def deployers(
     yield Project(project.root, pgbouncer.url_of(name), project.driver), ["--allow-pooler"]
 
 
+@pytest.mark.slow
 @every_driver
 def test_of_many_deployers_at_once_each_ends_well_and_every_revision_is_run_once(
     project: Project, deployers: tuple[Project, list[str]]

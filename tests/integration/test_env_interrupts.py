@@ -11,8 +11,8 @@ from tests.support.env_files import env_project, plain_env
 from tests.support.foreign import Driver, ForeignProject, ledger_of, name_of, tables_of
 from tests.support.processes import Running
 
-# Long: run with -m drivers.
-pytestmark = pytest.mark.drivers
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
 
 EVERY = [Driver.PSYCOPG, Driver.PSYCOPG2, Driver.ASYNCPG, Driver.PG8000]
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]

@@ -13,8 +13,8 @@ from tests.support.pgbouncer import POOL_SIZE, Pgbouncer
 from tests.support.processes import Running
 from tests.support.proxy import FaultProxy, Mode
 
-# Long: run with -m drivers.
-pytestmark = pytest.mark.drivers
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
 
 EVERY = [Driver.PSYCOPG, Driver.PSYCOPG2, Driver.ASYNCPG, Driver.PG8000]
 CREATOR = """

@@ -15,8 +15,8 @@ from tests.support.databases import execute, fetch, holding
 from tests.support.env_files import PLAIN, digest_of, env_project, plain_env
 from tests.support.foreign import Driver, ForeignProject, ledger_of, tables_of
 
-# Long: run with -m drivers.
-pytestmark = pytest.mark.drivers
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
 
 DRIVERS = [Driver.PSYCOPG, Driver.PSYCOPG2, Driver.PG8000]
 READERS = [

@@ -168,6 +168,9 @@ import uuid
 
 from sqlmodel import Field, SQLModel
 
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
+
 
 class User(SQLModel, table=True):
     id: uuid.UUID = Field(default_factory=uuid.uuid4, primary_key=True)

@@ -23,6 +23,9 @@ from tests.support.foreign import (
     template_project,
 )
 
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
+
 TABLES = ["public.alembic_version", "public.audit", "public.customer", "public.invoice"]
 PAIRS = [
     (Template.GENERIC, Driver.PSYCOPG),

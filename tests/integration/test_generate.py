@@ -61,6 +61,7 @@ def zoo(server: TestServer) -> str:
     return url
 
 
+@pytest.mark.slow
 def test_fifty_thousand_rows_a_table_have_no_orphan_and_no_violation(empty_url: str) -> None:
     make(empty_url, ZOO)
     generated(empty_url, *reversed(zoo_of(50_000)))  # whatever the order of the names

@@ -52,6 +52,7 @@ def up(project: Project, *arguments: str) -> Running:
     return Running("migrate", "up", *arguments, env=project.environment, cwd=project.root)
 
 
+@pytest.mark.slow
 @every_driver
 @pytest.mark.parametrize("number", SIGNALS)
 def test_after_an_interruption_at_any_moment_a_rerun_ends_where_an_undisturbed_run_does(

@@ -30,7 +30,7 @@ every_driver = pytest.mark.parametrize(
     [
         pytest.param(None, id="shipped"),
         *(
-            pytest.param(driver, id=driver.value, marks=pytest.mark.drivers)
+            pytest.param(driver, id=driver.value, marks=pytest.mark.slow)
             for driver in (Driver.ASYNCPG, Driver.PSYCOPG, Driver.PSYCOPG2)
         ),
     ],
