@@ -25,6 +25,9 @@ from tests.support.foreign import (
     up_like_alembic,
 )
 
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
+
 CONNECT = "    with connectable.connect() as connection:\n"
 CONFIGURE = "            connection=connection, target_metadata=target_metadata\n"
 METADATA = "target_metadata = Base.metadata\n"
@@ -167,9 +170,6 @@ SQLMODEL_MODELS = """
 import uuid
 
 from sqlmodel import Field, SQLModel
-
-# Long: run with -m slow.
-pytestmark = pytest.mark.slow
 
 
 class User(SQLModel, table=True):

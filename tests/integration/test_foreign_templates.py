@@ -26,6 +26,7 @@ from tests.support.foreign import (
 # Long: run with -m slow.
 pytestmark = pytest.mark.slow
 
+
 TABLES = ["public.alembic_version", "public.audit", "public.customer", "public.invoice"]
 PAIRS = [
     (Template.GENERIC, Driver.PSYCOPG),

@@ -43,7 +43,7 @@ _LONGEST_PAUSE = 3.0
 # Seconds after which a session that does not heed its cancellation is ended, and after which the
 # thread is left behind.
 _TERMINATE_AFTER = 1.5
-_GIVE_UP_AFTER = 4.0
+_GIVE_UP_AFTER = 3.0
 _SIDE_TIMEOUT = 2.0
 _CANCEL = text("select pg_catalog.pg_cancel_backend(cast(:pid as integer))")
 _TERMINATE = text("select pg_catalog.pg_terminate_backend(cast(:pid as integer))")
