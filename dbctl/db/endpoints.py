@@ -149,7 +149,9 @@ def resolve(
     if endpoints is not None:
         return endpoints
     url = embedded_server(settings).ensure_running(on_notice)
-    on_notice("No DATABASE_URL: this project's embedded PostgreSQL serves (`dbctl server`).")
+    # Once for a command, which may need the server for several steps.
+    serves = "No DATABASE_URL: this project's embedded PostgreSQL serves (`dbctl server`)."
+    settings.once("embedded server noticed", lambda: on_notice(serves))
     return embedded_endpoints(url)
 
 

@@ -60,8 +60,9 @@ class Grid:
             return
         grid = table()
         widths = shrink(natural, floors, space)
-        widths[-1:] = [width - edge_excess(console, options) for width in widths[-1:]]
-        for at, width in enumerate(widths):
+        # Some versions of Rich add to the last one what is at the edge.
+        given = [*widths[:-1], *(width - edge_excess(console, options) for width in widths[-1:])]
+        for at, width in enumerate(given):
             grid.add_column(
                 safe(self.columns[at].title),
                 justify=self.columns[at].align,
