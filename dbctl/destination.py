@@ -69,5 +69,5 @@ def _opened(file: Path) -> Iterator[TextIO]:
     try:
         yield stream
     finally:
-        with suppress(OSError):  # of what cannot be written, it was told
+        with suppress(OSError):  # what cannot be written was reported
             stream.close()

@@ -77,7 +77,7 @@ def drafted(file: Path, *, mode: int | None = None, errors: str = "strict") -> I
             path.chmod(stat.S_IMODE(target.stat().st_mode))
         yield draft
     finally:
-        with suppress(OSError):  # of what cannot be written, it was told
+        with suppress(OSError):  # what cannot be written was reported
             draft.stream.close()
         with suppress(OSError):
             path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dbctl.redaction import scrub
 from dbctl.sqltokens import Kind, Piece, Token, pieces
 
-# What stands in place of a constant, and of what cannot be told from one.
+# What stands in place of a constant, and of what cannot be distinguished from one.
 CONSTANT = "'…'"
 HIDDEN = "…"
 # No secret is as short as what is left of the numbers.

@@ -18,7 +18,7 @@ _file: ContextVar[Path | None] = ContextVar("file", default=None)
 
 
 class _Tolerant(io.RawIOBase):
-    """A descriptor that takes everything: where stderr cannot be written, nobody can be told."""
+    """A descriptor that takes everything: where stderr cannot be written, nothing is reported."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -133,7 +133,7 @@ def data_stream() -> TextIO:
 
 
 def write_exactly(stream: TextIO, text: str) -> None:
-    """Write data, in UTF-8 where `stream` is no terminal: in its encoding values could change."""
+    """Write data, in UTF-8 except to a terminal: in another encoding values could change."""
     if is_unicode(stream) or stream.isatty() or not isinstance(stream, io.TextIOWrapper):
         stream.write(text)
     else:

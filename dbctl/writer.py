@@ -18,7 +18,7 @@ class Writer:
     """Write UTF-8 to `stream`, and what `escape` makes of it to a stream that takes text only.
 
     That is a terminal or, where `escape` is not `str`, a stream in another encoding. Without
-    `escape` it is no text, which neither can have. The event loop goes on while a pipe is full.
+    `escape` it is not text, which neither can have. The event loop goes on while a pipe is full.
     `begun` is true once something was written, and `torn` after what was broken off within.
     """
 

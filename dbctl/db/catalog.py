@@ -76,10 +76,10 @@ class Column:
 
     `type` is PostgreSQL's name for it, `sql_type` the same with its schema. `base_schema` and
     `base_name` name the type below every domain, `leaf` the built-in type below the first array as
-    well; it is empty for types that are not built in. `comparable` tells whether the type has an
+    well; it is empty for types that are not built in. `comparable` is whether the type has an
     equality. `length` counts characters or bits, `precision` and `scale` decimal digits; None is no
     limit. `subtype` is what a range is one of, `sequence` the quoted name of the sequence that the
-    column owns. `key_position` counts from 1. `inherited` tells whether a parent has the column
+    column owns. `key_position` counts from 1. `inherited` is whether a parent has the column
     too, `deterministic` whether its collation takes only what is the same to the byte for equal.
     The operators that compare the base type are in `operator_schema`.
     """

@@ -23,8 +23,8 @@ _FOLDER = re.compile(r"pg(\d+)")
 class StoredCluster:
     """A cluster in `folder`; `project` is None where a version of dbctl made it that kept no note.
 
-    `is_there` tells whether the project's folder exists, None where it is not known;
-    `last_used` is None where nothing tells.
+    `is_there` is whether the project's folder exists, None where it is not known;
+    `last_used` is None where it is not known.
     """
 
     folder: Path

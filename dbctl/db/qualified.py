@@ -53,7 +53,7 @@ def qualified(sql: str) -> str:
     written: list[str] = []
     instead: dict[int, str] = {}
     end = 0
-    # What UPDATE assigns is no comparison.
+    # What UPDATE assigns is not a comparison.
     assigns = bool(found) and found[0].token.text == "update"
     for at, piece in enumerate(found):
         text = sql[piece.start : piece.end]

@@ -49,8 +49,8 @@ _SHOWN_TYPE = r"""(
 _SHOWN = re.compile(r"\{shown_type ([^,}]+), ([^}]+)\}")
 
 
-# What tells dbctl's queries from an application's in pg_stat_statements and in a server's log. It
-# comes after the first word: the server keeps no comment that stands before a statement.
+# What distinguishes dbctl's queries from an application's in pg_stat_statements and in a server's
+# log. It comes after the first word: the server keeps no comment that stands before a statement.
 MARK = "/* dbctl */"
 _FIRST_WORD = re.compile(r"(?:\s*--[^\n]*\n)*\s*(\w+)")
 

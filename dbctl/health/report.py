@@ -83,7 +83,7 @@ def prepare(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look found; `late` tells that the time was over before all was looked at."""
+    """What one run of the checks found; `late` is whether the time ended before all were done."""
 
     report: HealthReport
     late: bool

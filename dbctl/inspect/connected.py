@@ -30,7 +30,7 @@ def read[T](
 
     Raises ConnectionFailed where the server is silent for longer than one statement may take, in
     seconds, and a little more: it ends such a statement itself. 0 is no limit. What reads for
-    longer tells by a `pulse` that it goes on. `encoding` is that of the text of an SQL_ASCII
+    longer shows by a `pulse` that it goes on. `encoding` is that of the text of an SQL_ASCII
     database; raises UsageError for an unknown one, and where the database is not in SQL_ASCII.
     """
 

@@ -20,7 +20,7 @@ _WORTH_CUTTING = 8
 
 @dataclass(frozen=True, slots=True)
 class Shortened:
-    """A text on one line that tells its length, in characters, where it does not fit."""
+    """A text on one line that ends with its length, in characters, where it does not fit."""
 
     text: Text
     length: int
@@ -32,13 +32,13 @@ class Shortened:
 
     def fitted(self, width: int) -> Text:
         """Return the text, cut to a width."""
-        told = f"… {self.length:,} chars"
-        left = width - len(told)
+        suffix = f"… {self.length:,} chars"
+        left = width - len(suffix)
         if self.cell_len <= width or left < _WORTH_CUTTING:
             return _truncated(self.text, width)
         cut = self.text.copy()
         cut.truncate(left, overflow="crop")
-        return cut.append(told, style="muted")
+        return cut.append(suffix, style="muted")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Cut the text to the width there is."""

@@ -83,7 +83,7 @@ def masks_of(
 def check_reveal(
     settings: Settings, *, allow_production: bool, tell: Callable[[str], None]
 ) -> None:
-    """Raise RefusedError in production, unless that is allowed; `tell` of it where it matters."""
+    """Raise RefusedError in production, unless that is allowed; `tell` is given a notice else."""
     if settings.environment is Environment.PRODUCTION and not allow_production:
         raise RefusedError(
             "--reveal shows personal data, and ENVIRONMENT is production",

@@ -275,7 +275,7 @@ def _faults(
             if rule in NAMES or squawk.knows(rule):
                 message = f"Nothing breaks {rule} here."
             else:
-                message = f"There is no rule {rule}."
+                message = f"The rule {rule} does not exist."
             said.append(("unused-ignore", message))
         for rule, message in said:
             yield Finding(

@@ -110,7 +110,7 @@ async def _stamp(
         execution: Execution, heads: tuple[str, ...], context: MigrationContext
     ) -> Iterator[StampStep]:
         def record(*, ctx: MigrationContext, heads: Iterable[str], **_facts: object) -> None:
-            assert ctx.connection is not None  # noqa: S101 - this is no offline run
+            assert ctx.connection is not None  # noqa: S101 - the run is online
             held = {
                 script.revision: Path(script.path) for script in checkout.path((), tuple(heads))
             }

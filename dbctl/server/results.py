@@ -45,7 +45,7 @@ class ServerChange(Result):
 class StoredServer(Result):
     """The cluster of one project; `project` is None where it is not known whose it is.
 
-    `project_exists` tells whether that folder is there, None where it is not known. `last_used` is
+    `project_exists` is whether that folder is there, None where it is not known. `last_used` is
     when a command last used it; of clusters that have no note of that, when it last started.
     """
 

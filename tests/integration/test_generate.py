@@ -232,7 +232,7 @@ def test_generated_tasks_look_like_tasks(database_url: str) -> None:
         (["users=5", "public.users=6"], "public.users is asked for twice"),
         (["tasks=5"], "public.users is empty and not among the tables"),
         (["users=5", "--locale", "tlh"], "there is no locale 'tlh'"),
-        (["users=5", "--now", "soon"], "'soon' is no date or time"),
+        (["users=5", "--now", "soon"], "'soon' is not a date or time"),
     ],
 )
 def test_what_cannot_be_asked_for_is_exit_2(

@@ -200,7 +200,7 @@ def test_a_comment_that_ignores_nothing_is_found_itself(
     report = report_of(project)
     assert [(each.line, each.rule) for each in report.findings] == [(7, rule) for rule in findings]
     if "unused-ignore" in findings:
-        assert report.findings[-1].message == "There is no rule ban-drop."
+        assert report.findings[-1].message == "The rule ban-drop does not exist."
 
 
 def test_a_revision_that_cannot_be_rendered_is_told_and_does_not_fail(project: Project) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,8 @@ from dbctl.options import WatchOption
 from dbctl.output import emit, notice
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.inspect.database.results.pool import PoolResult
     from dbctl.settings import Settings
@@ -181,17 +183,16 @@ def activity(
     """Show who runs what and since when, each session below the one that blocks it."""
     from dbctl.inspect.database.activity import list_activity
     from dbctl.inspect.database.views import activity as views
-    from dbctl.inspect.reading import with_foreign_text
-    from dbctl.inspect.watching import look
 
-    if reveal:
-        _check_reveal(settings, allow_production=allow_production)
-    return look(
+    read = partial(list_activity, every=every)
+    return _show_statements(
         settings,
-        partial(with_foreign_text, read=partial(list_activity, every=every, reveal=reveal)),
+        read,
         views.activity,
-        title="activity",
-        every=watch,
+        "activity",
+        watch,
+        reveal=reveal,
+        allow_production=allow_production,
     )
 
 
@@ -204,24 +205,16 @@ def locks(
     """Show the locks that are held or waited for, the strongest first."""
     from dbctl.inspect.database.locks import list_locks
     from dbctl.inspect.database.views import locks as views
-    from dbctl.inspect.reading import with_foreign_text
-    from dbctl.inspect.watching import look
 
-    if reveal:
-        _check_reveal(settings, allow_production=allow_production)
-    return look(
+    return _show_statements(
         settings,
-        partial(with_foreign_text, read=partial(list_locks, reveal=reveal)),
+        list_locks,
         views.locks,
-        title="locks",
-        every=watch,
+        "locks",
+        watch,
+        reveal=reveal,
+        allow_production=allow_production,
     )
-
-
-def _check_reveal(settings: "Settings", *, allow_production: bool) -> None:
-    from dbctl.inspect.masking import check_reveal
-
-    check_reveal(settings, allow_production=allow_production, tell=notice)
 
 
 def size(
@@ -255,21 +248,32 @@ def slow(
     """Show the statements that take the most, where pg_stat_statements sums them up."""
     from dbctl.inspect.database.slow import list_statements
     from dbctl.inspect.database.views import slow as views
+
+    read = partial(list_statements, sort=sort, limit=limit)
+    return _show_statements(
+        settings, read, views.slow, "slow", watch, reveal=reveal, allow_production=allow_production
+    )
+
+
+def _show_statements(
+    settings: "Settings",
+    read: Callable[..., Awaitable[Any]],
+    view: Callable[[Any], "RenderableType"],
+    title: str,
+    watch: float | None,
+    *,
+    reveal: bool,
+    allow_production: bool,
+) -> ExitCode:
+    """Show statements of other sessions, in whatever encoding, with their literals for `reveal`."""
+    from dbctl.inspect.masking import check_reveal
     from dbctl.inspect.reading import with_foreign_text
     from dbctl.inspect.watching import look
 
     if reveal:
-        _check_reveal(settings, allow_production=allow_production)
-    return look(
-        settings,
-        partial(
-            with_foreign_text,
-            read=partial(list_statements, sort=sort, limit=limit, reveal=reveal),
-        ),
-        views.slow,
-        title="slow",
-        every=watch,
-    )
+        check_reveal(settings, allow_production=allow_production, tell=notice)
+    shown = partial(with_foreign_text, read=partial(read, reveal=reveal))
+    return look(settings, shown, view, title=title, every=watch)
 
 
 def pool(settings: "Settings", watch: WatchOption = None) -> ExitCode:

@@ -98,7 +98,7 @@ async def trace(
 async def _of_functions(
     connection: asyncpg.Connection[Any], plan: str
 ) -> Mapping[str, Mapping[str, str | None]]:
-    """Return the columns of the functions in a plan that tell of other sessions."""
+    """Return the columns of the functions in a plan that show other sessions."""
     named = [name for name in _OF_OTHERS if name in plan]
     if not named:
         return {}

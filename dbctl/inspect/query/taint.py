@@ -63,7 +63,7 @@ class Taint:
     `relations` says it of each relation that is read, by schema and name, `revealing` of the
     functions whose result is sensitive, `columns_of` of columns of those that return rows; `unseen`
     is the reason of those whose call a plan does not show. `names` has the columns of subqueries
-    and CTEs. With `plain_values`, VALUES tell nothing.
+    and CTEs. With `plain_values`, VALUES say nothing.
     """
 
     def __init__(

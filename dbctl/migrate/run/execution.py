@@ -387,7 +387,7 @@ class Execution:
     ) -> Callable[..., None]:
         @functools.wraps(function)
         def guarded(**arguments: object) -> None:
-            assert context.connection is not None  # noqa: S101 - this is no offline run
+            assert context.connection is not None  # noqa: S101 - the run is online
             try:
                 # Behind a pooler each transaction may have another session.
                 self.session.keep_settings(again=self.database.pooled)
@@ -411,7 +411,7 @@ class Execution:
     def _recorded(self, *, ctx: MigrationContext, heads: Iterable[str], **_facts: object) -> None:
         """Write the ledger in the revision's transaction, and keep where that will leave it."""
         assert self.current is not None  # noqa: S101 - a step is applied
-        assert ctx.connection is not None  # noqa: S101 - this is no offline run
+        assert ctx.connection is not None  # noqa: S101 - the run is online
         self.database.store.record(
             ctx.connection,
             Entry(

@@ -39,7 +39,7 @@ _LIMIT = (
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)"
 )
 _NO_LIMIT = "set lock_timeout = 0"
-# What may change any setting; UPDATE is among it, and costs a look at all of them.
+# What may change any setting; UPDATE is among it, and costs a read of all of them.
 _SETS = re.compile(r"\b(?:set|reset|set_config|discard|do|call)\b", re.IGNORECASE)
 
 

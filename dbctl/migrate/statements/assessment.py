@@ -132,7 +132,7 @@ class Draft:
             self._losses.append(loss)
 
     def unknown(self, note: str, work: Work = Work.NONE, lookup: Lookup | None = None) -> None:
-        """Admit that the text does not tell which tables are locked; `lookup` may."""
+        """Record that the text does not say which tables are locked; `lookup` may."""
         if lookup is None:
             self.answerable = False
         else:

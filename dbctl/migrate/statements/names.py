@@ -68,7 +68,7 @@ def work_of_default(tokens: Sequence[Token]) -> Work:
 
 
 def unknown_functions(tokens: Sequence[Token]) -> tuple[str, ...]:
-    """Return the names of the functions in a DEFAULT whose volatility the text does not tell."""
+    """Return the names of the functions in a DEFAULT whose volatility the text does not say."""
     return tuple(
         function
         for function, built_in in _calls(tokens)

@@ -72,7 +72,8 @@ def parse_now(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"{text!r} is no date or time", hint="Write it like 2026-11-01 or 2026-11-01T12:00:00Z."
+            f"{text!r} is not a date or time",
+            hint="Write it like 2026-11-01 or 2026-11-01T12:00:00Z.",
         ) from None
     if not _YEARS[0] <= moment.year <= _YEARS[1]:
         raise UsageError(

@@ -1,6 +1,6 @@
 """Rows of a stage that the server refuses for reasons of its own, found by halving their number.
 
-A missing partition, an exclusion constraint, what a trigger raises: only trying tells.
+A missing partition, an exclusion constraint, what a trigger raises: only a trial shows it.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def _spelled(value: object) -> datetime:
             pass
     other = "; --date-format reads dates such as 31/01/2026" if looks_like_date(value) else ""
     raise ValueError(
-        f"is no date or time: write it as ISO 8601, such as 2026-01-31T12:00:00Z{other}"
+        f"is not a date or time: write it as ISO 8601, such as 2026-01-31T12:00:00Z{other}"
     )
 
 

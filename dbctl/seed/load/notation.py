@@ -78,7 +78,7 @@ def with_point(value: Any) -> Any:
     if found := _GROUPED.fullmatch(text):
         text = text.replace(found[2], "")
     elif "." in text:
-        raise ValueError("is no number with a decimal comma, such as 1234,56 or 1.234,56")
+        raise ValueError("is not a number with a decimal comma, such as 1234,56 or 1.234,56")
     return text.replace(",", ".")
 
 

@@ -29,7 +29,7 @@ class Batch:
     """Rows as they stand in a file: lists of fields in the order of the header, or objects.
 
     `numbers` are their places in the file, from 1, and `line` tells on which line the row at an
-    index of `rows` begins. `may_hold_nul` tells that a text may hold the character NUL,
+    index of `rows` begins. `may_hold_nul` is whether a text may hold the character NUL,
     `quoted_nulls` how many fields have the text that stands for null in quotes.
     """
 

@@ -72,7 +72,7 @@ def value_schema(
 ) -> CoreSchema:
     """Return the schema of a value of `column` that is not null.
 
-    `from_text` tells that the file has nothing but text, as CSV does. `write` makes the text of an
+    `from_text` is whether the file has nothing but text, as CSV does. `write` makes the text of an
     object or a list for the server, where the column is of a type that has fields.
     """
     if takes_text(column):

@@ -36,7 +36,7 @@ class SlowResult(Result):
     """The statements of a database that take the most, as summed up from `since` to `read_at`.
 
     `statement_count` of them are known and took `total_ms` together, beside `own_count` queries of
-    dbctl's own; `since` is None where that is not known. `io_timing` tells whether the server
+    dbctl's own; `since` is None where that is not known. `io_timing` is whether the server
     measures it. `grant` is the SQL that would show the queries that are hidden from this role, None
     where none is.
     """
