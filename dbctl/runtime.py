@@ -10,11 +10,11 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -52,6 +52,11 @@ _ROLLED_BACK = "what was not finished was rolled back"
 find_in_project: Callable[[Settings], tuple[str, str] | None] | None = None
 
 
+# The signals that the command of this context ends for: its outcome is delivered, whatever signals
+# follow.
+_ends_for: ContextVar[list[int] | None] = ContextVar("ends_for", default=None)
+
+
 class _Signalled(BaseException):
     """A signal arrived outside the event loop; Typer would swallow a KeyboardInterrupt."""
 
@@ -72,6 +77,7 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     import asyncio
 
     heard: list[signal.Signals] = []
+    ends_for = _ends_for.get()
 
     async def supervised() -> T:
         loop = asyncio.get_running_loop()
@@ -90,6 +96,8 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
             # The loop's own handlers would wait for code that blocks the loop.
             if state.signal is None:
                 state.signal, state.since = signal.Signals(number), loop.time()
+                if ends_for is not None:
+                    ends_for.append(number)
                 loop.call_soon_threadsafe(hear, state.signal)
             elif heard:
                 if number != signal.SIGALRM:
@@ -240,9 +248,26 @@ def _deadline_heard(handler: Callable[[int, FrameType | None], object]) -> Itera
 
 def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
     chosen_output.set(format_of_failure(argv))
+    ends_for: list[int] = []
+    _ends_for.set(ends_for)
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if not ends_for:
+            ends_for.append(number)
+            raise _Signalled(signal.Signals(number))
+
+    with _signals_handled(end):
+        try:
+            return _outcome_of(command)
+        except _Signalled as error:
+            show_error(interrupted(error.number, _ROLLED_BACK))
+            return EXIT_CODES[error.number]
+
+
+def _outcome_of(command: Callable[[], object]) -> int:
+    """Run `command`; return its exit code, with the error shown where there is one."""
     try:
-        with _signals_handled(_end):
-            outcome = _completed(command)
+        outcome = _completed(command)
     except DbctlError as error:
         _explain(error)
         show_error(error)
@@ -255,9 +280,6 @@ def _contained(command: Callable[[], object], argv: Sequence[str]) -> int:
     except typer.Abort:
         show_error(RefusedError("not confirmed; nothing was done"))
         return ExitCode.REFUSED
-    except _Signalled as error:
-        show_error(interrupted(error.number, _ROLLED_BACK))
-        return EXIT_CODES[error.number]
     except OSError as error:
         show_error(_refused_by_system(error))
         return ExitCode.FAILED
@@ -302,10 +324,6 @@ def format_of_failure(argv: Sequence[str]) -> Output:
         if f"--format={output}" in options or ("--format", output) in pairwise(options):
             return output
     return Output.TABLE
-
-
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Signalled(signal.Signals(number))
 
 
 def _usage_error(error: Exception) -> UsageError:

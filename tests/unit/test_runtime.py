@@ -127,6 +127,35 @@ def test_a_signal_before_the_loop_ends_the_command_as_well(
     assert "SIGTERM" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_execute_signals_after_an_interrupted_run_leave_its_outcome(
+    capsys: pytest.CaptureFixture[str], fails: bool
+) -> None:
+    async def operation() -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "r1 was rolled back"
+        raise AssertionError
+
+    def command() -> int:
+        outcome = runtime.run(operation)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        if fails:
+            raise OperationFailed(outcome)
+        print(outcome)  # noqa: T201
+        return 143
+
+    previous = signal.getsignal(signal.SIGTERM)
+    assert runtime.execute(command, []) == (ExitCode.FAILED if fails else 143)
+    said = capsys.readouterr()
+    assert "r1 was rolled back" in (said.err if fails else said.out)
+    assert "interrupted" not in said.err + said.out
+    assert signal.getsignal(signal.SIGTERM) == previous
+
+
 def test_run_connection_cut_off_after_a_signal_raises_interrupted() -> None:
     async def operation() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
