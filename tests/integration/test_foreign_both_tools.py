@@ -14,6 +14,9 @@ from tests.support.foreign import (
     template_project,
 )
 
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
+
 VERSION = "select version_num::text from alembic_version"
 CREATE = "CREATE TABLE {0} (id serial PRIMARY KEY)"
 CONFIGURE = "            connection=connection, target_metadata=target_metadata\n"

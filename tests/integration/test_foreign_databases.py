@@ -21,6 +21,9 @@ from tests.support.foreign import (
     template_project,
 )
 
+# Long: run with -m slow.
+pytestmark = pytest.mark.slow
+
 TOLD_PASSWORD = "t0ld-s3cret"
 WRITTEN_PASSWORD = "wr1tten-s3cret"
 HARD_CODED = "config.get_section(config.config_ini_section, {})"
