@@ -172,23 +172,35 @@ def open_checkout(settings: Settings) -> Checkout:
 
     Raises ConfigurationError where the folder or a file in it cannot be used.
     """
+    return settings.once("revisions", lambda: _read(open_env(settings)))
+
+
+def open_env(settings: Settings) -> Checkout:
+    """Return the checkout without reading a revision, which env.py can be run without.
+
+    It is the one that `open_checkout` returns. Raises what `open_scripts` raises.
+    """
     return settings.once("checkout", lambda: _open(settings))
 
 
 def _open(settings: Settings) -> Checkout:
     config, scripts = open_scripts(settings)
+    url = real_url(config.get_main_option("sqlalchemy.url"))
+    store = VersionStore(schema=settings.own_schema)
+    return Checkout(config, scripts, config_files(settings).bundled, settings, store, url)
+
+
+def _read(checkout: Checkout) -> Checkout:
     try:
-        with logging_untouched(), fitting(scripts, settings.project):
-            scripts.get_heads()  # reads every file
+        with logging_untouched(), fitting(checkout.scripts, checkout.folder):
+            checkout.scripts.get_heads()  # reads every file
     except FilesError as error:
         raise _unusable(str(error), hint=error.hint) from error
     except CommandError as error:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
         raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    url = real_url(config.get_main_option("sqlalchemy.url"))
-    store = VersionStore(schema=settings.own_schema)
-    return Checkout(config, scripts, config_files(settings).bundled, settings, store, url)
+    return checkout
 
 
 def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:
