@@ -23,7 +23,7 @@ from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.run.proof import CanTake, Proof, another_database, can_take_on
 from dbctl.migrate.run.read_only import READ_ONLY, ReadOnlyGuard, Stopped
 from dbctl.migrate.run.record import EnvRecord, record_of
-from dbctl.migrate.scripts import Checkout, open_checkout
+from dbctl.migrate.scripts import Checkout, open_env
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
@@ -338,7 +338,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     called while an event loop runs in this thread. Raises ConfigurationError, code
     `migration_scripts`, where env.py fails or configures nothing.
     """
-    checkout = open_checkout(settings)
+    checkout = open_env(settings)
     if checkout.learned is not None:
         return checkout.learned.metadata
     environment = _MetadataEnvironment(checkout)
