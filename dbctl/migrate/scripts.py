@@ -48,7 +48,8 @@ class Checkout:
 
     `folder` is where `alembic` would be started. `variables` are set while env.py runs, `origin`
     names what the database was taken from. `learned` is what env.py said, once it was run; only
-    then `store` is sure to be where the database records which revisions it has.
+    then `store` is sure to be where the database records which revisions it has. `glimpsed` is what
+    an env.py had said before it failed.
     """
 
     config: Config
@@ -60,6 +61,7 @@ class Checkout:
     variables: Mapping[str, str] = field(default_factory=dict)
     origin: str = "env.py"
     learned: "Learned | None" = None
+    glimpsed: "Learned | None" = None
 
     @property
     def folder(self) -> Path:

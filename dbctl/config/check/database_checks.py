@@ -27,7 +27,7 @@ from dbctl.db.round_trip import reader_on
 from dbctl.errors import ConnectionFailed, DbctlError
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.run.databases import Database, databases, pooler_refused, poolers
-from dbctl.migrate.run.learn import learn
+from dbctl.migrate.run.learn import Learned, learn
 from dbctl.migrate.run.proof import can_take_on
 from dbctl.migrate.scripts import Checkout
 from dbctl.migrate.status import read_status
@@ -104,9 +104,10 @@ async def _run_env(
         project.add(found)
         if found.subject is not Subject.ENV_PY:
             project.add(not_checked(Subject.ENV_PY, "it lacks the driver"))
-        return
-    names = [record.label for record in learned.records]
-    project.add(ok(Subject.ENV_PY, f"{checkout.env_label} connects to {', '.join(names)}"))
+        learned = checkout.glimpsed or Learned((), (), ())
+    else:
+        names = ", ".join(record.label for record in learned.records)
+        project.add(ok(Subject.ENV_PY, f"{checkout.env_label} connects to {names}"))
     for driver in dict.fromkeys(record.driver.removesuffix("_async") for record in learned.records):
         if driver not in TESTED_DRIVERS:
             project.add(not_checked(Subject.DRIVER, f"dbctl is not tested with {driver}"))
@@ -122,9 +123,7 @@ async def _check_databases(
     manager: DatabaseSessionManager,
     connection: AsyncConnection | None,
 ) -> None:
-    if checkout.learned is None:
-        return
-    async with databases(checkout, manager) as found:
+    async with _databases_seen(checkout, manager) as found:
         for each in found:
             name = each.label if len(found) > 1 else None
             ours = connection if each.manager is manager else None
@@ -139,6 +138,23 @@ async def _check_databases(
                 project.fail(
                     Subject.CONNECTION, Problem.CONNECTION_FAILED, error, origin=checkout.env_label
                 )
+
+
+@asynccontextmanager
+async def _databases_seen(
+    checkout: Checkout, manager: DatabaseSessionManager
+) -> AsyncIterator[tuple[Database, ...]]:
+    """Yield the databases that env.py configures; where it failed, what it had reached of them."""
+    if checkout.learned is not None:
+        async with databases(checkout, manager) as found:
+            yield found
+        return
+    said = checkout.glimpsed or Learned((), (), ())
+    yield tuple(
+        Database(record, manager, checkout.store_for(record), checkout.origin)
+        for record, reached in zip(said.records, said.reached, strict=True)
+        if reached
+    )
 
 
 async def _check_pooler(project: Project, each: Database, name: str | None) -> None:

@@ -19,6 +19,7 @@ from dbctl.migrate.scripts import Checkout
 
 _LOGIN = frozenset({"28P01", "28000"})
 _NO_DATABASE = "3D000"
+_DENIED = "42501"
 # psycopg and psycopg2 have no SQLSTATE of what is refused at the login.
 _LOGIN_WORDS = re.compile(r"password authentication failed|role \".*\" does not exist|no pg_hba")
 _NO_DATABASE_WORDS = re.compile(r"database \".*\" does not exist|no such database")
@@ -63,7 +64,9 @@ def env_fault(error: DbctlError, checkout: Checkout) -> Checked:
                 origin=origin,
                 remedy=_beside(package),
             )
-    return _obstacle(Subject.ENV_PY, Problem.ENV_FAILED, error, origin)
+    is_denied = any(sqlstate(cause) == _DENIED for cause in _causes(error))
+    code = Problem.PRIVILEGE_MISSING if is_denied else Problem.ENV_FAILED
+    return _obstacle(Subject.ENV_PY, code, error, origin)
 
 
 def missing_driver(name: str, origin: str) -> Checked:

@@ -56,6 +56,7 @@ async def _of_version_table(reader: Reader, record: EnvRecord) -> list[Mapping[s
         "version_table",
         version_schema=record.version_schema,
         version_table=record.version_table,
+        search_path="\n".join(record.search_path),
     )
 
 
@@ -66,8 +67,8 @@ def _for_version_table(
     role, schema, table = row["role"], row["schema"], quote(record.version_table)
     if schema is None:
         yield _denied(
-            f"the role {role} may use no schema of its search_path, in which {table} would be made",
-            f"GRANT USAGE, CREATE ON SCHEMA public TO {role};",
+            f"the search_path of the role {role} has no schema that exists, to make {table} in",
+            f"CREATE SCHEMA AUTHORIZATION {role};",
         )
         return
     if not row["has_schema"]:

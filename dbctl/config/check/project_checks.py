@@ -31,8 +31,8 @@ from dbctl.migrate.scripts import Checkout, open_checkout, open_env
 from dbctl.settings import Settings
 
 _WITHOUT_MODELS = (
-    "`migrate check`, `migrate new` with what it finds changed, `--drift` and `seed` do not work "
-    "without models; the others do"
+    "`migrate check` and `--drift` do not work without, `migrate new` finds nothing that changed, "
+    "and `seed generate` goes by the database alone"
 )
 
 
@@ -185,8 +185,8 @@ def check_models(project: Project) -> None:
         elif checkout is None:
             project.add(not_checked(Subject.MODELS, "env.py, which would name them, is not known"))
             return
-        elif checkout.learned is not None:
-            models = models_of(checkout, checkout.learned.metadata)
+        elif (said := checkout.learned or checkout.glimpsed) and said.records:
+            models = models_of(checkout, said.metadata)
         else:
             models = models_of(checkout, env_metadata(settings))
     except NoModels as error:

@@ -50,6 +50,7 @@ def _summary(result: ConfigCheck) -> Text:
     counts = [plural(len(obstacles), "obstacle") if obstacles else "no obstacle was found"]
     counts += [plural(len(warnings), "warning")] if warnings else []
     counts += [f"{len(unknown)} not checked"] if unknown else []
-    mark, style = _MARKS[Verdict.OBSTACLE if obstacles else Verdict.OK]
+    worst = Verdict.OBSTACLE if obstacles else Verdict.NOT_CHECKED if unknown else Verdict.OK
+    mark, style = _MARKS[worst]
     name = result.database or str(result.project)
     return Text.assemble((f"{mark} ", style), safe(name, "bold"), f": {', '.join(counts)}")

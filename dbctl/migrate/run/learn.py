@@ -83,6 +83,10 @@ class ReadOnlyEnvironment(Environment):
         self._proof = proof
         self.guard = ReadOnlyGuard(pooled=True)
 
+    def said(self) -> Learned:
+        """Return what env.py has said so far."""
+        return Learned(tuple(self.records), tuple(self.reached), tuple(self.models))
+
     def forget(self) -> None:
         """Forget what a run said that did not come to its end."""
         self.records.clear()
@@ -154,9 +158,7 @@ async def run_read_only(
     if not any(environment.reached):
         assert manager is not None  # noqa: S101 - without one nothing is compared
         raise another_database(environment.records[0], manager.label, checkout.origin)
-    return Learned(
-        tuple(environment.records), tuple(environment.reached), tuple(environment.models)
-    )
+    return environment.said()
 
 
 class _CannotConnect(Exception):
@@ -294,7 +296,11 @@ async def _asked(
     environment = ReadOnlyEnvironment(checkout, proof=proof)
     deadline = manager.connect_deadline if manager else checkout.settings.deadline
     seconds = max(deadline, _IMPORT_SECONDS)
-    checkout.learned = await run_read_only(checkout, environment, manager, seconds=seconds)
+    try:
+        checkout.learned = await run_read_only(checkout, environment, manager, seconds=seconds)
+    except DbctlError:
+        checkout.glimpsed = environment.said()
+        raise
     ours = checkout.learned.reached.index(True)
     checkout.store = checkout.store_for(checkout.learned.records[ours])
     return checkout.learned

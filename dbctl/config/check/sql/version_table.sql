@@ -1,24 +1,31 @@
 -- What this role may do with a version table or, where there is none, in the schema that it would be
--- made in: the one that is named, else the one that has it on the path, else the first on the path.
-with wanted as (
+-- made in: the one that is named, else the one on the path that has it, else the first there is. The
+-- path is that of env.py, in lines, empty for this session's; its schemas need not be usable.
+with path as (
+    select p.name, p.position
+    from pg_catalog.unnest(coalesce(
+        nullif(pg_catalog.string_to_array(cast(:search_path as text), e'\n'), '{}')::name[],
+        {session_schemas}
+    )) with ordinality p (name, position)
+),
+wanted as (
     select coalesce(
         cast(:version_schema as text),
         (
             select n.nspname::text
-            from pg_catalog.pg_class c
-            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where c.relname = cast(cast(:version_table as text) as name)
-              and n.nspname = any ({session_schemas})
-            order by pg_catalog.array_position({session_schemas}, n.nspname)
+            from path
+            join pg_catalog.pg_namespace n on n.nspname = path.name
+            left join pg_catalog.pg_class c
+                on c.relnamespace = n.oid
+               and c.relname = cast(cast(:version_table as text) as name)
+            order by c.oid is null, path.position
             limit 1
-        ),
-        ({session_schemas})[1]::text
+        )
     ) as schema
 )
 
 select
     pg_catalog.quote_ident(current_user) as role,
-    pg_catalog.quote_ident(pg_catalog.current_database()) as database,
     pg_catalog.quote_ident(wanted.schema) as schema,
     n.oid is not null as has_schema,
     c.oid is not null as has_table,
