@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import assert_never
@@ -23,7 +24,7 @@ from dbctl.config.check.versions import (
 from dbctl.db import dsn
 from dbctl.db.catalog import fetch
 from dbctl.db.engine import DatabaseSessionManager, closing
-from dbctl.db.round_trip import reader_on
+from dbctl.db.round_trip import Reader, reader_on
 from dbctl.errors import ConnectionFailed, DbctlError
 from dbctl.migrate.results import MigrationStatus, State
 from dbctl.migrate.run.databases import Database, databases, pooler_refused, poolers
@@ -130,8 +131,11 @@ async def _check_databases(
             try:
                 await _check_pooler(project, each, name)
                 async with nullcontext(ours) if ours is not None else each.manager.connect() as own:
-                    await _check_version(project, checkout, each, own, name)
-                    await _check_privileges(project, each, own, name)
+                    reader = await reader_on(own)
+                    await _together(
+                        _check_version(project, checkout, each, reader, name),
+                        _check_privileges(project, each, reader, name),
+                    )
             except ConnectionFailed as error:
                 if each.manager is manager:
                     raise
@@ -157,6 +161,13 @@ async def _databases_seen(
     )
 
 
+async def _together(*work: Awaitable[None]) -> None:
+    """Do what is sent in one message together; raises what the first that fails raises."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
 async def _check_pooler(project: Project, each: Database, name: str | None) -> None:
     ours, theirs = await poolers(each)
     if ours is False and theirs is False:
@@ -170,14 +181,14 @@ async def _check_pooler(project: Project, each: Database, name: str | None) -> N
 
 
 async def _check_version(
-    project: Project, checkout: Checkout, each: Database, own: AsyncConnection, name: str | None
+    project: Project, checkout: Checkout, each: Database, reader: Reader, name: str | None
 ) -> None:
     if not project.has_revisions:
         why = "the revisions cannot be read"
         project.add(not_checked(Subject.VERSION, why, database=name))
         return
     try:
-        found = await read_status(own, checkout, each.label, each.store)
+        found = await read_status(reader, checkout, each.label, each.store)
     except asyncpg.InsufficientPrivilegeError as error:
         project.add(not_checked(Subject.VERSION, f"{error}", database=name))
         return
@@ -227,17 +238,17 @@ def _of_version(found: MigrationStatus, checkout: Checkout, name: str | None) ->
 
 
 async def _check_privileges(
-    project: Project, each: Database, own: AsyncConnection, name: str | None
+    project: Project, each: Database, own: Reader, name: str | None
 ) -> None:
     """Look at the privileges of the role that env.py migrates as; dbctl's own has to read."""
     record, schema = each.record, project.settings.own_schema
     assert each.manager.server is not None  # noqa: S101 - there is a connection
     role = each.manager.server.user
     if record.role in ("", role):
-        missing = await missing_privileges(await reader_on(own), record, schema)
+        missing = await missing_privileges(own, record, schema)
         _add_privileges(project, missing, role, name)
         return
-    project.add(*await missing_to_read(await reader_on(own), record))
+    project.add(*await missing_to_read(own, record))
     try:
         async with _as_env(each) as theirs:
             reader = await reader_on(theirs)
