@@ -35,8 +35,12 @@ def config(settings: "Settings", check: CheckOption = False) -> ExitCode:
     from dbctl import runtime
 
     if check:
-        from dbctl.config.check import operation
         from dbctl.config.check import views as check_views
+        from dbctl.config.check.versions import check_missing
+
+        if (without := check_missing(settings.project)) is not None:
+            return emit(without, check_views.config_check)
+        from dbctl.config.check import operation
         from dbctl.migrate.project_database import find_in_project
 
         def connect(endpoint: "Endpoint", work: operation.Work) -> None:

@@ -19,6 +19,7 @@ from dbctl.config.check.results import ConfigCheck, Problem, Subject, Verdict
 from tests.support.cli import ROOT, Finished, environment
 from tests.support.databases import TestServer, execute
 from tests.support.env_files import PLAIN, digest_of, env_project, plain_env
+from tests.support.folders import open_folder
 from tests.support.foreign import (
     PASSWORD,
     Driver,
@@ -31,6 +32,7 @@ from tests.support.foreign import (
     template_project,
 )
 from tests.support.pgbouncer import Pgbouncer
+from tests.support.replica import replicating_binaries, run_replication
 from tests.support.tls import TlsServer, free_port
 
 NOTHING_ON = "postgresql://postgres@127.0.0.1:{}/shop"
@@ -84,19 +86,32 @@ def test_config_check_foreign_project_has_no_obstacle_and_changes_nothing(
     assert sorted(project.root.rglob("*.py")) == files
 
 
-@pytest.fixture
-def without_psycopg2(tmp_path: Path) -> dict[str, str]:
-    """The variables of an environment in which everything is installed but psycopg2."""
+def without(package: str, project: ForeignProject, tmp_path: Path) -> ConfigCheck:
+    """Return what `config --check` prints where everything is installed but `package`."""
     packages = tmp_path / "site-packages"
     packages.mkdir()
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if not entry.name.startswith("psycopg2"):
+        if not entry.name.startswith(package):
             (packages / entry.name).symlink_to(entry)
-    return {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"}
+    # Without `site` the packages of this environment are not found beside those.
+    return run_with(project, f"{packages}{os.pathsep}{ROOT}", "-S")
+
+
+def run_with(project: ForeignProject, path: str, *options: str) -> ConfigCheck:
+    """Return what `config --check` prints with another PYTHONPATH."""
+    done = subprocess.run(
+        [sys.executable, *options, "-m", "dbctl", "config", "--check", "--json"],
+        cwd=project.root,
+        env=environment(**project.env, PYTHONPATH=path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return read(Finished(done.returncode, done.stdout, done.stderr))
 
 
 def test_config_check_lists_several_obstacles_of_all_kinds_at_once(
-    tmp_path: Path, tcp_url: str, without_psycopg2: dict[str, str]
+    tmp_path: Path, tcp_url: str
 ) -> None:
     url = driver_url(tcp_url, Driver.PSYCOPG2)
     project = template_project(tmp_path / "shop", Template.GENERIC, url)
@@ -110,16 +125,7 @@ def test_config_check_lists_several_obstacles_of_all_kinds_at_once(
     execute(tcp_url, "create table alembic_version (version_num varchar(32))")
     execute(tcp_url, "insert into alembic_version values ('gone')")
     before = digest_of(tcp_url)
-    done = subprocess.run(
-        # Without `site` the packages of this environment are not found beside those.
-        [sys.executable, "-S", "-m", "dbctl", "config", "--check", "--json"],
-        cwd=project.root,
-        env=environment(**without_psycopg2),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    result = read(Finished(done.returncode, done.stdout, done.stderr))
+    result = without("psycopg2", project, tmp_path)
     assert codes(result) == [
         Problem.SETTING_UNKNOWN,
         Problem.SETTING_INVALID,
@@ -417,3 +423,72 @@ def test_config_check_text_has_marks_origins_and_remedies(tmp_path: Path, tcp_ur
         assert "✗  env.py" in done.stdout
         assert "RuntimeError: [red]no" in done.stdout
         assert "→ " in done.stdout
+
+
+def test_config_check_env_py_that_fails_after_configure_shows_what_it_had_configured(
+    tmp_path: Path, clerk: str
+) -> None:
+    late = "migrate(connection)\n    raise RuntimeError('late')"
+    body = PLAIN.replace("migrate(connection)", late)
+    project = env_project(tmp_path, clerk, body)
+    result = check(project)
+    assert codes(result) == [Problem.ENV_FAILED, *[Problem.PRIVILEGE_MISSING] * 2]
+    assert not unchecked(result)
+    assert not result.of(Verdict.WARNING)
+
+
+def test_config_check_tables_without_a_version_are_a_warning(tmp_path: Path, tcp_url: str) -> None:
+    execute(tcp_url, "create table customer (id int)")
+    result = check(env_project(tmp_path, tcp_url, PLAIN))
+    (warning,) = result.of(Verdict.WARNING)
+    assert (warning.code, codes(result)) == (Problem.UNMANAGED, [])
+    assert "dbctl migrate stamp" in str(warning.remedy)
+
+
+def test_config_check_ledger_that_is_not_dbctls_is_named(tmp_path: Path, tcp_url: str) -> None:
+    execute(tcp_url, "create schema dbctl", "create table dbctl.dbctl_ledger (id int)")
+    result = check(env_project(tmp_path, tcp_url, PLAIN))
+    (obstacle,) = result.of(Verdict.OBSTACLE)
+    assert (obstacle.code, obstacle.origin) == (Problem.LEDGER_UNUSABLE, "dbctl's ledger")
+    assert "DBCTL_SCHEMA" in str(obstacle.remedy)
+    assert unchecked(result) == {Subject.VERSION}
+
+
+def test_config_check_no_postgresql_for_the_embedded_server_is_an_obstacle(tmp_path: Path) -> None:
+    project = ForeignProject(tmp_path)  # NO_SERVER names a folder that is not there
+    project.write("pyproject.toml", "[tool.dbctl]\nexample = true\n")
+    result = check(project)
+    assert codes(result) == [Problem.EMBEDDED_UNAVAILABLE]
+
+
+@pytest.mark.slow
+def test_config_check_standby_is_an_obstacle(tmp_path: Path) -> None:
+    binaries = replicating_binaries()
+    if binaries is None:
+        pytest.skip("this PostgreSQL comes without pg_basebackup")
+    with open_folder() as folder, run_replication(folder, binaries) as replication:
+        replication.wait_until_streaming()
+        result = check(env_project(tmp_path, replication.standby.url, PLAIN))
+    (obstacle,) = result.of(Verdict.OBSTACLE)
+    assert (obstacle.subject, obstacle.code) == (Subject.SERVER, Problem.STANDBY)
+
+
+@pytest.mark.slow
+def test_config_check_alembic_too_old_is_an_obstacle_beside_the_others(
+    tmp_path: Path, tcp_url: str
+) -> None:
+    older = tmp_path / "older"
+    install = ["uv", "pip", "install", "--quiet", "--no-deps", "--target", str(older)]
+    subprocess.run([*install, "alembic==1.15.2"], check=True)
+    project = env_project(tmp_path, tcp_url, PLAIN)
+    project.write("pyproject.toml", "[tool.dbctl]\ncolour = 1\n")
+    result = run_with(project, f"{older}{os.pathsep}{ROOT}")
+    assert codes(result) == [Problem.SETTING_UNKNOWN, Problem.LIBRARY_TOO_OLD]
+    assert len(unchecked(result)) == len(Subject) - 2
+
+
+def test_config_check_alembic_missing_is_an_obstacle(tmp_path: Path, tcp_url: str) -> None:
+    result = without("alembic", env_project(tmp_path, tcp_url, PLAIN), tmp_path)
+    (obstacle,) = result.of(Verdict.OBSTACLE)
+    assert (obstacle.subject, obstacle.code) == (Subject.LIBRARIES, Problem.LIBRARY_MISSING)
+    assert "alembic>=1.16" in str(obstacle.remedy)

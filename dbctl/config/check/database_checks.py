@@ -24,6 +24,7 @@ from dbctl.config.check.versions import (
 from dbctl.db import dsn
 from dbctl.db.catalog import fetch
 from dbctl.db.engine import DatabaseSessionManager, closing
+from dbctl.db.failures import connection_loss, first_line
 from dbctl.db.round_trip import Reader, reader_on
 from dbctl.errors import ConnectionFailed, DbctlError
 from dbctl.migrate.results import MigrationStatus, State
@@ -175,7 +176,7 @@ async def _check_pooler(project: Project, each: Database, name: str | None) -> N
         return
     error = pooler_refused(each, ours, theirs)
     if ours or theirs:
-        project.fail(Subject.POOLER, Problem.POOLER, error, origin=each.origin)
+        project.fail(Subject.POOLER, Problem.POOLER, error, origin=each.origin, database=name)
     else:
         project.add(not_checked(Subject.POOLER, error.message, remedy=error.hint, database=name))
 
@@ -189,8 +190,10 @@ async def _check_version(
         return
     try:
         found = await read_status(reader, checkout, each.label, each.store)
-    except asyncpg.InsufficientPrivilegeError as error:
-        project.add(not_checked(Subject.VERSION, f"{error}", database=name))
+    except asyncpg.PostgresError as error:
+        if connection_loss(error) is not None:
+            raise
+        project.add(not_checked(Subject.VERSION, first_line(error), database=name))
         return
     project.add(_of_version(found, checkout, name))
 

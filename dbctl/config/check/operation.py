@@ -15,7 +15,7 @@ from dbctl.config.check.project_checks import (
     check_models,
     check_without_database,
 )
-from dbctl.config.check.results import ConfigCheck, Problem, Subject, not_checked
+from dbctl.config.check.results import ConfigCheck, Problem, Subject, complete, not_checked
 from dbctl.db.embedded import ServerState
 from dbctl.db.endpoints import Endpoint, embedded_endpoints, embedded_server, named
 from dbctl.db.engine import DatabaseSessionManager
@@ -28,6 +28,7 @@ type Connect = Callable[[Endpoint, Work], None]
 type Find = Callable[[Settings, Callable[[ConfigurationError], object]], tuple[str, str] | None]
 
 _NO_CONNECTION = "there is no connection to the database"
+_TOO_OLD = "a library that dbctl runs on is too old"
 
 
 def check_config(settings: Settings, find_in_project: Find, connect: Connect) -> ConfigCheck:
@@ -38,6 +39,8 @@ def check_config(settings: Settings, find_in_project: Find, connect: Connect) ->
     DbctlError where that fails. What one obstacle hides is listed as not checked.
     """
     project = check_files(settings)
+    if project.is_stopped:
+        return complete(settings.project, project.checked, lambda _subject: _TOO_OLD)
     endpoint = _find_endpoint(project, find_in_project)
     reason = _NO_CONNECTION
     if endpoint is not None:
@@ -45,14 +48,12 @@ def check_config(settings: Settings, find_in_project: Find, connect: Connect) ->
     check_without_database(project, reason)
     check_driver(project)
     check_models(project)
-    for subject in Subject:
-        if not project.has(subject):
-            project.add(not_checked(subject, _reason(project, subject, reason)))
-    order = list(Subject)
-    return ConfigCheck(
-        project=settings.project,
-        database=endpoint.label if endpoint else None,
-        checked=tuple(sorted(project.checked, key=lambda each: order.index(each.subject))),
+    database = endpoint.label if endpoint else None
+    return complete(
+        settings.project,
+        project.checked,
+        lambda subject: _reason(project, subject, reason),
+        database=database,
     )
 
 

@@ -41,13 +41,15 @@ class Project:
     """A project that is checked, and what was seen of it so far.
 
     `checkout` is None where there is no Alembic configuration to use; `has_revisions` is whether
-    the revisions can be compared with a database.
+    the revisions can be compared with a database; it `is_stopped` where a library that all of this
+    runs on is too old.
     """
 
     settings: Settings
     checked: list[Checked] = field(default_factory=list)
     checkout: Checkout | None = None
     has_revisions: bool = False
+    is_stopped: bool = False
 
     def add(self, *checked: Checked) -> None:
         """Note what was seen."""
@@ -65,6 +67,7 @@ class Project:
         *,
         origin: str | None = None,
         verdict: Verdict = Verdict.OBSTACLE,
+        database: str | None = None,
     ) -> None:
         """Note an obstacle that an error describes."""
         self.add(
@@ -75,6 +78,7 @@ class Project:
                 message=error.message,
                 origin=origin,
                 remedy=error.hint,
+                database=database,
             )
         )
 
@@ -83,6 +87,9 @@ def check_files(settings: Settings) -> Project:
     """Return what is seen of the settings, the libraries, Alembic and its revisions."""
     project = Project(settings)
     project.add(*settings_checks(settings), *library_checks())
+    if any(each.code is Problem.LIBRARY_TOO_OLD for each in project.checked):
+        project.is_stopped = True
+        return project
     try:
         project.checkout = checkout = open_env(settings)
     except NoAlembicConfig as error:

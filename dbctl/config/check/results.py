@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -108,6 +108,22 @@ class ConfigCheck(Result):
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return a row for each."""
         return [each.model_dump(mode="json") for each in self.checked]
+
+
+def complete(
+    project: Path,
+    checked: Iterable[Checked],
+    reason: Callable[[Subject], str],
+    *,
+    database: str | None = None,
+) -> ConfigCheck:
+    """Return what was seen in the order of the subjects, those that lack as not checked."""
+    found = list(checked)
+    seen = {each.subject for each in found}
+    found += [not_checked(subject, reason(subject)) for subject in Subject if subject not in seen]
+    order = list(Subject)
+    found.sort(key=lambda each: order.index(each.subject))
+    return ConfigCheck(project=project, database=database, checked=tuple(found))
 
 
 def ok(subject: Subject, message: str, *, database: str | None = None) -> Checked:

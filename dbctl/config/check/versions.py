@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from dbctl.config.check.results import Checked, Problem, Subject, Verdict, ok
+from dbctl.config.check.results import Checked, ConfigCheck, Problem, Subject, Verdict, complete, ok
 from dbctl.installation import install_beside
 
 # The lowest version, and the newest minor version, on which the tests have passed.
@@ -49,6 +50,18 @@ def library_checks() -> Iterator[Checked]:
     yield from wrong
     if not wrong:
         yield ok(Subject.LIBRARIES, ", ".join(f"{name} {found[name]}" for name in TESTED))
+
+
+def check_missing(project: Path) -> ConfigCheck | None:
+    """Return that nothing can be checked where a library that dbctl runs on is not installed.
+
+    None where all of them are. To be asked before anything that imports them.
+    """
+    found = list(library_checks())
+    missing = [each for each in found if each.code is Problem.LIBRARY_MISSING]
+    if not missing:
+        return None
+    return complete(project, found, lambda _subject: missing[0].message)
 
 
 def of_library(
