@@ -168,12 +168,13 @@ def test_up_interrupted_where_dbctl_may_not_cancel_the_session_of_env_py(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_status_interrupted_while_env_py_does_not_end(
-    tmp_path: Path, tcp_url: str, number: signal.Signals
+@pytest.mark.parametrize("command", ["migrate status", "config --check"])
+def test_command_that_reads_interrupted_while_env_py_does_not_end(
+    tmp_path: Path, tcp_url: str, command: str, number: signal.Signals
 ) -> None:
     body = "open('reached', 'w').close()\nimport time\ntime.sleep(3600)\n"
     project = env_project(tmp_path, tcp_url, body)
-    run = project.start_dbctl("migrate", "status", "--json")
+    run = project.start_dbctl(*command.split(), "--json")
     reach(project, run)
     run.send_signal(number)
     done = run.finish(SOON)

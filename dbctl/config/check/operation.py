@@ -19,7 +19,7 @@ from dbctl.config.check.results import ConfigCheck, Problem, Subject, complete, 
 from dbctl.db.embedded import ServerState
 from dbctl.db.endpoints import Endpoint, embedded_endpoints, embedded_server, named
 from dbctl.db.engine import DatabaseSessionManager
-from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode
+from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode, Interrupted
 from dbctl.settings import Settings
 
 type Work = Callable[[DatabaseSessionManager], Coroutine[Any, Any, None]]
@@ -61,6 +61,8 @@ def _check_with(project: Project, endpoint: Endpoint, connect: Connect) -> str:
     """Check the database at `endpoint`; return why what is then lacking was not checked."""
     try:
         connect(endpoint, partial(check_database, project))
+    except Interrupted:
+        raise
     except ConnectionFailed as error:
         project.add(connection_fault(Subject.CONNECTION, error, endpoint.origin))
     except DbctlError as error:
