@@ -17,6 +17,7 @@ from dbctl.streams import prepare_streams
 from dbctl.typer_versions import Group
 
 GROUPS = {
+    "init": "Start a project in this folder, or adopt the one that is here.",
     "migrate": "Which schema is the database at, what is pending; apply it safely.",
     "seed": "Put the rows there that development, tests and load tests need.",
     "health": "Is this database fit to serve? For CI, deploys and probes.",

@@ -1,5 +1,6 @@
 """How dbctl was installed, and the command that installs an extra of it there."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,9 +21,29 @@ def install_command(extra: str) -> str:
         return f"pipx install --force {requirement}"
     if not _is_made_by_uv(environment):
         return f"pip install {requirement}"
-    if "archive-v0" in environment.parts or "environments-v2" in environment.parts:
+    if _is_of_uvx(environment):
         return f"uvx --from {requirement} dbctl"
     return f"uv add {requirement}"
+
+
+def command_prefix() -> str:
+    """Return how dbctl is started in the shell: `dbctl`, or `uv run dbctl` in a project of uv's."""
+    by_uv = "UV_RUN_RECURSION_DEPTH" in os.environ or _is_of_uvx(Path(sys.prefix))
+    return "uv run dbctl" if by_uv else "dbctl"
+
+
+def uv_add(pyproject: str) -> str | None:
+    """Return the command that makes dbctl a dependency, where uvx or `uv run --with` started it.
+
+    `pyproject` is the text of pyproject.toml; None where that names dbctl.
+    """
+    if command_prefix() == "dbctl" or DISTRIBUTION in pyproject:
+        return None
+    return f"uv add '{DISTRIBUTION}[embedded]'"
+
+
+def _is_of_uvx(environment: Path) -> bool:
+    return "archive-v0" in environment.parts or "environments-v2" in environment.parts
 
 
 def _is_made_by_uv(environment: Path) -> bool:

