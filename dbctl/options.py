@@ -108,6 +108,7 @@ def command(
     parquet: bool = False,
     deadline: bool = False,
     sets: Mapping[str, Any] | None = None,
+    tolerant: str | None = None,
     **typer_options: Any,
 ) -> Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]]:
     """Register a function as a command of `app` that prints one result.
@@ -116,14 +117,20 @@ def command(
     parameters, with `to_file` also `--output`, with `deadline` also `--deadline`; one of its own
     called `format_` takes the place of the shared formats, of which it may name some again. Without
     `parquet` that format is refused. `sets` are further options, by the setting that each sets for
-    this run; with them `-x` is not short for a format.
+    this run; with them `-x` is not short for a format. `tolerant` names the option of its own with
+    which settings that cannot be used do not stop it: it finds them as `Settings.faults`.
 
     The function is given the settings of this run as its first argument and returns the exit code.
     """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
         wrapped = with_settings(
-            function, to_file=to_file, parquet=parquet, deadline=deadline, sets=sets
+            function,
+            to_file=to_file,
+            parquet=parquet,
+            deadline=deadline,
+            sets=sets,
+            tolerant=tolerant,
         )
         app.command(name, **typer_options)(wrapped)
         return function
@@ -173,6 +180,7 @@ def with_settings(
     deadline: bool = False,
     complete: frozenset[ExitCode] = COMPLETE,
     sets: Mapping[str, Any] | None = None,
+    tolerant: str | None = None,
 ) -> Callable[..., ExitCode]:
     """Return `function` as Typer calls it: settings loaded, output format chosen.
 
@@ -234,7 +242,11 @@ def with_settings(
             log_causes()
         with reserved_stdout(), written_to(file, complete) as kept:
             try:
-                settings = load_settings(flags, env_file=flags.pop("env_file", None))
+                settings = load_settings(
+                    flags,
+                    env_file=flags.pop("env_file", None),
+                    tolerant=tolerant is not None and bool(arguments[tolerant]),
+                )
                 _asked_about.set((settings.database, settings.environment))
                 return kept(function(settings, **arguments))
             except BaseException:

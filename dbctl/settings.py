@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,8 @@ from dbctl.project import find_project, group_table, tool_table
 
 # NAMEDATALEN - 1: PostgreSQL cuts a longer name.
 _NAME_BYTES = 63
+# The tables of [tool.dbctl], each of which a group of commands reads.
+GROUP_TABLES = frozenset({"databases", "generate", "health", "inspect", "mask", "seeds"})
 # Keys of [tool.dbctl] that are neither a field nor a variable.
 _KEYS = {"schema": "own_schema"}
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
@@ -126,6 +129,9 @@ class Settings(BaseSettings):
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _dotenv: Path = PrivateAttr(default_factory=lambda: Path(".env"))
+    _faults: tuple[ConfigurationError, ...] = PrivateAttr(default=())
+    _is_database_uncertain: bool = PrivateAttr(default=False)
     # What the project's own code was found to say, so that a command runs it once.
     _found: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -173,6 +179,21 @@ class Settings(BaseSettings):
     def project(self) -> Path:
         """The root folder of the project, absolute."""
         return self._project
+
+    @property
+    def dotenv(self) -> Path:
+        """The file that is read as `.env`, which need not exist."""
+        return self._dotenv
+
+    @property
+    def faults(self) -> tuple[ConfigurationError, ...]:
+        """What could not be used of the sources, where these settings were read in spite of it."""
+        return self._faults
+
+    @property
+    def is_database_uncertain(self) -> bool:
+        """Return whether a fault may have hidden which database is meant."""
+        return self._is_database_uncertain
 
     @property
     def uses_example(self) -> bool:
@@ -240,6 +261,7 @@ def load_settings(
     *,
     start: Path | None = None,
     env_file: Path | None = None,
+    tolerant: bool = False,
 ) -> Settings:
     """Read the settings that hold for the folder `start` (default: the working directory).
 
@@ -247,7 +269,9 @@ def load_settings(
     read in place of the project's `.env`. A database that is picked by its name counts as the
     connection strings and the environment written for it, in the source that picks it. A direct
     connection string belongs to the pooled one of its own source or of a weaker one, and is not
-    used beside one of a stronger source: it may lead to another database.
+    used beside one of a stronger source: it may lead to another database. With `tolerant` what
+    cannot be used is left out and kept as `Settings.faults`; a database that a source might have
+    named which cannot be read is then taken from no weaker one.
 
     Raises ConfigurationError with one line per fault, each naming the setting and its source, never
     a secret, and UsageError where two flags name two databases.
@@ -264,20 +288,31 @@ def load_settings(
         )
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
+    faults: list[ConfigurationError] = []
+    on_fault = faults.append if tolerant else _raise
+    is_hidden = False  # a source that may have named the database cannot be read
     if env_file is not None and not env_file.is_file():
         raise ConfigurationError(
             f"there is no file {env_file}", hint="--env-file names one that is read like .env."
         )
     dotenv = env_file or project / ".env"
-    for source, layer in _layers(flags or {}, project, dotenv):
+    for source, layer in _layers(flags or {}, project, dotenv, on_fault):
+        if layer is None:
+            is_hidden = True
+            continue
         parts = [(source, layer)]
         name = layer.get("database")
         if isinstance(name, str) and name and not _OF_A_DATABASE.intersection(values):
-            picked = named_database(project, name, dotenv)
-            # What a flag sets holds also for a database that is picked by one.
-            parts.insert(1 if source == "flag" else 0, (picked.origin, picked.settings))
+            try:
+                picked = named_database(project, name, dotenv)
+            except ConfigurationError as error:
+                on_fault(error)
+                is_hidden = True
+            else:
+                # What a flag sets holds also for a database that is picked by one.
+                parts.insert(1 if source == "flag" else 0, (picked.origin, picked.settings))
         for origin, part in parts:
-            has_database = bool(SECRETS.intersection(values))
+            has_database = is_hidden or bool(SECRETS.intersection(values))
             for field, value in part.items():
                 if value in (None, "", (), []):
                     continue
@@ -290,30 +325,62 @@ def load_settings(
     environ = os.environ
     names = (environ.get("PGUSER"), environ.get("PGDATABASE"), environ.get("PGHOST"))
     redaction.remember(environ.get("PGPASSWORD"), names=names)
+    settings = _validated(values, sources, on_fault)
+    is_hidden |= "environment" in values and settings.source_of("environment") == "default"
+    settings._project = project
+    settings._dotenv = dotenv
+    settings._faults = tuple(faults)
+    settings._is_database_uncertain = is_hidden and not SECRETS.intersection(values)
+    return settings
+
+
+def _raise(fault: ConfigurationError) -> None:
+    raise fault from None
+
+
+def _validated(
+    values: Mapping[str, object],
+    sources: Mapping[str, str],
+    on_fault: Callable[[ConfigurationError], object],
+) -> Settings:
+    """Return the settings that `values` make, without those that are not valid."""
     try:
         settings = Settings(
             **{variable_name(field): value for field, value in values.items()}  # type: ignore[arg-type]
         )
     except ValidationError as error:
-        raise _fault(error, values, sources) from None
-    settings._project = project
-    settings._sources = sources
+        on_fault(_fault(error, values, sources))
+        invalid = {_field_of(fault["loc"][0]) for fault in error.errors()}
+        valid = {field: value for field, value in values.items() if field not in invalid}
+        return _validated(valid, sources, on_fault)
+    settings._sources = {field: sources[field] for field in values}
     return settings
 
 
 def _layers(
-    flags: Mapping[str, object], project: Path, dotenv: Path
-) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield the sources from the strongest to the weakest, each with its values by field."""
+    flags: Mapping[str, object],
+    project: Path,
+    dotenv: Path,
+    on_fault: Callable[[ConfigurationError], object],
+) -> Iterator[tuple[str, Mapping[str, object] | None]]:
+    """Yield the sources from the strongest to the weakest, each with its values by field.
+
+    Those are None for one that cannot be read.
+    """
     yield "flag", flags
     yield "environment", _by_field(EnvSettingsSource(Settings)())
-    for path, read in ((dotenv, _read_dotenv), (project / "pyproject.toml", _read_pyproject)):
+    read_pyproject = partial(_read_pyproject, on_fault=on_fault)
+    for path, read in ((dotenv, _read_dotenv), (project / "pyproject.toml", read_pyproject)):
+        layer: Mapping[str, object] | None = None
         try:
-            yield path.name, read(path)
+            layer = read(path)
         except (OSError, ValueError) as error:  # TOML and encoding faults are ValueErrors
-            raise ConfigurationError(
-                f"cannot read {path}: {error}", hint="Correct the file or remove it."
-            ) from None
+            on_fault(
+                ConfigurationError(
+                    f"cannot read {path}: {error}", hint="Correct the file or remove it."
+                )
+            )
+        yield path.name, layer
 
 
 def _read_dotenv(path: Path) -> Mapping[str, object]:
@@ -338,7 +405,9 @@ def project_table(settings: Settings, group: str) -> Mapping[str, object]:
     return group_table(settings.project, group)
 
 
-def _read_pyproject(path: Path) -> Mapping[str, object]:
+def _read_pyproject(
+    path: Path, on_fault: Callable[[ConfigurationError], object]
+) -> Mapping[str, object]:
     table = tool_table(path)
     fields = {
         name.lower(): field
@@ -353,12 +422,14 @@ def _read_pyproject(path: Path) -> Mapping[str, object]:
         if name not in fields:
             nearest = difflib.get_close_matches(name, fields, n=1)
             hint = f"Did you mean {nearest[0]!r}?" if nearest else _README
-            raise ConfigurationError(f"unknown key {key!r} in [tool.dbctl] of {path}", hint=hint)
-        if fields[name] in values:
-            raise ConfigurationError(
-                f"{fields[name]} is set twice in [tool.dbctl] of {path}", hint="Write it once."
+            on_fault(
+                ConfigurationError(f"unknown key {key!r} in [tool.dbctl] of {path}", hint=hint)
             )
-        values[fields[name]] = value
+        elif fields[name] in values:
+            message = f"{fields[name]} is set twice in [tool.dbctl] of {path}"
+            on_fault(ConfigurationError(message, hint="Write it once."))
+        else:
+            values[fields[name]] = value
     return values
 
 
@@ -366,11 +437,9 @@ def _fault(
     error: ValidationError, values: Mapping[str, object], sources: Mapping[str, str]
 ) -> ConfigurationError:
     """Turn a ValidationError into one line per fault, without the value of a secret."""
-    fields = {name: field for field in Settings.model_fields for name in _variable_names(field)}
     lines = []
     for fault in error.errors(include_url=False, include_context=False):
-        name = str(fault["loc"][0])
-        field = fields.get(name, name)
+        field = _field_of(fault["loc"][0])
         value = "" if field in SECRETS else f" {str(values[field])!r}"
         if fault["type"] == "string_pattern_mismatch":
             reason = "should be module or module:name, several with commas between"
@@ -386,3 +455,9 @@ def _fault(
             f"DBCTL_ENVIRONMENT wins over ENVIRONMENT, where that is the application's. {_README}"
         )
     return ConfigurationError("\n".join(sorted(lines)), hint=hint)
+
+
+def _field_of(name: object) -> str:
+    """Return the field that a name of a ValidationError means."""
+    fields = {name: field for field in Settings.model_fields for name in _variable_names(field)}
+    return fields.get(str(name), str(name))

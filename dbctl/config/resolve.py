@@ -1,5 +1,6 @@
 """Resolve the settings and the endpoints they lead to."""
 
+from dbctl.config.parts import parts
 from dbctl.config.results import Config, Purpose, Route, Setting
 from dbctl.db.dsn import redact
 from dbctl.db.endpoints import Endpoint, FindInProject, embedded_endpoints, embedded_server, named
@@ -25,6 +26,7 @@ def resolve(settings: Settings, find_in_project: FindInProject | None = None) ->
             _route("reads", reads, embedded=endpoints.embedded),
             _route("migrations", migrations, embedded=endpoints.embedded),
         ),
+        parts=parts(settings),
     )
 
 

@@ -113,9 +113,13 @@ class EmbeddedServer:
         """Return the folder with this project's cluster of this PostgreSQL major."""
         if self._cluster_dir is not None:
             return self._cluster_dir
+        return self.folder / f"pg{self.binaries.major}"
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder with this project's clusters, one for each PostgreSQL major."""
         slug = re.sub(r"[^a-z0-9]+", "-", self.project.name.lower())[:40].strip("-") or "project"
-        name = f"{slug}-{_digest(self.project)}"
-        return self.state_dir / name / f"pg{self.binaries.major}"
+        return self.state_dir / f"{slug}-{_digest(self.project)}"
 
     @cached_property
     def cluster(self) -> Cluster:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from dbctl.db.endpoints import ENV_PY, INI
 from dbctl.errors import ConfigurationError
+from dbctl.migrate.discovery import ASKS_DBCTL
 from dbctl.migrate.run.learn import learn
 from dbctl.migrate.scripts import open_checkout
 from dbctl.output import notice
 from dbctl.runtime import run
 from dbctl.settings import Settings
-
-_ASKS_DBCTL = re.compile(r"^\s*(from|import)\s+dbctl\b", re.MULTILINE)
 
 
 def find_in_project(settings: Settings) -> tuple[str, str] | None:
@@ -23,7 +20,7 @@ def find_in_project(settings: Settings) -> tuple[str, str] | None:
     """
     try:
         checkout = open_checkout(settings)
-        if _ASKS_DBCTL.search(checkout.env_py.read_text(encoding="utf-8", errors="replace")):
+        if ASKS_DBCTL.search(checkout.env_py.read_text(encoding="utf-8", errors="replace")):
             return None
     except (ConfigurationError, OSError):  # what needs the revisions says so itself
         return None

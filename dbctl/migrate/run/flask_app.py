@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfigurationError, ErrorCode
+from dbctl.migrate.discovery import ASKS_FLASK
 
 if TYPE_CHECKING:
     from dbctl.migrate.scripts import Checkout
-
-_ASKS_FLASK = re.compile(r"^\s*from flask import\b.*\bcurrent_app\b", re.MULTILINE)
 
 
 @contextmanager
@@ -22,7 +20,7 @@ def application_context(checkout: Checkout) -> Iterator[None]:
     The application is the one that `flask db` would load: FLASK_APP, else `wsgi.py` or `app.py`.
     Raises ConfigurationError where Flask finds none.
     """
-    if not _ASKS_FLASK.search(checkout.env_py.read_text(encoding="utf-8", errors="replace")):
+    if not ASKS_FLASK.search(checkout.env_py.read_text(encoding="utf-8", errors="replace")):
         yield
         return
     # Only such a project has it installed.

@@ -14,8 +14,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from dbctl.db.dsn import Dsn, SslMode, parse
 from dbctl.errors import DbctlError
+from dbctl.migrate.discovery import IS_ASYNC
 
-_ASYNC = re.compile(r"\b(create_async_engine|async_engine_from_config|AsyncEngine)\b")
 _LIBPQ = frozenset({"psycopg", "psycopg2", "psycopg_async"})
 # Of those that are installed the first is used: psycopg is sync and async.
 _SYNC_DRIVERS = ("psycopg", "psycopg2", "pg8000")
@@ -48,7 +48,7 @@ def driver_for(env_py: Path, ini_url: URL | None) -> str:
         if driver and find_spec(driver.removesuffix("_async")):
             return driver
     try:
-        is_async = bool(_ASYNC.search(env_py.read_text(encoding="utf-8", errors="replace")))
+        is_async = bool(IS_ASYNC.search(env_py.read_text(encoding="utf-8", errors="replace")))
     except OSError:
         is_async = False
     wanted = _ASYNC_DRIVERS if is_async else _SYNC_DRIVERS
