@@ -27,6 +27,7 @@ GROUPS = {
 }
 
 EPILOG = (
+    "Start with `dbctl init`. "
     "Exit codes: 0 ok · 1 finding (unhealthy, pending, drift) · 2 usage or configuration · "
     "3 cannot connect · 4 failed, nothing half-done · 5 refused by a guard · "
     "70 bug · 130/143 interrupted"

@@ -229,6 +229,7 @@ class Settings(BaseSettings):
         values = {variable_name(field): getattr(self, field) for field in sources}
         settings = Settings(**values)
         settings._project, settings._sources = project, sources
+        settings._dotenv = project / ".env"
         return settings
 
     def once[T](self, name: str, find: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Find out what a project has, changing nothing and without asking for more than is there."""
+"""Find out what a project has, changing nothing: its Alembic, models, database and seed sets."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from pathlib import Path
 from dbctl.db.endpoints import FindInProject, embedded_endpoints, embedded_server, named
 from dbctl.db.pgbinaries import find_binaries
 from dbctl.errors import DbctlError
-from dbctl.migrate.config_files import NoAlembicConfig, config_files
-from dbctl.migrate.discovery.results import (
-    AlembicSetup,
+from dbctl.init.found_results import (
+    AlembicFound,
     DatabaseFound,
-    Discovered,
-    EnvStyle,
+    Found,
     ModelsFound,
     Unreadable,
 )
-from dbctl.migrate.project_database import asks_dbctl
+from dbctl.migrate.config_files import NoAlembicConfig
+from dbctl.migrate.discovery import EnvStyle, discover
 from dbctl.migrate.project_models import ModelsWithoutTable, NoModels, project_models
-from dbctl.migrate.run.url import driver_for, is_async
+from dbctl.migrate.run.url import driver_for
 from dbctl.migrate.scripts import open_checkout
 from dbctl.programs import programs_folder
-from dbctl.project import FLASK_MIGRATE_INI
 from dbctl.settings import Settings, project_table
 
 
-def discover(settings: Settings, find_in_project: FindInProject | None = None) -> Discovered:
+def find(settings: Settings, find_in_project: FindInProject | None = None) -> Found:
     """Return what the project has; env.py is run for its models.
 
     `find_in_project` is asked for the database where neither the settings nor the ini name one.
@@ -51,8 +49,7 @@ def discover(settings: Settings, find_in_project: FindInProject | None = None) -
     database = part("database", lambda: _database(settings, find_in_project))
     if database is not None and database.connection == "embedded":
         part("programs", lambda: find_binaries(programs_folder(settings)))
-    return Discovered(
-        project=settings.project,
+    return Found(
         alembic=alembic,
         models=models,
         database=database,
@@ -61,33 +58,23 @@ def discover(settings: Settings, find_in_project: FindInProject | None = None) -
     )
 
 
-def _alembic(settings: Settings) -> AlembicSetup | None:
-    files = config_files(settings)
-    if files.bundled:
+def _alembic(settings: Settings) -> AlembicFound | None:
+    discovery = discover(settings)
+    if discovery.files.bundled:
         return None
     checkout = open_checkout(settings)
-    driver = (
-        "asyncpg" if asks_dbctl(checkout.env_py) else driver_for(checkout.env_py, checkout.ini_url)
-    )
-    ini = files.ini
-    config = ini or files.toml
-    assert config is not None  # noqa: S101 - one of them was found
-    return AlembicSetup(
-        config=below(config, settings.project),
-        flask_migrate=ini is not None and ini == (settings.project / FLASK_MIGRATE_INI).resolve(),
-        scripts=below(Path(checkout.scripts.dir), settings.project),
+    asks_dbctl = discovery.style is EnvStyle.DBCTL
+    driver = "asyncpg" if asks_dbctl else driver_for(checkout.env_py, checkout.ini_url)
+    project = settings.project
+    return AlembicFound(
+        config=_below(discovery.files.ini or discovery.files.toml or project, project),
+        scripts=_below(Path(discovery.scripts), project),
         revisions=sum(1 for _ in checkout.scripts.walk_revisions()),
         heads=checkout.heads,
-        env_style=_style(checkout.env_py),
+        env_style=discovery.style,
         driver=driver,
         driver_installed=find_spec(driver.removesuffix("_async")) is not None,
     )
-
-
-def _style(env_py: Path) -> EnvStyle:
-    if asks_dbctl(env_py):
-        return "dbctl"
-    return "async" if is_async(env_py) else "sync"
 
 
 def _models(settings: Settings) -> ModelsFound:
@@ -111,6 +98,5 @@ def _database(settings: Settings, find_in_project: FindInProject | None) -> Data
     )
 
 
-def below(path: Path, project: Path) -> str:
-    """Return a path relative to the project where it lies below it."""
+def _below(path: Path, project: Path) -> str:
     return str(path.relative_to(project) if path.is_relative_to(project) else path)

@@ -1,25 +1,22 @@
-"""What the discovery of a project returns."""
+"""What a project was found to have."""
 
-from pathlib import Path
 from typing import Literal
 
+from dbctl.migrate.discovery import EnvStyle
 from dbctl.results import Result
 
-type EnvStyle = Literal["sync", "async", "dbctl"]
 
-
-class AlembicSetup(Result):
+class AlembicFound(Result):
     """The Alembic configuration of a project; paths are relative to its folder where below it.
 
-    `env_style` is how env.py connects: with a sync or async engine of its own, or with dbctl's.
+    `env_style` is how env.py comes to its connection, by its text; `driver` the one that it uses.
     """
 
     config: str
-    flask_migrate: bool
     scripts: str
     revisions: int
     heads: tuple[str, ...]
-    env_style: EnvStyle
+    env_style: EnvStyle | None
     driver: str
     driver_installed: bool
 
@@ -34,7 +31,7 @@ class ModelsFound(Result):
 class DatabaseFound(Result):
     """The database that commands work on; `url` holds no password.
 
-    `connection` is judged by the connection string alone: nothing was connected to.
+    `connection` is judged by the connection string alone.
     """
 
     url: str
@@ -50,11 +47,10 @@ class Unreadable(Result):
     hint: str | None
 
 
-class Discovered(Result):
-    """What a project has; a part that is neither there nor in `unreadable` does not exist."""
+class Found(Result):
+    """What a project has; a part that is None and not in `unreadable` does not exist."""
 
-    project: Path
-    alembic: AlembicSetup | None = None
+    alembic: AlembicFound | None = None
     models: ModelsFound | None = None
     database: DatabaseFound | None = None
     seeds: tuple[str, ...] = ()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from dbctl.init.found_results import Found
 from dbctl.init.results import NextStep
 from dbctl.installation import command_prefix, install_command, uv_add
-from dbctl.migrate.discovery.results import Discovered
 
 
 def steps_after(
-    created: Collection[Path], found: Discovered, pyproject: str, *, example: bool, has_dev: bool
+    created: Collection[Path], found: Found, pyproject: str, *, example: bool, has_dev: bool
 ) -> Iterator[NextStep]:
     """Yield the commands that come next, and the files to be written by hand between them.
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from dbctl.db.endpoints import FindInProject
 from dbctl.draft import drafted
 from dbctl.errors import ConfigurationError, UsageError
+from dbctl.init.found import find
+from dbctl.init.found_results import Found
 from dbctl.init.model_files import modules_with_tables
 from dbctl.init.next_steps import steps_after
 from dbctl.init.pyproject import extended, new_pyproject
@@ -29,8 +31,6 @@ from dbctl.init.scaffold import (
     starter_seeds,
 )
 from dbctl.migrate.config_files import NoAlembicConfig, config_files
-from dbctl.migrate.discovery.operation import discover
-from dbctl.migrate.discovery.results import Discovered
 from dbctl.settings import Settings
 
 _PYPROJECT = Path("pyproject.toml")
@@ -68,7 +68,7 @@ def init(
     settings = _with_ini(_here(settings))
     project = settings.project
     is_new = not _has_configuration(settings)
-    found = discover(settings, find_in_project)
+    found = find(settings, find_in_project)
     plan = _Plan()
     _keep_flags(plan, settings)
     if is_new:
@@ -144,7 +144,7 @@ def _keep_flags(plan: _Plan, settings: Settings) -> None:
         plan.keys["models"] = settings.models
 
 
-def _plan_new(plan: _Plan, settings: Settings, found: Discovered, *, example: bool) -> None:
+def _plan_new(plan: _Plan, settings: Settings, found: Found, *, example: bool) -> None:
     project = settings.project
     named = settings.models or ",".join(modules_with_tables(project)) or None
     if example and named:
@@ -163,7 +163,7 @@ def _plan_new(plan: _Plan, settings: Settings, found: Discovered, *, example: bo
         _plan_seeds(plan, project, home, example=example)
 
 
-def _plan_existing(plan: _Plan, settings: Settings, found: Discovered) -> None:
+def _plan_existing(plan: _Plan, settings: Settings, found: Found) -> None:
     project = settings.project
     models = settings.models
     unreadable = {fault.part for fault in found.unreadable}

@@ -58,7 +58,9 @@ def extended(text: str, tables: Tables) -> str:
 
 
 def _with_keys(text: str, table: str, pairs: Mapping[str, str], newline: str) -> str:
-    header = re.compile(rf"^[ \t]*\[[ \t]*{re.escape(table)}[ \t]*\][ \t]*(#[^\r\n]*)?\r?$", re.MULTILINE)
+    header = re.compile(
+        rf"^[ \t]*\[[ \t]*{re.escape(table)}[ \t]*\][ \t]*(#[^\r\n]*)?\r?$", re.MULTILINE
+    )
     lines = _lines(table, pairs).replace("\n", newline)
     if (found := header.search(text)) is None:
         gap = "" if not text else newline if text.endswith("\n") else newline * 2

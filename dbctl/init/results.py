@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from dbctl.migrate.discovery.results import Discovered
+from dbctl.init.found_results import Found
 from dbctl.results import Result
 
 
@@ -38,7 +38,7 @@ class Init(Result):
     kind: Literal["new", "existing"]
     dry_run: bool
     changed: bool
-    found: Discovered
+    found: Found
     files: tuple[InitFile, ...]
     next: tuple[NextStep, ...]
 

@@ -5,8 +5,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dbctl.figures import plural
+from dbctl.init.found_results import AlembicFound, DatabaseFound, Found
 from dbctl.init.results import Init, InitFile
-from dbctl.migrate.discovery.results import AlembicSetup, DatabaseFound, Discovered
+from dbctl.migrate.discovery import EnvStyle
 from dbctl.rendering import facts, safe, visible
 
 _DONE = {"create": ("+", "ok"), "extend": ("~", "ok"), "leave": ("·", "muted")}
@@ -15,9 +16,12 @@ _VERBS = {
     True: {"create": "would be created", "extend": "would be extended", "leave": "left"},
 }
 _STYLES = {
-    "sync": "sync, with an engine of its own",
-    "async": "async, with an engine of its own",
-    "dbctl": "async, with dbctl's engine",
+    EnvStyle.SYNC: "sync, with an engine of its own",
+    EnvStyle.ASYNC: "async, with an engine of its own",
+    EnvStyle.FLASK: "of Flask-Migrate, in the context of the application",
+    EnvStyle.SEVERAL: "for several databases",
+    EnvStyle.DBCTL: "async, with dbctl's engine",
+    None: "cannot be read",
 }
 _DIFF = {"+": "ok", "-": "bad", "@": "key"}
 
@@ -55,9 +59,8 @@ def _facts(result: Init) -> RenderableType:
     return grid
 
 
-def _add_alembic(grid: Table, found: AlembicSetup) -> None:
-    by = " of Flask-Migrate" if found.flask_migrate else ""
-    grid.add_row("alembic", safe(f"{found.config}{by}"))
+def _add_alembic(grid: Table, found: AlembicFound) -> None:
+    grid.add_row("alembic", safe(found.config))
     heads = f", at the head {', '.join(found.heads)}" if found.heads else ""
     grid.add_row("revisions", safe(f"{found.revisions} in {found.scripts}{heads}"))
     grid.add_row("env.py", _STYLES[found.env_style])
@@ -72,7 +75,7 @@ def _database(found: DatabaseFound) -> Text:
     return Text.assemble(safe(found.url), safe(f"{pooler} ({found.origin})", "muted"))
 
 
-def _add_unreadable(grid: Table, found: Discovered) -> None:
+def _add_unreadable(grid: Table, found: Found) -> None:
     for fault in found.unreadable:
         grid.add_row(fault.part, Text.assemble(("? ", "warn"), visible(fault.reason)))
         if fault.hint:
