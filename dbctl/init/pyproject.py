@@ -14,16 +14,15 @@ from dbctl.installation import DISTRIBUTION
 type Tables = Mapping[str, Mapping[str, str]]
 
 
-def new_pyproject(name: str, tables: Tables) -> str:
-    """Return a pyproject.toml for a project that has none."""
+def new_project(name: str) -> str:
+    """Return a pyproject.toml for a project that has nothing yet."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "app"
-    head = (
+    return (
         f'[project]\nname = "{slug}"\nversion = "0.1.0"\nrequires-python = ">=3.13"\n'
         f'dependencies = ["{DISTRIBUTION}", "sqlmodel"]\n\n'
         "[dependency-groups]\n# The embedded PostgreSQL, which development and tests run on.\n"
         f'dev = ["{DISTRIBUTION}[embedded]"]\n'
     )
-    return extended(head, tables)
 
 
 def extended(text: str, tables: Tables) -> str:
@@ -36,7 +35,7 @@ def extended(text: str, tables: Tables) -> str:
     missing: dict[str, dict[str, str]] = {}
     for table, pairs in tables.items():
         there = wanted
-        for part in table.split("."):
+        for part in table.split(".") if pairs else ():
             there = there.setdefault(part, {})
         missing[table] = {key: value for key, value in pairs.items() if key not in there}
         there.update(missing[table])
@@ -58,12 +57,11 @@ def extended(text: str, tables: Tables) -> str:
 
 
 def _with_keys(text: str, table: str, pairs: Mapping[str, str], newline: str) -> str:
-    header = re.compile(
-        rf"^[ \t]*\[[ \t]*{re.escape(table)}[ \t]*\][ \t]*(#[^\r\n]*)?\r?$", re.MULTILINE
-    )
+    header = rf"^[ \t]*\[[ \t]*{re.escape(table)}[ \t]*\][ \t]*(#[^\r\n]*)?\r?$"
     lines = _lines(table, pairs).replace("\n", newline)
-    if (found := header.search(text)) is None:
-        gap = "" if not text else newline if text.endswith("\n") else newline * 2
+    if (found := re.search(header, text, re.MULTILINE)) is None:
+        gap = "" if not text or text.endswith(newline * 2) else newline
+        gap += "" if not text or text.endswith("\n") else newline
         return f"{text}{gap}{lines}{newline}"
     _, _, keys = lines.partition(newline)
     end = found.end()

@@ -51,6 +51,8 @@ def _facts(result: Init) -> RenderableType:
     if found.models is not None:
         tables = plural(found.models.tables, "table")
         grid.add_row("models", Text.assemble(safe(found.models.source), f": {tables}"))
+    elif not any(fault.part == "models" for fault in found.unreadable):
+        grid.add_row("models", Text("none are named", "muted"))
     if found.database is not None:
         grid.add_row("database", _database(found.database))
     if found.seeds:
