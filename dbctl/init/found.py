@@ -16,11 +16,12 @@ from dbctl.init.found_results import (
     ModelsFound,
     Unreadable,
 )
+from dbctl.init.model_files import modules_with_tables
 from dbctl.migrate.config_files import NoAlembicConfig
 from dbctl.migrate.discovery import EnvStyle, discover
 from dbctl.migrate.project_models import ModelsWithoutTable, NoModels, project_models
 from dbctl.migrate.run.url import driver_for
-from dbctl.migrate.scripts import open_checkout
+from dbctl.migrate.scripts import Checkout, open_checkout
 from dbctl.programs import programs_folder
 from dbctl.settings import Settings, project_table
 
@@ -43,15 +44,17 @@ def find(settings: Settings, find_in_project: FindInProject | None = None) -> Fo
             unreadable.append(Unreadable.model_validate(fault))
             return None
 
+    # First, for a run of env.py on its database shows its driver.
+    database = part("database", lambda: _database(settings, find_in_project))
     alembic = part("alembic", lambda: _alembic(settings))
     has_models = alembic is not None or settings.configured_models is not None
     models = part("models", lambda: _models(settings)) if has_models else None
-    database = part("database", lambda: _database(settings, find_in_project))
     if database is not None and database.connection == "embedded":
         part("programs", lambda: find_binaries(programs_folder(settings)))
     return Found(
         alembic=alembic,
         models=models,
+        modules=modules_with_tables(settings.project),
         database=database,
         seeds=tuple(sorted(project_table(settings, "seeds"))),
         unreadable=tuple(unreadable),
@@ -63,8 +66,7 @@ def _alembic(settings: Settings) -> AlembicFound | None:
     if discovery.files.bundled:
         return None
     checkout = open_checkout(settings)
-    asks_dbctl = discovery.style is EnvStyle.DBCTL
-    driver = "asyncpg" if asks_dbctl else driver_for(checkout.env_py, checkout.ini_url)
+    driver = _driver(checkout, discovery.style)
     project = settings.project
     return AlembicFound(
         config=_below(discovery.files.ini or discovery.files.toml or project, project),
@@ -73,8 +75,20 @@ def _alembic(settings: Settings) -> AlembicFound | None:
         heads=checkout.heads,
         env_style=discovery.style,
         driver=driver,
-        driver_installed=find_spec(driver.removesuffix("_async")) is not None,
+        driver_installed=None if driver is None else _is_installed(driver),
     )
+
+
+def _driver(checkout: Checkout, style: EnvStyle | None) -> str | None:
+    if style is EnvStyle.DBCTL:
+        return "asyncpg"
+    if checkout.learned is not None:
+        return checkout.learned.records[0].driver
+    return None if style is EnvStyle.FLASK else driver_for(checkout.env_py, checkout.ini_url)
+
+
+def _is_installed(driver: str) -> bool:
+    return find_spec(driver.removesuffix("_async")) is not None
 
 
 def _models(settings: Settings) -> ModelsFound:

@@ -9,7 +9,8 @@ from dbctl.results import Result
 class AlembicFound(Result):
     """The Alembic configuration of a project; paths are relative to its folder where below it.
 
-    `env_style` is how env.py comes to its connection, by its text; `driver` the one that it uses.
+    `env_style` is how env.py comes to its connection, by its text; `driver` the one that it uses,
+    None where only the application knows it.
     """
 
     config: str
@@ -17,8 +18,8 @@ class AlembicFound(Result):
     revisions: int
     heads: tuple[str, ...]
     env_style: EnvStyle | None
-    driver: str
-    driver_installed: bool
+    driver: str | None
+    driver_installed: bool | None
 
 
 class ModelsFound(Result):
@@ -48,10 +49,14 @@ class Unreadable(Result):
 
 
 class Found(Result):
-    """What a project has; a part that is None and not in `unreadable` does not exist."""
+    """What a project has; a part that is None and not in `unreadable` does not exist.
+
+    `modules` define tables, by their text.
+    """
 
     alembic: AlembicFound | None = None
     models: ModelsFound | None = None
+    modules: tuple[str, ...] = ()
     database: DatabaseFound | None = None
     seeds: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()

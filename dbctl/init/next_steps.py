@@ -35,7 +35,8 @@ def steps_after(
     if not revisions:
         yield NextStep(
             command=f"{dbctl} migrate new 'first tables'",
-            purpose="start a revision; write into the file what it creates",
+            purpose="start a revision; write what it creates, or let `alembic revision "
+            "--autogenerate` draft one",
         )
     elif found.alembic:
         yield NextStep(command=f"{dbctl} migrate status", purpose="show what is pending")

@@ -11,7 +11,6 @@ from dbctl.db.endpoints import FindInProject
 from dbctl.errors import UsageError
 from dbctl.init.found import find
 from dbctl.init.found_results import Found
-from dbctl.init.model_files import modules_with_tables
 from dbctl.init.next_steps import steps_after
 from dbctl.init.results import Init, InitFile
 from dbctl.init.scaffold import (
@@ -86,7 +85,7 @@ def init(
         dry_run=dry_run,
         changed=bool(texts),
         found=found,
-        files=(*outcomes(texts, with_diffs=dry_run), *left, *plan.left),
+        files=(*outcomes(texts, tables, with_diffs=dry_run), *left, *plan.left),
         next=tuple(steps),
     )
 
@@ -141,7 +140,7 @@ def _named_on_the_command_line(settings: Settings) -> dict[str, str]:
 
 def _plan_new(plan: _Plan, settings: Settings, found: Found, *, example: bool) -> None:
     project = settings.project
-    named = settings.models or _models_in(project)
+    named = settings.models or ",".join(found.modules) or None
     if example and named:
         raise _no_room(f"it has models, in {named}")
     home = home_of(project, named, may_create=True)
@@ -160,16 +159,12 @@ def _plan_new(plan: _Plan, settings: Settings, found: Found, *, example: bool) -
 
 def _plan_existing(plan: _Plan, settings: Settings, found: Found) -> None:
     project = settings.project
-    models = settings.models or _models_in(project)
+    models = settings.models or ",".join(found.modules) or None
     unreadable = {fault.part for fault in found.unreadable}
     if found.models is None and models and not unreadable & {"alembic", "models"}:
         plan.keys["models"] = models
     if not found.seeds and not settings.uses_example:
         _plan_seeds(plan, project, home_of(project, models, may_create=False))
-
-
-def _models_in(project: Path) -> str | None:
-    return ",".join(modules_with_tables(project)) or None
 
 
 def _plan_seeds(plan: _Plan, project: Path, home: Home, *, example: bool = False) -> None:
@@ -178,7 +173,7 @@ def _plan_seeds(plan: _Plan, project: Path, home: Home, *, example: bool = False
     if os.path.lexists(project / file.path):
         if not _SEED_FUNCTION.search(_text_of(project / file.path)):
             reason = "it is there, and has no `async def seed(session)`: no seed set is named"
-            plan.left.append(InitFile(path=str(file.path), action="leave", reason=reason))
+            plan.left.append(InitFile(path=str(file.path), action="leave", detail=reason))
             return
     elif not example:
         plan.files.append(file)

@@ -11,12 +11,12 @@ from dbctl.results import Result
 class InitFile(Result):
     """A file of the project: what was done to it, or would be; `path` is relative to the project.
 
-    `reason` says why it was left; `diff` is there in a dry run.
+    `detail` says why it was left, or which keys were added; `diff` is there in a dry run.
     """
 
     path: str
     action: Literal["create", "extend", "leave"]
-    reason: str | None = None
+    detail: str | None = None
     diff: str | None = None
 
 

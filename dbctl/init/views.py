@@ -51,6 +51,8 @@ def _facts(result: Init) -> RenderableType:
     if found.models is not None:
         tables = plural(found.models.tables, "table")
         grid.add_row("models", Text.assemble(safe(found.models.source), f": {tables}"))
+    elif found.modules:
+        grid.add_row("models", safe(f"{', '.join(found.modules)}, by their text"))
     elif not any(fault.part == "models" for fault in found.unreadable):
         grid.add_row("models", Text("none are named", "muted"))
     if found.database is not None:
@@ -66,8 +68,9 @@ def _add_alembic(grid: Table, found: AlembicFound) -> None:
     heads = f", at the head {', '.join(found.heads)}" if found.heads else ""
     grid.add_row("revisions", safe(f"{found.revisions} in {found.scripts}{heads}"))
     grid.add_row("env.py", _STYLES[found.env_style])
-    missing = Text() if found.driver_installed else Text(" is not installed", "warn")
-    grid.add_row("driver", Text.assemble(safe(found.driver), missing))
+    if found.driver is not None:
+        missing = Text() if found.driver_installed else Text(" is not installed", "warn")
+        grid.add_row("driver", Text.assemble(safe(found.driver), missing))
 
 
 def _database(found: DatabaseFound) -> Text:
@@ -96,8 +99,8 @@ def _files(result: Init) -> RenderableType:
 
 
 def _what(file: InitFile, *, dry_run: bool) -> Text:
-    reason = f": {file.reason}" if file.reason else ""
-    return safe(f"{_VERBS[dry_run][file.action]}{reason}")
+    detail = f": {file.detail}" if file.detail else ""
+    return safe(f"{_VERBS[dry_run][file.action]}{detail}")
 
 
 def _diff(text: str) -> RenderableType:

@@ -36,7 +36,7 @@ def texts_of(
         if (reason := _in_the_way(project, file.path)) is None:
             texts[file.path] = (None, file.text)
         else:
-            left.append(InitFile(path=str(file.path), action="leave", reason=reason))
+            left.append(InitFile(path=str(file.path), action="leave", detail=reason))
     before = _read(project / PYPROJECT)
     names_project = is_new and not any((project / name).exists() for name in _PACKAGING)
     start = before or (new_project(project.name) if names_project and before is None else "")
@@ -67,12 +67,19 @@ def _read(file: Path) -> str | None:
         ) from None
 
 
-def outcomes(texts: Texts, *, with_diffs: bool) -> tuple[InitFile, ...]:
+def outcomes(texts: Texts, tables: Tables, *, with_diffs: bool) -> tuple[InitFile, ...]:
     """Return what becomes of each file, where wanted with a unified diff."""
+    keys = (
+        f"{table}.{key} = {value}".removeprefix("tool.dbctl.")
+        for table, pairs in tables.items()
+        for key, value in pairs.items()
+    )
+    added = ", ".join(keys)
     return tuple(
         InitFile(
             path=str(path),
             action="create" if before is None else "extend",
+            detail=added if path == PYPROJECT else None,
             diff=_diff(path, before, after) if with_diffs else None,
         )
         for path, (before, after) in texts.items()
@@ -86,7 +93,8 @@ def _diff(path: Path, before: str | None, after: str) -> str:
         "/dev/null" if before is None else f"a/{path}",
         f"b/{path}",
     )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    no_newline = "\n\\ No newline at end of file\n"
+    return "".join(line if line.endswith("\n") else f"{line}{no_newline}" for line in lines)
 
 
 def write(project: Path, texts: Texts) -> None:
