@@ -28,7 +28,7 @@ def install_command(extra: str) -> str:
 
 def command_prefix() -> str:
     """Return how dbctl is started in the shell: `dbctl`, or `uv run dbctl` in a project of uv's."""
-    by_uv = "UV_RUN_RECURSION_DEPTH" in os.environ or _is_of_uvx(Path(sys.prefix))
+    by_uv = os.environ.get("UV_RUN_RECURSION_DEPTH") or _is_of_uvx(Path(sys.prefix))
     return "uv run dbctl" if by_uv else "dbctl"
 
 

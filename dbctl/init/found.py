@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from dbctl.db.endpoints import FindInProject, embedded_endpoints, embedded_server, named
+from dbctl.db.endpoints import EMBEDDED, FindInProject, named
 from dbctl.db.pgbinaries import find_binaries
 from dbctl.errors import DbctlError
 from dbctl.init.found_results import (
@@ -102,13 +102,12 @@ def _models(settings: Settings) -> ModelsFound:
 def _database(settings: Settings, find_in_project: FindInProject | None) -> DatabaseFound:
     endpoints = named(settings, find_in_project)
     if endpoints is None:
-        endpoints = embedded_endpoints(embedded_server(settings).url)
+        return DatabaseFound(url=None, origin=EMBEDDED, connection="embedded")
     reads = endpoints.reads
-    where = "pooled" if reads.dsn.pooled else "direct"
     return DatabaseFound(
         url=reads.dsn.redacted(),
         origin=reads.origin,
-        connection="embedded" if endpoints.embedded else where,
+        connection="pooled" if reads.dsn.pooled else "direct",
     )
 
 

@@ -30,12 +30,12 @@ class ModelsFound(Result):
 
 
 class DatabaseFound(Result):
-    """The database that commands work on; `url` holds no password.
+    """The database that commands work on; `url` holds no password, None for the embedded server.
 
     `connection` is judged by the connection string alone.
     """
 
-    url: str
+    url: str | None
     origin: str
     connection: Literal["direct", "pooled", "embedded"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dbctl.init.found_results import Found
 from dbctl.init.results import NextStep
-from dbctl.installation import command_prefix, install_command, uv_add
+from dbctl.installation import command_prefix, uv_add
 
 
 def steps_after(
@@ -20,11 +20,9 @@ def steps_after(
     dbctl = command_prefix()
     if (add := uv_add(pyproject)) is not None:
         yield NextStep(command=add, purpose="make dbctl a dependency: env.py imports it")
-    elif any(fault.part == "programs" for fault in found.unreadable):
-        yield NextStep(
-            command=install_command("embedded"),
-            purpose="PostgreSQL's programs for the embedded server, or set DATABASE_URL in .env",
-        )
+    for fault in found.unreadable:
+        if fault.part == "programs" and fault.hint is not None:
+            yield NextStep(command=None, purpose=fault.hint)
     models, seeds = (
         next((str(path) for path in created if path.name == name), None)
         for name in ("models.py", "seeds.py")

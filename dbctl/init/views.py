@@ -74,7 +74,7 @@ def _add_alembic(grid: Table, found: AlembicFound) -> None:
 
 
 def _database(found: DatabaseFound) -> Text:
-    if found.connection == "embedded":
+    if found.url is None:
         return safe(f"this project's embedded PostgreSQL ({found.origin})")
     pooler = " through a pooler" if found.connection == "pooled" else ""
     return Text.assemble(safe(found.url), safe(f"{pooler} ({found.origin})", "muted"))
@@ -116,6 +116,6 @@ def _next(result: Init) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold", style="muted")
     for step in result.next:
-        command = Text(f"  {step.command}", "key") if step.command else Text("  (edit)", "muted")
+        command = Text(f"  {step.command}", "key") if step.command else Text("  (by hand)", "muted")
         grid.add_row(command, safe(step.purpose))
     return grid
