@@ -78,6 +78,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 OTHERS = {
     "config",
     "health serve",
+    "init",
     "migrate new",
     "server",
     "server destroy",
