@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dbctl.draft import drafted
-from dbctl.errors import ConfigurationError, UsageError
+from dbctl.errors import ConfigurationError, DbctlError, UsageError
 from dbctl.init.pyproject import Tables, extended, new_project
 from dbctl.init.results import InitFile
 from dbctl.init.scaffold import NewFile
@@ -112,6 +112,10 @@ def write(project: Path, texts: Texts) -> None:
                 draft.keep()
             if before is None:
                 made.append(file)
+    except DbctlError as error:  # whose hint is about a file that a user has named
+        _remove(made)
+        error.hint = f"Nothing of it was left; make sure that {project} can be written to."
+        raise
     except BaseException:
         _remove(made)
         raise
@@ -124,10 +128,7 @@ def _make_folders(folder: Path, made: list[Path]) -> None:
         try:
             each.mkdir()
         except OSError as error:
-            raise UsageError(
-                f"cannot make the folder {each}: {error.strerror}",
-                hint="Run it in a folder that may be written to.",
-            ) from error
+            raise UsageError(f"cannot make the folder {each}: {error.strerror}") from error
         made.append(each)
 
 

@@ -240,6 +240,7 @@ def test_init_full_or_read_only_disk_leaves_nothing(tmp_path: Path) -> None:
         full = init(folder, "--example")
         assert (full.exit_code, full.json["error"]["code"]) == (4, "operation_failed")
         assert "No space left on device" in full.json["error"]["message"]
+        assert full.json["error"]["hint"].startswith("Nothing of it was left; ")
         assert set(snapshot(folder)) == {"filler"}
         remount("ro")
         closed = init(folder)
