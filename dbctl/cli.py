@@ -23,7 +23,7 @@ GROUPS = {
     "health": "Is this database fit to serve? For CI, deploys and probes.",
     "inspect": "Look at tables and rows, without being able to break anything.",
     "server": "The embedded PostgreSQL that serves when no DATABASE_URL is set.",
-    "config": "The settings that hold here, and where each comes from.",
+    "config": "The settings that hold here, where each comes from, and what is in the way.",
 }
 
 EPILOG = (

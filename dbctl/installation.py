@@ -2,33 +2,72 @@
 
 import os
 import sys
+from enum import Enum, auto
 from pathlib import Path
 
 DISTRIBUTION = "dbctl-pg"
 
 
+class Installer(Enum):
+    """What makes an environment; `is_isolated` where it is dbctl's alone, not the project's."""
+
+    UV = auto()
+    UV_TOOL = auto()
+    UVX = auto()
+    PIP = auto()
+    PIPX = auto()
+
+    @property
+    def is_isolated(self) -> bool:
+        """Return whether the project's own packages are not in the environment."""
+        return self in {Installer.UV_TOOL, Installer.UVX, Installer.PIPX}
+
+
 def install_command(extra: str) -> str:
-    """Return the shell command that adds `extra` to the environment that dbctl runs in.
+    """Return the shell command that adds `extra` to the environment that dbctl runs in."""
+    requirement = f"'{DISTRIBUTION}[{extra}]'"
+    return {
+        Installer.UV_TOOL: f"uv tool install {requirement}",
+        Installer.PIPX: f"pipx install --force {requirement}",
+        Installer.PIP: f"pip install {requirement}",
+        Installer.UVX: f"uvx --from {requirement} dbctl",
+        Installer.UV: f"uv add {requirement}",
+    }[installer()]
+
+
+def install_beside(requirement: str) -> str:
+    """Return the shell command that adds another package to the environment that dbctl runs in."""
+    quoted = f"'{requirement}'"
+    return {
+        Installer.UV_TOOL: f"uv tool install {DISTRIBUTION} --with {quoted}",
+        Installer.PIPX: f"pipx inject {DISTRIBUTION} {quoted}",
+        Installer.PIP: f"pip install {quoted}",
+        Installer.UVX: f"uvx --from {DISTRIBUTION} --with {quoted} dbctl",
+        Installer.UV: f"uv add {quoted}",
+    }[installer()]
+
+
+def installer() -> Installer:
+    """Return what made the environment that dbctl runs in.
 
     uv, pipx and pip each leave files of their own in an environment: `uv-receipt.toml` in that of
     a tool, `pipx_metadata.json`, and the line `uv` in `pyvenv.cfg`; uvx runs from uv's cache.
     """
-    requirement = f"'{DISTRIBUTION}[{extra}]'"
     environment = Path(sys.prefix)
     if (environment / "uv-receipt.toml").is_file():
-        return f"uv tool install {requirement}"
+        return Installer.UV_TOOL
     if (environment / "pipx_metadata.json").is_file():
-        return f"pipx install --force {requirement}"
+        return Installer.PIPX
     if not _is_made_by_uv(environment):
-        return f"pip install {requirement}"
-    if _is_of_uvx(environment):
-        return f"uvx --from {requirement} dbctl"
-    return f"uv add {requirement}"
+        return Installer.PIP
+    if "archive-v0" in environment.parts or "environments-v2" in environment.parts:
+        return Installer.UVX
+    return Installer.UV
 
 
 def command_prefix() -> str:
     """Return how dbctl is started in the shell: `dbctl`, or `uv run dbctl` in a project of uv's."""
-    by_uv = os.environ.get("UV_RUN_RECURSION_DEPTH") or _is_of_uvx(Path(sys.prefix))
+    by_uv = os.environ.get("UV_RUN_RECURSION_DEPTH") or installer() is Installer.UVX
     return "uv run dbctl" if by_uv else "dbctl"
 
 
@@ -40,10 +79,6 @@ def uv_add(pyproject: str) -> str | None:
     if command_prefix() == "dbctl" or DISTRIBUTION in pyproject:
         return None
     return f"uv add '{DISTRIBUTION}[embedded]'"
-
-
-def _is_of_uvx(environment: Path) -> bool:
-    return "archive-v0" in environment.parts or "environments-v2" in environment.parts
 
 
 def _is_made_by_uv(environment: Path) -> bool:

@@ -16,6 +16,10 @@ _URLS = {"url": "database_url", "url_unpooled": "database_url_unpooled"}
 _KEYS = {**_URLS, "environment": "environment"}
 
 
+class VariableUnset(ConfigurationError):
+    """The variable that a database takes its connection string from is not set."""
+
+
 @dataclass(frozen=True, slots=True)
 class NamedDatabase:
     """A database by its name, and the settings that picking it makes, by field.
@@ -76,7 +80,7 @@ def _url(value: str, name: str, origin: str, dotenv: Path) -> str:
         dotenv_values(dotenv).get(variable) if dotenv.is_file() else None
     )
     if not found:
-        raise ConfigurationError(
+        raise VariableUnset(
             f"{variable}, which {name} in {origin} takes its connection string from, is not set",
             hint=f"Set it in the environment or in {dotenv}.",
         )

@@ -34,6 +34,7 @@ from dbctl.streams import command_began
 from dbctl.typer_versions import CommandLineError, command_path, error_message, has_printed_help
 
 if TYPE_CHECKING:
+    from dbctl.db.endpoints import Endpoint
     from dbctl.db.engine import DatabaseSessionManager
     from dbctl.db.session import Session
     from dbctl.settings import Settings
@@ -135,16 +136,21 @@ def _is_at_rest(frame: FrameType | None) -> bool:
 class Target:
     """The database that the settings name, or the embedded one, found once for a command.
 
-    With `migrations` it is the direct endpoint, used without a pool.
+    With `migrations` it is the direct endpoint, used without a pool. `endpoint` is given where it
+    is known already.
     """
 
-    def __init__(self, settings: Settings, *, migrations: bool = False) -> None:
-        from dbctl.db.endpoints import resolve
-
-        endpoints = resolve(settings, notice, find_in_project)
+    def __init__(
+        self, settings: Settings, *, migrations: bool = False, endpoint: Endpoint | None = None
+    ) -> None:
         self._settings = settings
         self._pooling = not migrations
-        self._endpoint = endpoints.migrations if migrations else endpoints.reads
+        if endpoint is None:
+            from dbctl.db.endpoints import resolve
+
+            endpoints = resolve(settings, notice, find_in_project)
+            endpoint = endpoints.migrations if migrations else endpoints.reads
+        self._endpoint = endpoint
 
     def run[T](
         self,

@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from dbctl import redaction
 from dbctl.errors import ConfigurationError, UsageError
+from dbctl.faults import Fault, Faults, UnknownKey
 from dbctl.named_databases import named_database
 from dbctl.project import find_project, group_table, tool_table
 
@@ -130,7 +131,7 @@ class Settings(BaseSettings):
     _project: Path = PrivateAttr(default_factory=Path.cwd)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
     _dotenv: Path = PrivateAttr(default_factory=lambda: Path(".env"))
-    _faults: tuple[ConfigurationError, ...] = PrivateAttr(default=())
+    _faults: tuple[Fault, ...] = PrivateAttr(default=())
     _is_database_uncertain: bool = PrivateAttr(default=False)
     # What the project's own code was found to say, so that a command runs it once.
     _found: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -186,7 +187,7 @@ class Settings(BaseSettings):
         return self._dotenv
 
     @property
-    def faults(self) -> tuple[ConfigurationError, ...]:
+    def faults(self) -> tuple[Fault, ...]:
         """What could not be used of the sources, where these settings were read in spite of it."""
         return self._faults
 
@@ -289,15 +290,14 @@ def load_settings(
         )
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
-    faults: list[ConfigurationError] = []
-    on_fault = faults.append if tolerant else _raise
+    faults = Faults(are_kept=tolerant)
     is_hidden = False  # a source that may have named the database cannot be read
     if env_file is not None and not env_file.is_file():
         raise ConfigurationError(
             f"there is no file {env_file}", hint="--env-file names one that is read like .env."
         )
     dotenv = env_file or project / ".env"
-    for source, layer in _layers(flags or {}, project, dotenv, on_fault):
+    for source, layer in _layers(flags or {}, project, dotenv, faults):
         if layer is None:
             is_hidden = True
             continue
@@ -307,7 +307,7 @@ def load_settings(
             try:
                 picked = named_database(project, name, dotenv)
             except ConfigurationError as error:
-                on_fault(error)
+                faults.add(Fault(source, error))
                 is_hidden = True
             else:
                 # What a flag sets holds also for a database that is picked by one.
@@ -326,23 +326,18 @@ def load_settings(
     environ = os.environ
     names = (environ.get("PGUSER"), environ.get("PGDATABASE"), environ.get("PGHOST"))
     redaction.remember(environ.get("PGPASSWORD"), names=names)
-    settings = _validated(values, sources, on_fault)
-    is_hidden |= "environment" in values and settings.source_of("environment") == "default"
+    settings = _validated(values, sources, faults)
+    invalid = values.keys() - settings._sources.keys()
+    is_hidden = is_hidden or bool(invalid & {"environment", *_OF_A_DATABASE})
     settings._project = project
     settings._dotenv = dotenv
-    settings._faults = tuple(faults)
-    settings._is_database_uncertain = is_hidden and not SECRETS.intersection(values)
+    settings._faults = tuple(faults.kept)
+    settings._is_database_uncertain = is_hidden and not SECRETS.intersection(settings._sources)
     return settings
 
 
-def _raise(fault: ConfigurationError) -> None:
-    raise fault from None
-
-
 def _validated(
-    values: Mapping[str, object],
-    sources: Mapping[str, str],
-    on_fault: Callable[[ConfigurationError], object],
+    values: Mapping[str, object], sources: Mapping[str, str], faults: Faults
 ) -> Settings:
     """Return the settings that `values` make, without those that are not valid."""
     try:
@@ -350,10 +345,10 @@ def _validated(
             **{variable_name(field): value for field, value in values.items()}  # type: ignore[arg-type]
         )
     except ValidationError as error:
-        on_fault(_fault(error, values, sources))
-        invalid = {_field_of(fault["loc"][0]) for fault in error.errors()}
+        invalid = dict(_invalid(error, values, sources))
+        faults.add(*invalid.values())
         valid = {field: value for field, value in values.items() if field not in invalid}
-        return _validated(valid, sources, on_fault)
+        return _validated(valid, sources, faults)
     settings._sources = {field: sources[field] for field in values}
     return settings
 
@@ -362,7 +357,7 @@ def _layers(
     flags: Mapping[str, object],
     project: Path,
     dotenv: Path,
-    on_fault: Callable[[ConfigurationError], object],
+    faults: Faults,
 ) -> Iterator[tuple[str, Mapping[str, object] | None]]:
     """Yield the sources from the strongest to the weakest, each with its values by field.
 
@@ -370,17 +365,15 @@ def _layers(
     """
     yield "flag", flags
     yield "environment", _by_field(EnvSettingsSource(Settings)())
-    read_pyproject = partial(_read_pyproject, on_fault=on_fault)
+    read_pyproject = partial(_read_pyproject, faults=faults)
     for path, read in ((dotenv, _read_dotenv), (project / "pyproject.toml", read_pyproject)):
         layer: Mapping[str, object] | None = None
         try:
             layer = read(path)
         except (OSError, ValueError) as error:  # TOML and encoding faults are ValueErrors
-            on_fault(
-                ConfigurationError(
-                    f"cannot read {path}: {error}", hint="Correct the file or remove it."
-                )
-            )
+            hint = "Correct the file or remove it."
+            unread = ConfigurationError(f"cannot read {path}: {error}", hint=hint)
+            faults.add(Fault(path.name, unread))
         yield path.name, layer
 
 
@@ -406,9 +399,7 @@ def project_table(settings: Settings, group: str) -> Mapping[str, object]:
     return group_table(settings.project, group)
 
 
-def _read_pyproject(
-    path: Path, on_fault: Callable[[ConfigurationError], object]
-) -> Mapping[str, object]:
+def _read_pyproject(path: Path, faults: Faults) -> Mapping[str, object]:
     table = tool_table(path)
     fields = {
         name.lower(): field
@@ -423,22 +414,20 @@ def _read_pyproject(
         if name not in fields:
             nearest = difflib.get_close_matches(name, fields, n=1)
             hint = f"Did you mean {nearest[0]!r}?" if nearest else _README
-            on_fault(
-                ConfigurationError(f"unknown key {key!r} in [tool.dbctl] of {path}", hint=hint)
-            )
+            unknown = UnknownKey(f"unknown key {key!r} in [tool.dbctl] of {path}", hint=hint)
+            faults.add(Fault(path.name, unknown))
         elif fields[name] in values:
             message = f"{fields[name]} is set twice in [tool.dbctl] of {path}"
-            on_fault(ConfigurationError(message, hint="Write it once."))
+            faults.add(Fault(path.name, ConfigurationError(message, hint="Write it once.")))
         else:
             values[fields[name]] = value
     return values
 
 
-def _fault(
+def _invalid(
     error: ValidationError, values: Mapping[str, object], sources: Mapping[str, str]
-) -> ConfigurationError:
-    """Turn a ValidationError into one line per fault, without the value of a secret."""
-    lines = []
+) -> Iterator[tuple[str, Fault]]:
+    """Yield the fields that are not valid, each with a line that has no value of a secret."""
     for fault in error.errors(include_url=False, include_context=False):
         field = _field_of(fault["loc"][0])
         value = "" if field in SECRETS else f" {str(values[field])!r}"
@@ -449,13 +438,13 @@ def _fault(
         else:
             reason = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
             reason = reason.partition(", unable to")[0]
-        lines.append(f"{variable_name(field)} from {sources[field]}:{value} {reason}")
-    hint = _README
-    if any(line.startswith("ENVIRONMENT from") for line in lines):
-        hint = (
-            f"DBCTL_ENVIRONMENT wins over ENVIRONMENT, where that is the application's. {_README}"
-        )
-    return ConfigurationError("\n".join(sorted(lines)), hint=hint)
+        line = f"{variable_name(field)} from {sources[field]}:{value} {reason}"
+        hint = _README
+        if field == "environment":
+            hint = (
+                f"DBCTL_ENVIRONMENT wins over ENVIRONMENT, where that is the application's. {hint}"
+            )
+        yield field, Fault(sources[field], ConfigurationError(line, hint=hint))
 
 
 def _field_of(name: object) -> str:

@@ -8,6 +8,7 @@ Everything here takes a synchronous connection of any driver; an `AsyncConnectio
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -254,6 +255,25 @@ def make(connection: Connection, table: Table) -> None:
     site.check(found)
     for statement in site.statements(found):
         run(connection, statement)
+
+
+async def refusal(reader: Reader, table: Table) -> OperationFailed | None:
+    """Return what `make` would raise for the role of the reader, as the catalogue has it, or None.
+
+    Nothing is tried.
+    """
+    sought = {"schema": str(table.schema), "usual_version_table": VERSION_TABLE}
+    found, (row,) = await asyncio.gather(
+        read(reader, table), reader.rows(inlined("db", "own_schema", **sought))
+    )
+    site = _Site(table=table, **row)
+    if is_ready(found):
+        return None if found[0].insertable else _may_not_write(found[0], site)
+    try:
+        site.check(found)
+    except OperationFailed as error:
+        return error
+    return None
 
 
 def ensure(connection: Connection, table: Table) -> None:

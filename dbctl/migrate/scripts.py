@@ -48,7 +48,8 @@ class Checkout:
 
     `folder` is where `alembic` would be started. `variables` are set while env.py runs, `origin`
     names what the database was taken from. `learned` is what env.py said, once it was run; only
-    then `store` is sure to be where the database records which revisions it has.
+    then `store` is sure to be where the database records which revisions it has. `glimpsed` is what
+    an env.py had said before it failed.
     """
 
     config: Config
@@ -60,6 +61,7 @@ class Checkout:
     variables: Mapping[str, str] = field(default_factory=dict)
     origin: str = "env.py"
     learned: "Learned | None" = None
+    glimpsed: "Learned | None" = None
 
     @property
     def folder(self) -> Path:
@@ -172,23 +174,35 @@ def open_checkout(settings: Settings) -> Checkout:
 
     Raises ConfigurationError where the folder or a file in it cannot be used.
     """
+    return settings.once("revisions", lambda: _read(open_env(settings)))
+
+
+def open_env(settings: Settings) -> Checkout:
+    """Return the checkout without reading a revision, which env.py can be run without.
+
+    It is the one that `open_checkout` returns. Raises what `open_scripts` raises.
+    """
     return settings.once("checkout", lambda: _open(settings))
 
 
 def _open(settings: Settings) -> Checkout:
     config, scripts = open_scripts(settings)
+    url = real_url(config.get_main_option("sqlalchemy.url"))
+    store = VersionStore(schema=settings.own_schema)
+    return Checkout(config, scripts, config_files(settings).bundled, settings, store, url)
+
+
+def _read(checkout: Checkout) -> Checkout:
     try:
-        with logging_untouched(), fitting(scripts, settings.project):
-            scripts.get_heads()  # reads every file
+        with logging_untouched(), fitting(checkout.scripts, checkout.folder):
+            checkout.scripts.get_heads()  # reads every file
     except FilesError as error:
         raise _unusable(str(error), hint=error.hint) from error
     except CommandError as error:
         raise _unusable(str(error)) from error
     except PROJECT_CODE_ERRORS as error:
         raise _unusable(f"a revision file cannot be loaded: {located(error)}") from error
-    url = real_url(config.get_main_option("sqlalchemy.url"))
-    store = VersionStore(schema=settings.own_schema)
-    return Checkout(config, scripts, config_files(settings).bundled, settings, store, url)
+    return checkout
 
 
 def open_scripts(settings: Settings) -> tuple[Config, ScriptDirectory]:

@@ -60,6 +60,7 @@ def run(project: Path, url: str, *arguments: str, **env: str) -> Finished:
         (("migrate", "verify"), 5),
         (("migrate", "log"), STATUS),
         (("migrate", "up"), 7),
+        (("config", "--check"), 4),
         (("inspect", "tables"), 12),
         (("inspect", "table", "users"), 38),
         (("inspect", "rows", "users"), 22),
@@ -83,7 +84,9 @@ def test_status_of_one_database_takes_one_connection(
 
 
 @pytest.mark.parametrize(
-    ("command", "most"), [("health", HEALTH), ("status", STATUS)], ids=["health", "status"]
+    ("command", "most"),
+    [("health", HEALTH), ("status", STATUS), ("config", 6)],
+    ids=["health", "status", "config"],
 )
 @pytest.mark.parametrize("driver", [Driver.PSYCOPG, Driver.ASYNCPG])
 def test_command_beside_an_env_py_of_its_own_engine_takes_as_few(
@@ -91,7 +94,11 @@ def test_command_beside_an_env_py_of_its_own_engine_takes_as_few(
 ) -> None:
     project = Project.create(tmp_path, empty_url, "create table t (id int)", driver=driver)
     assert project.run("migrate", "up").exit_code == 0
-    arguments = ("health", "--json") if command == "health" else ("migrate", "status")
+    arguments = {
+        "health": ("health", "--json"),
+        "status": ("migrate", "status"),
+        "config": ("config", "--check"),
+    }[command]
     done = project.run(*arguments, DATABASE_URL=proxy.url_of(empty_url))
     assert done.exit_code == 0, done.stderr
     # What env.py's engine asks is its own; that connection is the one with the most.

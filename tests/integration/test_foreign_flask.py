@@ -115,3 +115,17 @@ def test_flask_application_of_the_settings_is_used(stock: Path, tcp_url: str) ->
     finally:
         (stock / "pyproject.toml").unlink()
     assert "Flask application app:nothing" in done.json["error"]["message"], done
+
+
+def test_config_check_flask_application_has_no_obstacle_or_names_what_flask_says(
+    stock: Path, tcp_url: str
+) -> None:
+    done = run_dbctl("config", "--check", "--json", env={"DATABASE_URL": tcp_url}, cwd=stock)
+    assert done.exit_code == 0, done
+    assert {each["verdict"] for each in done.json["checked"]} == {"ok"}, done
+    env = {"DATABASE_URL": tcp_url, "FLASK_APP": "gone"}
+    done = run_dbctl("config", "--check", "--json", env=env, cwd=stock)
+    (obstacle,) = [each for each in done.json["checked"] if each["verdict"] == "obstacle"]
+    assert (done.exit_code, obstacle["code"]) == (1, "env_failed"), done
+    assert "needs the Flask application gone" in obstacle["message"]
+    assert "FLASK_APP" in obstacle["remedy"]

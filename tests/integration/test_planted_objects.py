@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "seed allow": ("--name {database}", "--revoke"),
     "seed forbid": ("--name {database}", "--revoke --name {database}"),
     "health": ("",),
+    "config": ("--check",),
     "inspect tables": ("",),
     "inspect table": ("tasks", "tasks --ddl", "readable"),
     "inspect rows": (
@@ -76,7 +77,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 # Those that send no statement, and the one that does not end, which has a test of its own.
 OTHERS = {
-    "config",
     "health serve",
     "init",
     "migrate new",

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import pytest
 
+from dbctl.config.check.results import Problem, Subject
 from dbctl.errors import ExitCode
 from dbctl.migrate.results import State
 from tests.support.cli import ROOT, invoke
@@ -15,6 +16,7 @@ README = (ROOT / "README.md").read_text()
 MIGRATE = (ROOT / "docs" / "migrate.md").read_text()
 SEED = (ROOT / "docs" / "seed.md").read_text()
 HEALTH = (ROOT / "docs" / "health.md").read_text()
+CONFIG = (ROOT / "docs" / "config.md").read_text()
 INSPECT = (ROOT / "docs" / "inspect.md").read_text()
 INIT = (ROOT / "docs" / "init.md").read_text()
 GROUPS = ("init", "migrate", "seed", "health", "inspect", "server", "config")
@@ -22,7 +24,7 @@ LINES = sorted(
     set(
         re.findall(
             r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
-            README + MIGRATE + SEED + INSPECT + HEALTH + INIT,
+            README + MIGRATE + SEED + INSPECT + HEALTH + CONFIG + INIT,
             re.MULTILINE,
         )
     )
@@ -31,7 +33,7 @@ LINES = sorted(
 
 def test_there_are_commands_to_check() -> None:
     first = {line.split()[0] for line in LINES}
-    assert first == set(GROUPS) - {"config"} | {"--install-completion"}
+    assert first == {*GROUPS, "--install-completion"}
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -55,6 +57,12 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
 def test_the_states_of_a_database_are_those_of_the_program() -> None:
     table = MIGRATE.partition("| state | the database |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [*State]
+
+
+def test_the_subjects_and_codes_of_config_check_are_those_of_the_program() -> None:
+    table = CONFIG.partition("| subject | obstacles | warnings |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([\w.]+)` \|", table, re.MULTILINE) == [*Subject]
+    assert set(re.findall(r"`(\w+)`", table)) - {*Subject} == {*Problem} - {*Subject}
 
 
 def test_the_example_beside_fastapi_imports_what_is_there() -> None:

@@ -49,6 +49,8 @@ def test_command_prefix_is_how_dbctl_was_started(
     depth: str | None,
     prefix: str,
 ) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "pyvenv.cfg").write_text(UV)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / folder))
     monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
     if depth is not None:

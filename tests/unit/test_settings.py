@@ -353,3 +353,42 @@ def test_every_setting_stands_in_the_readme_and_the_example() -> None:
     for text in ((root / "README.md").read_text(), (root / ".env.example").read_text()):
         for field in Settings.model_fields:
             assert variable_name(field) in text
+
+
+def test_settings_read_in_spite_of_faults_keep_each_with_its_source(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_POOL_SIZE", "many")
+    pyproject(project, "colour = 1\nmax_overflow = 3\nmodels = 'a b'")
+    settings = load_settings(start=project, tolerant=True)
+    assert [(fault.source, fault.error.message.partition(":")[0]) for fault in settings.faults] == [
+        ("pyproject.toml", f"unknown key 'colour' in [tool.dbctl] of {project / 'pyproject.toml'}"),
+        ("environment", "DB_POOL_SIZE from environment"),
+        ("pyproject.toml", "DBCTL_MODELS from pyproject.toml"),
+    ]
+    assert (settings.pool_size, settings.max_overflow, settings.models) == (5, 3, None)
+    assert not settings.is_database_uncertain
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "lines"),
+    [
+        ("", f"database = 'staging'\ndatabase_url = 'postgresql://other/shop'\n{NAMED}"),
+        ("\udcff", "database_url = 'postgresql://other/shop'"),
+        ("", "database_url = 4711"),
+        ("", "environment = 'moon'"),
+    ],
+)
+def test_settings_of_a_database_that_cannot_be_read_take_no_weaker_one(
+    project: Path, dotenv: str, lines: str
+) -> None:
+    pyproject(project, lines)
+    (project / ".env").write_text(dotenv, errors="surrogateescape")
+    settings = load_settings(start=project, tolerant=True)
+    assert settings.faults
+    assert settings.database_url is None
+    assert settings.is_database_uncertain
+    flags = {"database_url": "postgresql://mine/shop"}
+    stronger = load_settings(flags, start=project, tolerant=True)
+    assert url_of(stronger) == "postgresql://mine/shop"
+    assert not stronger.is_database_uncertain

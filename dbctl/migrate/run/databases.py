@@ -121,11 +121,19 @@ async def databases_to_change(
         yield tuple([await _refuse_pooler(each, terms) for each in found])
 
 
-async def _refuse_pooler(database: Database, terms: Terms) -> Database:
+async def poolers(database: Database) -> tuple[bool | None, bool | None]:
+    """Return whether a pooler stands before dbctl's connection, and before that of env.py.
+
+    None where that cannot be found out.
+    """
     ours = await _is_pooled(database.manager)
-    theirs = await is_pooled(database.record, database.manager)
+    return ours, await is_pooled(database.record, database.manager)
+
+
+async def _refuse_pooler(database: Database, terms: Terms) -> Database:
+    ours, theirs = await poolers(database)
     if not terms.allow_pooler and (ours is not False or theirs is not False):
-        raise _pooled(database, ours, theirs)
+        raise pooler_refused(database, ours, theirs)
     return replace(database, pooled=ours is not False or theirs is not False)
 
 
@@ -136,7 +144,8 @@ async def _is_pooled(manager: DatabaseSessionManager) -> bool | None:
     return None if manager.server is None else manager.server.pooled
 
 
-def _pooled(database: Database, ours: bool | None, theirs: bool | None) -> RefusedError:
+def pooler_refused(database: Database, ours: bool | None, theirs: bool | None) -> RefusedError:
+    """Describe the pooler that stands before a database, or that it is not known of one."""
     direct = (
         "Name the direct endpoint in DATABASE_URL_UNPOOLED, or give --allow-pooler: the deployer "
         "lock and the lock timeout are sound there, a statement whose client is killed may run on "

@@ -23,7 +23,7 @@ from dbctl.migrate.run.environment import Environment
 from dbctl.migrate.run.proof import CanTake, Proof, another_database, can_take_on
 from dbctl.migrate.run.read_only import READ_ONLY, ReadOnlyGuard, Stopped
 from dbctl.migrate.run.record import EnvRecord, record_of
-from dbctl.migrate.scripts import Checkout, open_checkout
+from dbctl.migrate.scripts import Checkout, open_env
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
 
@@ -82,6 +82,10 @@ class ReadOnlyEnvironment(Environment):
         self.record: EnvRecord | None = None
         self._proof = proof
         self.guard = ReadOnlyGuard(pooled=True)
+
+    def said(self) -> Learned:
+        """Return what env.py has said so far."""
+        return Learned(tuple(self.records), tuple(self.reached), tuple(self.models))
 
     def forget(self) -> None:
         """Forget what a run said that did not come to its end."""
@@ -154,9 +158,7 @@ async def run_read_only(
     if not any(environment.reached):
         assert manager is not None  # noqa: S101 - without one nothing is compared
         raise another_database(environment.records[0], manager.label, checkout.origin)
-    return Learned(
-        tuple(environment.records), tuple(environment.reached), tuple(environment.models)
-    )
+    return environment.said()
 
 
 class _CannotConnect(Exception):
@@ -294,7 +296,11 @@ async def _asked(
     environment = ReadOnlyEnvironment(checkout, proof=proof)
     deadline = manager.connect_deadline if manager else checkout.settings.deadline
     seconds = max(deadline, _IMPORT_SECONDS)
-    checkout.learned = await run_read_only(checkout, environment, manager, seconds=seconds)
+    try:
+        checkout.learned = await run_read_only(checkout, environment, manager, seconds=seconds)
+    except DbctlError:
+        checkout.glimpsed = environment.said()
+        raise
     ours = checkout.learned.reached.index(True)
     checkout.store = checkout.store_for(checkout.learned.records[ours])
     return checkout.learned
@@ -338,7 +344,7 @@ def env_metadata(settings: Settings) -> tuple[MetaData, ...]:
     called while an event loop runs in this thread. Raises ConfigurationError, code
     `migration_scripts`, where env.py fails or configures nothing.
     """
-    checkout = open_checkout(settings)
+    checkout = open_env(settings)
     if checkout.learned is not None:
         return checkout.learned.metadata
     environment = _MetadataEnvironment(checkout)

@@ -122,9 +122,13 @@ async def can_take_on(connection: AsyncConnection | Reader, key: int) -> bool:
     return bool(row["free"])
 
 
-def another_database(record: EnvRecord, ours: str, origin: str) -> ConfigurationError:
+class AnotherDatabase(ConfigurationError):
+    """env.py connects to another database than the one that was named."""
+
+
+def another_database(record: EnvRecord, ours: str, origin: str) -> AnotherDatabase:
     """Describe that env.py connects to another database than the one that was named."""
-    return ConfigurationError(
+    return AnotherDatabase(
         f"env.py connects to {record.label}, but dbctl works on {ours} ({origin}): nothing was "
         "changed in either",
         hint="Name the same database in both, or let env.py read DATABASE_URL or the ini's "

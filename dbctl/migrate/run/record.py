@@ -32,7 +32,8 @@ class EnvRecord:
     `version_schema` is the schema that the version table is in or, where it is not `found`, will be
     created in, unless env.py makes another one first. `direct` is True where no pooler stands
     between; False says nothing. `search_path` names the schemas in which a revision's names are
-    looked for, `time_zone` is the TimeZone; both are empty where they are those of any session.
+    looked for, `time_zone` is the TimeZone and `role` the one in force; all of them are empty where
+    they are those of any session.
     """
 
     url: str
@@ -45,6 +46,7 @@ class EnvRecord:
     direct: bool
     search_path: tuple[str, ...] = field(default=(), compare=False)
     time_zone: str = field(default="", compare=False)
+    role: str = field(default="", compare=False)
 
     def is_alike(self, other: EnvRecord) -> bool:
         """Return whether `other` may be the same place in another run of env.py.
@@ -125,6 +127,7 @@ def record_of(
         direct=drivers.login_pid(connection) == pid,
         search_path=tuple(_schemas(path, role)),
         time_zone=zone,
+        role=role,
     )
 
 

@@ -107,8 +107,9 @@ def variables_for(
     there = environ.get("DATABASE_URL")
     if there and _leads_to(there, dsn):
         return {}
-    own = _driver(there)
-    if raw and _leads_to(raw, dsn) and _driver(raw) is not None and own in {None, _driver(raw)}:
+    own = named_driver(there)
+    named = named_driver(raw)
+    if raw and _leads_to(raw, dsn) and named is not None and own in {None, named}:
         return {"DATABASE_URL": raw}
     return {"DATABASE_URL": url_for(dsn, own or driver)}
 
@@ -120,6 +121,6 @@ def _leads_to(text: str, dsn: Dsn) -> bool:
         return False
 
 
-def _driver(text: str | None) -> str | None:
+def named_driver(text: str | None) -> str | None:
     """Return the driver that a URL names."""
     return (text or "").partition("://")[0].partition("+")[2] or None

@@ -70,7 +70,7 @@ def read_overrides(
     for table in tables:
         for column, said in _of_model(models, table):
             found[table.label, column] = said
-    for path, said in _entries(settings):
+    for path, said in configured_overrides(settings):
         for table, column in _columns(path, tables):
             before = found.get((table.label, column))
             merged = said
@@ -116,7 +116,7 @@ def _of_model(models: Models, table: Table) -> Iterator[tuple[str, Override]]:
                 yield column.name, _override(said, where)
 
 
-def _entries(settings: Settings) -> Iterator[tuple[tuple[str, ...], Override]]:
+def configured_overrides(settings: Settings) -> Iterator[tuple[tuple[str, ...], Override]]:
     """Yield what the project's file says, each with the names that it says it of."""
 
     def walk(path: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...], Override]]:
