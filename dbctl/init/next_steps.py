@@ -37,6 +37,7 @@ def steps_after(
             "--autogenerate` draft one",
         )
     elif found.alembic:
+        yield NextStep(command=f"{dbctl} config --check", purpose="list what is in the way")
         yield NextStep(command=f"{dbctl} migrate status", purpose="show what is pending")
     yield NextStep(command=f"{dbctl} migrate up", purpose="bring the database to the head")
     if seeds is not None and not example:
