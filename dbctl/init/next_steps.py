@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from dbctl.init.found_results import Found
@@ -20,6 +21,8 @@ def steps_after(
     dbctl = command_prefix()
     if (add := uv_add(pyproject)) is not None:
         yield NextStep(command=add, purpose="make dbctl a dependency: env.py imports it")
+    if dbctl == "dbctl" and any(_is_out_of_reach(path) for path in created):
+        yield NextStep(command="pip install -e .", purpose="let the package in src be imported")
     for fault in found.unreadable:
         if fault.part == "programs" and fault.hint is not None:
             yield NextStep(command=None, purpose=fault.hint)
@@ -46,3 +49,8 @@ def steps_after(
         yield NextStep(command=f"{dbctl} seed --dev", purpose="write the rows for development")
     yield NextStep(command=f"{dbctl} health", purpose="check the database")
     yield NextStep(command=f"{dbctl} inspect tables", purpose="look at what is there")
+
+
+def _is_out_of_reach(path: Path) -> bool:
+    """Return whether a module lies in `src`, and its package is not installed."""
+    return path.parts[:1] == ("src",) and find_spec(path.parts[1]) is None

@@ -162,6 +162,8 @@ def test_init_project_without_alembic_uses_the_models_that_are_there(
     assert settings_in(tmp_path) == {"models": models, "seeds": {"dev": seeds}}
     for name, text in files.items():
         assert (tmp_path / name).read_text() == text
+    installs = "pip install -e ." in [step["command"] for step in done.json["next"]]
+    assert installs == ("src/shop/__init__.py" in files)
     package = tmp_path / "src" if "src/shop/__init__.py" in files else tmp_path
     assert package.joinpath(*seeds.split(".")).with_suffix(".py").is_file()
 
