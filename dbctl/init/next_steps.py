@@ -36,8 +36,8 @@ def steps_after(
     if not revisions:
         yield NextStep(
             command=f"{dbctl} migrate new 'first tables'",
-            purpose="start a revision; write what it creates, or let `alembic revision "
-            "--autogenerate` draft one",
+            purpose="start a revision; write what it creates, or let "
+            f"`{dbctl.replace('dbctl', 'alembic')} revision --autogenerate` draft one",
         )
     elif found.alembic:
         yield NextStep(command=f"{dbctl} config --check", purpose="list what is in the way")

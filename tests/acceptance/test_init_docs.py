@@ -1,5 +1,6 @@
 """The walks of docs/init.md, from an empty folder, with nothing but what the page says."""
 
+import json
 import os
 import re
 import subprocess
@@ -92,7 +93,7 @@ def test_an_application_of_fastapi_runs_as_the_page_says(
     assert commands[-2:] == ["dbctl seed --dev", "dbctl health"]
     client = (
         "from fastapi.testclient import TestClient\nfrom main import app\n"
-        "with TestClient(app) as client: print(client.get('/heroes').json())"
+        "with TestClient(app) as client: print(client.get('/heroes').text)"
     )
     answer = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", client],
@@ -102,7 +103,7 @@ def test_an_application_of_fastapi_runs_as_the_page_says(
         text=True,
         check=True,
     )
-    assert answer.stdout == "[{'id': 1, 'name': 'Deadpond'}]\n"
+    assert json.loads(answer.stdout) == [{"id": 1, "name": "Deadpond"}]
 
 
 def test_an_application_of_flask_migrate_runs_as_the_page_says(
