@@ -17,6 +17,7 @@ from dbctl.streams import prepare_streams
 from dbctl.typer_versions import Group
 
 GROUPS = {
+    "init": "Start a project in this folder, or adopt the one that is here.",
     "migrate": "Which schema is the database at, what is pending; apply it safely.",
     "seed": "Put the rows there that development, tests and load tests need.",
     "health": "Is this database fit to serve? For CI, deploys and probes.",
@@ -26,6 +27,7 @@ GROUPS = {
 }
 
 EPILOG = (
+    "Start with `dbctl init`. "
     "Exit codes: 0 ok · 1 finding (unhealthy, pending, drift) · 2 usage or configuration · "
     "3 cannot connect · 4 failed, nothing half-done · 5 refused by a guard · "
     "70 bug · 130/143 interrupted"

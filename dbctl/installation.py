@@ -1,5 +1,6 @@
 """How dbctl was installed, and the command that installs an extra of it there."""
 
+import os
 import sys
 from enum import Enum, auto
 from pathlib import Path
@@ -62,6 +63,22 @@ def installer() -> Installer:
     if "archive-v0" in environment.parts or "environments-v2" in environment.parts:
         return Installer.UVX
     return Installer.UV
+
+
+def command_prefix() -> str:
+    """Return how dbctl is started in the shell: `dbctl`, or `uv run dbctl` in a project of uv's."""
+    by_uv = os.environ.get("UV_RUN_RECURSION_DEPTH") or installer() is Installer.UVX
+    return "uv run dbctl" if by_uv else "dbctl"
+
+
+def uv_add(pyproject: str) -> str | None:
+    """Return the command that makes dbctl a dependency, where uvx or `uv run --with` started it.
+
+    `pyproject` is the text of pyproject.toml; None where that names dbctl.
+    """
+    if command_prefix() == "dbctl" or DISTRIBUTION in pyproject:
+        return None
+    return f"uv add '{DISTRIBUTION}[embedded]'"
 
 
 def _is_made_by_uv(environment: Path) -> bool:

@@ -71,7 +71,7 @@ DatabaseOption = Annotated[
     str | None,
     typer.Option(
         "--database",
-        help="A database of [tool.dbctl.databases], by its name.",
+        help="A database of tool.dbctl.databases in pyproject.toml, by its name.",
         metavar="NAME",
         autocompletion=_database_names,
         show_default=False,

@@ -220,6 +220,19 @@ class Settings(BaseSettings):
             return self.connect_deadline
         return 60.0 if self.environment.is_deployed else 5.0
 
+    def for_project(self, project: Path) -> "Settings":
+        """Return what flags and the environment set, for a folder that has no settings yet."""
+        sources = {
+            field: source
+            for field, source in self._sources.items()
+            if source in {"flag", "environment"}
+        }
+        values = {variable_name(field): getattr(self, field) for field in sources}
+        settings = Settings(**values)
+        settings._project, settings._sources = project, sources
+        settings._dotenv = project / ".env"
+        return settings
+
     def once[T](self, name: str, find: Callable[[], T]) -> T:
         """Return what `find` returns, called once for this run of dbctl."""
         if name not in self._found:

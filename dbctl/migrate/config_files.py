@@ -9,9 +9,7 @@ from dbctl.errors import ConfigurationError
 from dbctl.project import FLASK_MIGRATE_INI
 from dbctl.settings import Settings
 
-MAKE_CONFIG = (
-    "Make one with `alembic init alembic`, or name the project's with DBCTL_ALEMBIC_CONFIG"
-)
+MAKE_CONFIG = "Make one with `dbctl init`, or name the project's with DBCTL_ALEMBIC_CONFIG"
 
 
 class NoAlembicConfig(ConfigurationError):
@@ -64,8 +62,7 @@ def config_files(settings: Settings) -> ConfigFiles:
         )
     raise NoAlembicConfig(
         missing,
-        hint=f"{MAKE_CONFIG}. To try dbctl with its example schema, write example = true under "
-        "[tool.dbctl] in pyproject.toml.",
+        hint=f"{MAKE_CONFIG}. To try dbctl with a task application: `dbctl init --example`.",
     )
 
 

@@ -11,7 +11,7 @@ from dbctl.db.endpoints import resolve
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.own_names import OWN_TABLES
 from dbctl.errors import DbctlError
-from dbctl.migrate.project_models import imported_models
+from dbctl.migrate.project_models import ModelsWithoutTable, imported_models
 from dbctl.output import notice
 from dbctl.settings import Settings, load_settings
 
@@ -19,10 +19,15 @@ from dbctl.settings import Settings, load_settings
 def target_metadata(config: Config) -> MetaData | list[MetaData]:
     """Return the metadata of the models that DBCTL_MODELS names, or of the example.
 
-    Raises Alembic's CommandError, which its own command line prints.
+    Raises Alembic's CommandError, which its own command line prints. Models without a table are
+    refused by `alembic` alone, whose autogenerate would drop every table; dbctl compares by itself.
     """
     try:
         return imported_models(_settings(config)).target
+    except ModelsWithoutTable as error:
+        if "settings" in config.attributes:
+            return MetaData()
+        raise _refusal(error) from error
     except DbctlError as error:
         raise _refusal(error) from error
 

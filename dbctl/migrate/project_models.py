@@ -32,6 +32,12 @@ class NoModels(ConfigurationError):
     code = ErrorCode.MODELS_IMPORT
 
 
+class ModelsWithoutTable(ConfigurationError):
+    """DBCTL_MODELS names something that could be imported, and defines no table."""
+
+    code = ErrorCode.MODELS_IMPORT
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectModels:
     """What the models define; `source` names them for people: `shop.models`, `alembic/env.py`."""
@@ -145,7 +151,7 @@ def _attribute(settings: Settings, module: ModuleType, attribute: str) -> tuple[
             "Name a declarative base, a MetaData, or the SQLAlchemy object of Flask-SQLAlchemy.",
         )
     if not _has_tables(tables):
-        raise _fault(
+        raise _without_table(
             settings,
             f"{module.__name__}:{attribute} was imported, and has no table",
             "Name the module that imports every model.",
@@ -162,7 +168,7 @@ def _searched(settings: Settings, module: ModuleType) -> tuple[MetaData, ...]:
         if found:
             empty.append(name)
     without = f", found {listed(empty)} without a table" if empty else ", found none of them"
-    raise _fault(
+    raise _without_table(
         settings,
         f"importing {module.__name__} defined no table: searched it for {_SEARCHED}{without}",
         "Name the module that imports every model, or the object: module:Base.",
@@ -199,7 +205,7 @@ def _of_env_py(settings: Settings) -> ProjectModels:
     except NoAlembicConfig as error:
         raise NoModels(
             f"there are no models: DBCTL_MODELS is not set, and {error.message}",
-            hint=f"Set {_SET_MODELS}, or make the configuration with `alembic init alembic`.",
+            hint=f"Set {_SET_MODELS}, or make the configuration with `dbctl init`.",
         ) from error
     # Alembic is imported only where its env.py has to be asked: it is half of such a start.
     from dbctl.migrate.run.learn import env_metadata
@@ -249,6 +255,11 @@ def _each_once(found: Iterable[MetaData]) -> Iterator[MetaData]:
 
 def _has_tables(found: Iterable[MetaData]) -> bool:
     return any(metadata.tables for metadata in found)
+
+
+def _without_table(settings: Settings, message: str, hint: str) -> ModelsWithoutTable:
+    fault = _fault(settings, message, hint)
+    return ModelsWithoutTable(fault.message, hint=fault.hint)
 
 
 def _fault(settings: Settings, message: str, hint: str) -> ConfigurationError:

@@ -1,5 +1,6 @@
 """`dbctl seed`: put the rows there that development, tests and load tests need."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -179,10 +180,15 @@ def _import_models(settings: "Settings") -> None:
     Raises ConfigurationError where those that DBCTL_MODELS names cannot be imported; those of an
     env.py are left out then.
     """
-    from dbctl.migrate.project_models import imported_models, optional_models
+    from dbctl.migrate.project_models import (
+        ModelsWithoutTable,
+        imported_models,
+        optional_models,
+    )
 
     if settings.configured_models is not None:
-        imported_models(settings)
+        with suppress(ModelsWithoutTable):  # a new project's: a set without a row is one as well
+            imported_models(settings)
     else:
         optional_models(settings, notice)
 

@@ -61,6 +61,7 @@ def seeded_url(server: TestServer) -> Iterator[str]:
         (["inspect", "diagram"], None, None),
         (["inspect", "diagram", "--models"], None, None),
         (["config"], None, None),
+        (["init", "--dry-run"], "changed", False),
         (["config", "--check"], None, None),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value else "",

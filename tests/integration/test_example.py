@@ -41,7 +41,7 @@ def test_migrate_without_a_configuration_exits_2_and_says_what_to_do(
     done = run(tmp_path, empty_url, "migrate", *arguments, "--json")
     assert (done.exit_code, done.json["error"]["code"]) == (2, "configuration")
     assert f"there is no Alembic configuration in {tmp_path}" in done.json["error"]["message"]
-    for step in ("`alembic init alembic`", "DBCTL_ALEMBIC_CONFIG", "example = true"):
+    for step in ("`dbctl init`", "DBCTL_ALEMBIC_CONFIG", "`dbctl init --example`"):
         assert step in done.json["error"]["hint"]
     assert fetch(empty_url, TABLES) == []
 

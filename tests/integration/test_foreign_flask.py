@@ -3,9 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from flask import current_app
 
+from dbctl.migrate.run.flask_app import application_context
 from tests.support.cli import environment, run_dbctl
 from tests.support.databases import fetch
 
@@ -129,3 +132,28 @@ def test_config_check_flask_application_has_no_obstacle_or_names_what_flask_says
     assert (done.exit_code, obstacle["code"]) == (1, "env_failed"), done
     assert "needs the Flask application gone" in obstacle["message"]
     assert "FLASK_APP" in obstacle["remedy"]
+
+
+def test_flask_application_made_at_import_gets_the_database_of_each_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "env.py").write_text("from flask import current_app\n")
+    (tmp_path / "shop_at_import.py").write_text(
+        "import os\nfrom flask import Flask\n"
+        "app = Flask(__name__)\napp.config['URL'] = os.environ.get('DATABASE_URL')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    checkout = SimpleNamespace(
+        env_py=tmp_path / "env.py",
+        env_label="env.py",
+        folder=tmp_path,
+        settings=SimpleNamespace(app="shop_at_import:app"),
+    )
+    applications = []
+    for url in (None, None, "postgresql://localhost/shop"):
+        if url is not None:
+            monkeypatch.setenv("DATABASE_URL", url)
+        with application_context(checkout):  # type: ignore[arg-type]
+            assert current_app.config["URL"] == url
+            applications.append(current_app._get_current_object())  # type: ignore[attr-defined]
+    assert applications[0] is applications[1]

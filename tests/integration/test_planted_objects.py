@@ -78,6 +78,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 # Those that send no statement, and the one that does not end, which has a test of its own.
 OTHERS = {
     "health serve",
+    "init",
     "migrate new",
     "server",
     "server destroy",

@@ -18,12 +18,13 @@ SEED = (ROOT / "docs" / "seed.md").read_text()
 HEALTH = (ROOT / "docs" / "health.md").read_text()
 CONFIG = (ROOT / "docs" / "config.md").read_text()
 INSPECT = (ROOT / "docs" / "inspect.md").read_text()
-GROUPS = ("migrate", "seed", "health", "inspect", "server", "config")
+INIT = (ROOT / "docs" / "init.md").read_text()
+GROUPS = ("init", "migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
     set(
         re.findall(
             r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
-            README + MIGRATE + SEED + INSPECT + HEALTH + CONFIG,
+            README + MIGRATE + SEED + INSPECT + HEALTH + CONFIG + INIT,
             re.MULTILINE,
         )
     )

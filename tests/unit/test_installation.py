@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dbctl.installation import install_command
+from dbctl.installation import command_prefix, install_command, uv_add
 
 UV = "home = /usr/bin\nuv = 0.9.1\n"
 
@@ -32,3 +32,30 @@ def test_install_command_is_that_of_the_installer(
         (environment / name).write_text(text)
     monkeypatch.setattr(sys, "prefix", str(environment))
     assert install_command("api") == expected.format("'dbctl-pg[api]'")
+
+
+@pytest.mark.parametrize(
+    ("folder", "depth", "prefix"),
+    [
+        (".venv", None, "dbctl"),
+        (".venv", "1", "uv run dbctl"),
+        ("archive-v0/abc", None, "uv run dbctl"),
+    ],
+)
+def test_command_prefix_is_how_dbctl_was_started(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    depth: str | None,
+    prefix: str,
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "pyvenv.cfg").write_text(UV)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / folder))
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    if depth is not None:
+        monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", depth)
+    assert command_prefix() == prefix
+    needed = None if prefix == "dbctl" else "uv add 'dbctl-pg[embedded]'"
+    assert uv_add("[project]\nname = 'shop'\n") == needed
+    assert uv_add("dependencies = ['dbctl-pg']") is None

@@ -93,7 +93,8 @@ def find(settings: Settings, name: str) -> Entry:
         hint = (
             f'Write it: dev = "app.seeds" under [tool.dbctl.seeds] in '
             f"{settings.project / 'pyproject.toml'}, and in app/seeds.py "
-            f"`async def {_FUNCTION}(session):` with a `yield` of each row."
+            f"`async def {_FUNCTION}(session):` with a `yield` of each row. "
+            "`dbctl init` starts one."
         )
     else:
         hint = f"Name one in [tool.dbctl.seeds] of {settings.project / 'pyproject.toml'}: {_WRITE}"

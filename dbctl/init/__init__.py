@@ -1,0 +1,1 @@
+"""Start a project, or adopt the one that is there."""
