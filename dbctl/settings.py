@@ -205,6 +205,12 @@ class Settings(BaseSettings):
         found: T = self._found[name]
         return found
 
+    def anew(self) -> "Settings":
+        """Return the same settings for another run, which finds everything else again."""
+        again = self.model_copy()
+        again._found = {}
+        return again
+
     def source_of(self, field: str) -> str:
         """Tell where the value of `field` came from: `flag`, `environment`, `.env`, … `default`."""
         return self._sources.get(field, "default")
