@@ -141,7 +141,7 @@ class Target:
     def __init__(self, settings: Settings, *, migrations: bool = False) -> None:
         from dbctl.db.endpoints import resolve
 
-        endpoints = resolve(settings, notice, find_in_project)
+        endpoints = resolve(settings, notice, find_in_project, run)
         self._settings = settings
         self._pooling = not migrations
         self._endpoint = endpoints.migrations if migrations else endpoints.reads

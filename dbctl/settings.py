@@ -37,7 +37,7 @@ _NAME_BYTES = 63
 _KEYS = {"schema": "own_schema"}
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
 # Read from pyproject.toml alone: it belongs to a project, not to a shell or a machine.
-_PROJECT_ONLY = frozenset({"example"})
+_PROJECT_ONLY = frozenset({"example", "branch_per_git_branch"})
 EXAMPLE_MODELS = "dbctl.models"
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _MODELS = rf"{_DOTTED}(:{_DOTTED})?"
@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     own_schema: str = Field(default="dbctl", validation_alias="DBCTL_SCHEMA")
     pg_bindir: Path | None = Field(default=None, validation_alias="DB_PG_BINDIR")
     example: bool = Field(default=False, strict=True, validation_alias="example")
+    branch: str | None = Field(default=None, validation_alias="DBCTL_BRANCH")
+    branch_per_git_branch: bool = Field(
+        default=False, strict=True, validation_alias="branch_per_git_branch"
+    )
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -151,7 +155,7 @@ class Settings(BaseSettings):
     @classmethod
     def _refuse_boolean(cls, value: object, info: ValidationInfo) -> object:
         """Refuse TOML's booleans, which pydantic would take for 1 and 0, where one is not meant."""
-        if isinstance(value, bool) and info.field_name != "example":
+        if isinstance(value, bool) and info.field_name not in _PROJECT_ONLY:
             raise ValueError("should not be true or false")
         return value
 

@@ -27,11 +27,17 @@ class Route(Result):
 
 
 class Config(Result):
-    """The settings that hold for a project, and where its work will go."""
+    """The settings that hold for a project, and where its work will go.
+
+    `branch` is that of the embedded server, and `branch_origin` what chose it; None where another
+    database is named.
+    """
 
     project: Path
     settings: tuple[Setting, ...]
     routes: tuple[Route, ...]
+    branch: str | None = None
+    branch_origin: str | None = None
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return the settings, and the routes as if they were some."""

@@ -26,4 +26,9 @@ def config(result: Config) -> RenderableType:
                 safe(route.url, "key"), f" {route.kind}", (f" ({route.origin})", "muted")
             ),
         )
+    if result.branch is not None:
+        branch = Text.assemble(
+            safe(result.branch, "key"), safe(f" ({result.branch_origin})", "muted")
+        )
+        routes.add_row("branch", branch)
     return Group(settings, routes)

@@ -30,6 +30,10 @@ def server(result: Server) -> RenderableType:
     mark, style, sentence = _STATES[result.state]
     grid = facts()
     grid.add_row("project", safe(result.project))
+    grid.add_row(
+        "branch",
+        Text.assemble(safe(result.branch, "key"), safe(f" ({result.branch_origin})", "muted")),
+    )
     grid.add_row("data", safe(result.data_dir))
     grid.add_row("logs", safe(result.log_dir))
     if result.state != "absent":
@@ -90,6 +94,8 @@ def _clusters(servers: Sequence[StoredServer]) -> RenderableType:
     grid.add_column("state", no_wrap=True)
     grid.add_column("version", justify="right", no_wrap=True)
     grid.add_column("size", justify="right", no_wrap=True)
+    grid.add_column("branches", justify="right")
+    grid.add_column("snapshots", justify="right")
     grid.add_column("last used", no_wrap=True)
     grid.add_column("data", overflow="fold")
     for one in servers:
@@ -102,6 +108,8 @@ def _clusters(servers: Sequence[StoredServer]) -> RenderableType:
             Text(one.state, "ok" if one.state == "running" else "muted"),
             str(one.major),
             decimal(one.size_bytes),
+            str(len(one.branches) or 1),
+            str(len(one.snapshots)),
             f"{used:%Y-%m-%d %H:%M} UTC" if used else Text("not known", "muted"),
             safe(one.data_dir),
         )
