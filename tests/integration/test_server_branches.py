@@ -176,8 +176,8 @@ def test_restore_brings_back_all_that_a_snapshot_had_and_keeps_roles(embedded: E
     )
     settings = """
         select concat_ws(' ', pg_get_userbyid(datdba),
-            (select array_agg(a::text order by 1) from unnest(datacl) a),
-            (select array_agg(setrole::regrole || ' ' || setconfig::text order by 1)
+            (select array_agg(a::text order by a::text) from unnest(datacl) a),
+            (select array_agg(setrole::regrole || ' ' || setconfig::text order by setrole)
              from pg_db_role_setting s where s.setdatabase = d.oid))
         from pg_database d where datname = 'app'
     """

@@ -16,12 +16,13 @@ MIGRATE = (ROOT / "docs" / "migrate.md").read_text()
 SEED = (ROOT / "docs" / "seed.md").read_text()
 HEALTH = (ROOT / "docs" / "health.md").read_text()
 INSPECT = (ROOT / "docs" / "inspect.md").read_text()
+SERVER = (ROOT / "docs" / "server.md").read_text()
 GROUPS = ("migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
     set(
         re.findall(
             r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
-            README + MIGRATE + SEED + INSPECT + HEALTH,
+            README + MIGRATE + SEED + INSPECT + HEALTH + SERVER,
             re.MULTILINE,
         )
     )
