@@ -254,7 +254,8 @@ async def ensure_branch(
 ) -> None:
     """Return once a branch is there; with `make` it is copied from the default one.
 
-    Raises ConfigurationError, code `not_found`, where it is not there and is not to be made.
+    Raises ConfigurationError, code `not_found`, where it is not there and is not to be made, and
+    RefusedError, code `server_in_use`, where somebody is connected to the default one.
     """
     async with opened(server, alone=False) as copies:
         if await copies.find(database) is not None:
@@ -265,5 +266,12 @@ async def ensure_branch(
         if await copies.find(database) is None:
             on_notice(f"Making the branch {name} of the embedded database from the default one.")
             origin = new_origin(Kind.BRANCH, name, DEFAULT)
-            await copies.copy(DEFAULT_DATABASE, database, origin, Ending.NONE)
+            try:
+                await copies.copy(DEFAULT_DATABASE, database, origin, Ending.NONE)
+            except RefusedError as error:
+                raise RefusedError(
+                    f"the branch {name} cannot be made: {error.message}",
+                    hint=f"Let them end, or run `dbctl server branch {name} --end-sessions`.",
+                    code=error.code,
+                ) from error
             await copies.stored()

@@ -95,10 +95,11 @@ def in_use(database: str, sessions: Iterable[DatabaseSession]) -> RefusedError:
     """Describe who is connected to a database that nobody may be connected to."""
     found = list(sessions)
     who = ", ".join(one.sentence for one in found) or "sessions that come and go"
+    hint = "Let them end, or give --end-sessions: an application connects again by itself."
+    if any(one.pid == 0 for one in found):
+        hint = "End the prepared transactions with COMMIT PREPARED or ROLLBACK PREPARED."
     return RefusedError(
-        f"the database {database} is in use by {who}",
-        hint="Let them end, or give --end-sessions: an application connects again by itself.",
-        code=ErrorCode.SERVER_IN_USE,
+        f"the database {database} is in use by {who}", hint=hint, code=ErrorCode.SERVER_IN_USE
     )
 
 

@@ -282,6 +282,10 @@ def test_branch_of_git_has_a_database_of_its_own_made_at_the_first_use(
     assert "Making" not in embedded.run("migrate", "status").stderr
 
     git(embedded, "switch", "--create", "default")  # of git, and not dbctl's
+    with holding(embedded.url_of("app")):
+        refused = embedded.run("migrate", "status", "--json")
+        assert (refused.exit_code, refused.json["error"]["code"]) == (5, "server_in_use")
+        assert "server branch refs/heads/default --end-sessions" in refused.json["error"]["hint"]
     assert embedded.run("migrate", "status", "--json").json["current"] == ["r1"]
     assert len(embedded.databases) == 3
     git(embedded, "switch", "--detach", "main")
@@ -319,14 +323,18 @@ def test_processes_that_make_the_same_branch_at_once_make_it_once(embedded: Embe
     assert embedded.databases == ["app", "app_same", "app_topic"]
 
 
-def test_interrupted_copy_leaves_nothing(embedded: Embedded) -> None:
+@pytest.mark.parametrize("command", ["branch other", "restore kept --yes"])
+def test_interrupted_copy_leaves_nothing(embedded: Embedded, command: str) -> None:
     outside = embedded.url_of("postgres")
+    assert embedded.run("server", "snapshot", "kept").exit_code == 0
+    execute(embedded.url_of("app"), "create table later ()")
     with holding(outside, "lock table pg_catalog.pg_shdepend in share mode"):
-        run = embedded.start("server", "branch", "other")
+        run = embedded.start("server", *command.split())
         wait_for(outside, WAITS_FOR_LOCK.format("^create database"))
         run.send_signal(signal.SIGINT)
         assert run.finish().exit_code == 130
-    assert embedded.databases == ["app"]
+    assert embedded.databases == ["app", "snapshot_kept"]
+    assert fetch(embedded.url_of("app"), "select to_regclass('later') is not null") == [True]
 
 
 def test_copy_whose_run_was_killed_is_swept_by_the_next_command(embedded: Embedded) -> None:
