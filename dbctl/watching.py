@@ -103,7 +103,7 @@ def _follow[S, R](
             except DbctlError as error:
                 if not begun or not _may_pass(error):
                     raise
-                tell(f"{error.message}; trying again")
+                tell(f"trying again: {error.message}")
             await asyncio.sleep(seconds)
 
     return follow
@@ -177,10 +177,9 @@ class _Screen[R]:
         headline.append(f"  every {self._seconds:g} s, {key} ends it", "muted")
         headline.truncate(options.max_width, overflow="ellipsis")
         yield headline
-        trouble = safe(self._trouble or "", "bad")
-        trouble.truncate(options.max_width, overflow="ellipsis")
-        yield trouble
-        room = max((options.height or console.height) - 2, 1)
+        trouble = safe(self._trouble or "", "bad").wrap(console, options.max_width)
+        yield from trouble
+        room = max((options.height or console.height) - 1 - len(trouble), 1)
         # Line by line: to lay out thousands that nobody sees would hold up the keys for seconds.
         drawn = Segment.split_lines(console.render(self._body, options.update(height=None)))
         lines = list(islice(drawn, room + 1))

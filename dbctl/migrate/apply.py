@@ -18,6 +18,7 @@ from dbctl.migrate.outcome import failure_of, read_outcome
 from dbctl.migrate.preflight import doomed, refuse_long_ids, written_by
 from dbctl.migrate.results import Direction, Migrated
 from dbctl.migrate.run.databases import Database, databases_to_change, deployers
+from dbctl.migrate.run.event_queue import EventQueue
 from dbctl.migrate.run.execution import Execution, Job, at_fault, perform
 from dbctl.migrate.run.session import RunStopped
 from dbctl.migrate.scripts import Checkout, steps
@@ -48,6 +49,8 @@ async def migrate(
     RefusedError behind a pooler, and OperationFailed, code `lock_busy`, where another run goes on
     for longer than it is waited for.
     """
+    events = EventQueue(report)
+    report = events.report
     async with (
         _begun_or_unchanged(manager) as executions,
         databases_to_change(checkout, manager, terms, report) as found,
@@ -82,7 +85,7 @@ async def migrate(
                         ]
                     )
                 executions[:] = [
-                    Execution(checkout, database, job, direction, terms, lock, report)
+                    Execution(checkout, database, job, direction, terms, lock, events)
                     for database, job, lock in zip(found, jobs, locks, strict=True)
                 ]
                 at_once = list(zip(found, jobs, strict=True))
@@ -91,7 +94,7 @@ async def migrate(
                     execution.refusal = refusal
                     await _look_around(checkout, execution, report)
                 await _make_shared_ledger(executions)
-                failure = await _perform(checkout, executions, terms, report)
+                failure = await _perform(checkout, executions, terms, events)
                 if not await _are_outdated(executions):
                     last = at_fault(executions)
                     return _together(
@@ -229,13 +232,15 @@ async def _perform(
     checkout: Checkout,
     executions: Sequence[Execution],
     terms: Terms,
-    report: Callable[[Event], None],
+    events: EventQueue,
 ) -> DbctlError | None:
     """Run the revisions and return why they did not come to their end."""
     try:
         async with AsyncExitStack() as stack:
             for execution in executions:
-                await stack.enter_async_context(watching(execution, terms.ddl_lock_timeout, report))
+                await stack.enter_async_context(
+                    watching(execution, terms.ddl_lock_timeout, events.report)
+                )
             await perform(checkout, executions, terms)
     except (asyncio.CancelledError, RunStopped, *PROJECT_CODE_ERRORS) as error:
         if (number := interruption.current().signal) is not None:
@@ -247,4 +252,6 @@ async def _perform(
         if failure is not error and failure.__cause__ is None:
             failure.__cause__ = error
         return failure
+    finally:
+        events.flush()
     return None

@@ -19,6 +19,7 @@ from dbctl.migrate.lock import deployer
 from dbctl.migrate.preflight import refuse_long_ids
 from dbctl.migrate.results import Stamped
 from dbctl.migrate.run.databases import Database, databases_to_change, deployers
+from dbctl.migrate.run.event_queue import EventQueue
 from dbctl.migrate.run.execution import Execution, Job, run_guarded
 from dbctl.migrate.scripts import Checkout, named, refusals, stale_rows
 from dbctl.migrate.store import Entry, LedgerDirection
@@ -36,6 +37,7 @@ async def stamp(
     Raises UsageError for a target that does not exist, and what `migrate` raises for a pooler and
     for a lock that is not free.
     """
+    events = EventQueue(report)
     with refusals(checkout, target):
         found = checkout.scripts.get_revisions(target)
     wanted = {script.revision for script in found if script}
@@ -49,7 +51,7 @@ async def stamp(
             async with deployers(every, terms, report) as locks:
                 before = await _versions(every)
                 executions = [
-                    Execution(checkout, each, Job((), at, {}), "up", terms, lock, report)
+                    Execution(checkout, each, Job((), at, {}), "up", terms, lock, events)
                     for each, at, lock in zip(every, before, locks, strict=True)
                 ]
                 try:

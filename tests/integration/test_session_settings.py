@@ -97,3 +97,40 @@ def test_settings_left_by_an_autocommit_block_are_gone(
     assert (done.exit_code, done.json["after"]) == (0, ["r5"]), done.stderr
     assert fetch(empty_url, "select setting from public.limits") == ["0"]
     assert fetch(empty_url, "select setting from public.limited") == ["2s"]
+
+
+# What sets something without a word of it in the statement of the revision.
+UNSEEN = {
+    "function": "op.execute('select sets()')",
+    "cursor": "op.get_bind().connection.cursor().execute('select sets()')",
+    "event trigger": "op.execute('create table triggering (id int)')",
+}
+
+
+@pytest.mark.parametrize("driver", [Driver.ASYNCPG, Driver.PSYCOPG], ids=str)
+def test_settings_left_by_code_of_the_database_are_gone(
+    empty_url: str, tmp_path: Path, driver: Driver
+) -> None:
+    project = Project.create(
+        tmp_path,
+        empty_url,
+        "create function sets() returns void language sql begin atomic"
+        " select set_config('timezone', 'Asia/Tokyo', false);"
+        " select set_config('search_path', 'pg_temp', false); end",
+        "create function fires() returns event_trigger language plpgsql as $$ begin"
+        " if not exists (select from pg_event_trigger_ddl_commands() c"
+        " where c.object_identity = 'public.triggering') then return; end if;"
+        " perform set_config('timezone', 'Asia/Tokyo', false); end $$",
+        "create event trigger fires on ddl_command_end execute function fires()",
+        driver=driver,
+    )
+    last = 3
+    for body in UNSEEN.values():
+        project.add_revision(f"r{last + 1}", body, after=[f"r{last}"])
+        found = f"create table after{last} as select current_setting('timezone') as zone"
+        project.add_revision(f"r{last + 2}", f"op.execute({found!r})", after=[f"r{last + 1}"])
+        last += 2
+    done = project.run("migrate", "up", "--json")
+    assert (done.exit_code, done.json["after"]) == (0, [f"r{last}"]), done.stderr
+    for number in range(3, last, 2):
+        assert fetch(empty_url, f"select zone from public.after{number}") != ["Asia/Tokyo"]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BinaryExpression, ColumnClause, Executable, Select, TableClause, UpdateBase
+from sqlalchemy import (
+    BinaryExpression,
+    ColumnClause,
+    Executable,
+    FromClause,
+    Select,
+    TableClause,
+    UpdateBase,
+)
 from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.sql import operators, visitors
 
@@ -31,15 +39,21 @@ def with_qualified_operators(
 
 
 def _is_alembics(statement: Executable | None) -> bool:
-    if not isinstance(statement, Select | UpdateBase):
+    if isinstance(statement, UpdateBase):
+        return _is_version_table(statement.table)
+    if not isinstance(statement, Select):
         return False
     tables = [each for each in visitors.iterate(statement) if isinstance(each, TableClause)]
     if not tables:
         return _compares_defaults(statement)
     return all(
-        getattr(table, "schema", None) == "pg_catalog" or table.columns.keys() == ["version_num"]
+        getattr(table, "schema", None) == "pg_catalog" or _is_version_table(table)
         for table in tables
     )
+
+
+def _is_version_table(table: FromClause) -> bool:
+    return table.columns.keys() == ["version_num"]
 
 
 def _compares_defaults(statement: object) -> bool:

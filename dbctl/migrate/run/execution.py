@@ -22,7 +22,7 @@ from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.failures import sqlstate
 from dbctl.db.metadata import PROJECT_CODE_ERRORS
 from dbctl.errors import ConfigurationError, ErrorCode, OperationFailed
-from dbctl.migrate.events import Event, Finished, InvalidIndexes, Retrying, Started
+from dbctl.migrate.events import Finished, InvalidIndexes, Retrying, Started
 from dbctl.migrate.guards import Terms
 from dbctl.migrate.indexes import IndexGuard, InvalidIndex
 from dbctl.migrate.lock import DeployerLock, WorkLock
@@ -30,6 +30,7 @@ from dbctl.migrate.results import Applied, Blocker, Direction, Revision
 from dbctl.migrate.run.databases import Database
 from dbctl.migrate.run.env_thread import run_env
 from dbctl.migrate.run.environment import Environment
+from dbctl.migrate.run.event_queue import EventQueue
 from dbctl.migrate.run.proof import Proof, another_database
 from dbctl.migrate.run.record import EnvRecord, Matching, record_of
 from dbctl.migrate.run.session import RevisionSession, several_statements
@@ -147,7 +148,7 @@ class Execution:
         direction: Direction,
         terms: Terms,
         lock: DeployerLock,
-        report: Callable[[Event], None],
+        events: EventQueue,
     ) -> None:
         self.database = database
         self.direction: Direction = direction
@@ -166,14 +167,8 @@ class Execution:
         self._checkout = checkout
         self._job = job
         self._terms = terms
-        loop = asyncio.get_running_loop()
-
-        def in_loop(event: Event) -> None:
-            # Most of it happens in env.py's thread, and the live display is the loop's.
-            loop.call_soon_threadsafe(report, event)
-
-        self._report = in_loop
-        self._work_lock = WorkLock(database.manager, terms, in_loop)
+        self._report = events.put  # most of it happens in env.py's thread
+        self._work_lock = WorkLock(database.manager, terms, events.put)
         self._attempt = 0
         self.began = self._first_began = 0.0
         self._commits = 0
@@ -182,6 +177,7 @@ class Execution:
         self._spans = False  # env.py's own transaction is round the run
         self._commits_first = False
         self._has_ledger = False
+        self._compared: tuple[str, ...] = ()
         self.is_outdated = False
         self.refusal: OperationFailed | None = None
 
@@ -392,8 +388,8 @@ class Execution:
                 # Behind a pooler each transaction may have another session.
                 self.session.keep_settings(again=self.database.pooled)
                 function(**arguments)
-                # Before Alembic writes the version, which it may not find otherwise.
                 self.session.restore_settings()
+                self._compared = self.session.compared_settings
                 guard = self._guard
                 if guard is not None and (guard.has_built or self.has_committed_a_part):
                     guard.verify(context.connection)
@@ -412,7 +408,7 @@ class Execution:
         """Write the ledger in the revision's transaction, and keep where that will leave it."""
         assert self.current is not None  # noqa: S101 - a step is applied
         assert ctx.connection is not None  # noqa: S101 - the run is online
-        self.database.store.record(
+        settings = self.database.store.record(
             ctx.connection,
             Entry(
                 revision=self.current.revision,
@@ -423,7 +419,10 @@ class Execution:
                 attempts=self._attempt,
                 actor=self._terms.actor,
             ),
+            returning=self._compared,
         )
+        if self._compared:
+            self.session.restore_from(settings)
         self.promised = frozenset(heads)
         self._commits_within = self.session.commits - self._commits
 

@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from dbctl.db import drivers
 from dbctl.db.names import literal
 from dbctl.migrate.lock import WORK_KEY
-from dbctl.migrate.run.session_settings import SessionSettings
+from dbctl.migrate.run.session_settings import USUAL, SessionSettings
 
 _PREPARE = (
     "select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),"
@@ -39,8 +39,11 @@ _LIMIT = (
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)"
 )
 _NO_LIMIT = "set lock_timeout = 0"
+_USUAL = f"select {', '.join(USUAL)}"
 # What may change any setting; UPDATE is among it, and costs a read of all of them.
 _SETS = re.compile(r"\b(?:set|reset|set_config|discard|do|call)\b", re.IGNORECASE)
+# What calls no function of the project's, as a rule.
+_DEFINES = re.compile(r"\s*(?:create|alter|drop|comment|grant|revoke)\b", re.IGNORECASE)
 
 
 class RunStopped(BaseException):
@@ -81,7 +84,7 @@ class RevisionSession:
         self._busy = False
         self._settings: SessionSettings | None = None
         self._kept_by_default = False
-        self._has_set = False
+        self._has_set = self._has_defined = self._has_queried = False
 
     @property
     def commits(self) -> int:
@@ -179,16 +182,40 @@ class RevisionSession:
 
         For `restore_settings`, before a revision changes them.
         """
-        self._has_set = False
+        self._has_set = self._has_defined = self._has_queried = False
         if self._settings is None or again:
             self._settings = SessionSettings.read(self._attached)
             self._kept_by_default = self._by_default
 
     def restore_settings(self) -> None:
-        """Set again what a revision has left otherwise: its search_path, its role, its limits."""
-        if self._settings is not None:
-            self._settings.restore(self._attached, usual=not self._has_set)
+        """Set again what a revision has set and left so: its search_path, its role, its limits.
+
+        Before Alembic writes the version, which it may not find otherwise. After a revision that
+        has only defined something, `restore_from` does it, which costs no round trip.
+        """
+        if self._settings is None or self._has_defined_only:
+            return
+        if not self._has_set and tuple(drivers.query(self._attached, _USUAL)) == (
+            self._settings.usual
+        ):
             self._by_default = self._kept_by_default
+            return
+        self._restore()
+
+    @property
+    def compared_settings(self) -> tuple[str, ...]:
+        """The SQL expressions whose values `restore_from` needs; none after `restore_settings`."""
+        return USUAL if self._settings is not None and self._has_defined_only else ()
+
+    def restore_from(self, found: Sequence[str]) -> None:
+        """Set again what is otherwise than it was, from the values of `compared_settings`."""
+        if self._settings is not None and tuple(found) != self._settings.usual:
+            self._restore()
+
+    def _restore(self) -> None:
+        assert self._settings is not None  # noqa: S101 - the caller has seen it
+        self._settings.restore(self._attached)
+        self._by_default = self._kept_by_default
 
     def prove_alive(self) -> None:
         """Have the server answer; raises what the driver does where the connection is lost."""
@@ -234,7 +261,7 @@ class RevisionSession:
         self._busy = True
         try:
             self._set_limit(connection)
-            self._has_set = self._has_set or _SETS.search(statement) is not None
+            self._note_kind(statement)
             self._on_statement(connection, statement)
             if drivers.ends_transaction(statement):  # past SQLAlchemy, which thinks it open
                 self._own_commits += 1
@@ -244,6 +271,18 @@ class RevisionSession:
                 self._by_default, self._limited = False, True
         finally:
             self._busy = False
+
+    @property
+    def _has_defined_only(self) -> bool:
+        """Whether all that the revision has sent is DDL; None of it: it may have used a cursor."""
+        return self._has_defined and not self._has_queried and not self._has_set
+
+    def _note_kind(self, statement: str) -> None:
+        self._has_set = self._has_set or _SETS.search(statement) is not None
+        if _DEFINES.match(statement):
+            self._has_defined = True
+        else:
+            self._has_queried = True
 
     def _set_limit(self, connection: Connection) -> None:
         if drivers.in_autocommit(connection):

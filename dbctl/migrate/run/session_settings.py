@@ -14,7 +14,7 @@ _OWN = """
     s.context operator(pg_catalog.=) any ('{user,superuser}'::pg_catalog.text[])
     and s.name operator(pg_catalog.!~) '^transaction_(isolation|read_only|deferrable)$'
 """
-# What is looked at after every revision: all settings take a millisecond, these a tenth.
+# What is compared after every revision: all settings take a millisecond, these a tenth.
 _USUAL = (
     "session_authorization", "role", "search_path", "lock_timeout", "statement_timeout",
     "idle_in_transaction_session_timeout", "check_function_bodies", "client_encoding",
@@ -23,9 +23,9 @@ _USUAL = (
     "row_security", "session_replication_role", "standard_conforming_strings",
     "synchronous_commit", "timezone", "xmloption",
 )  # fmt: skip
-_LOOK = "select " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in _USUAL)
+USUAL = tuple(f"pg_catalog.current_setting('{name}')" for name in _USUAL)
 _READ = f"""
-{_LOOK},
+select {", ".join(USUAL)},
     (
         select pg_catalog.json_object_agg(s.name, s.setting)::pg_catalog.text
         from pg_catalog.pg_settings s
@@ -70,13 +70,8 @@ class SessionSettings:
         *usual, settings = drivers.query(connection, _READ)
         return cls(tuple(usual), settings or "{}")
 
-    def restore(self, connection: Connection, *, usual: bool) -> None:
-        """Set again what is not as it was, for the session and the rest of the transaction.
-
-        With `usual` nothing else can have been set but what usually is.
-        """
-        if usual and tuple(drivers.query(connection, _LOOK)) == self.usual:
-            return
+    def restore(self, connection: Connection) -> None:
+        """Set again what is not as it was, for the session and the rest of the transaction."""
         user, role, *_ = self.usual
         drivers.query(
             connection,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -160,13 +160,15 @@ class VersionStore:
         """Do what `ensure` does in the transaction of the caller, with which it comes or goes."""
         own_tables.make(connection, self._ledger)
 
-    def record(self, connection: Connection, *entries: Entry) -> None:
+    def record(
+        self, connection: Connection, *entries: Entry, returning: Sequence[str] = ()
+    ) -> tuple[Any, ...]:
         """Write `entries` in the transaction of the caller, with which they come or go.
 
-        Raises OperationFailed where the server refuses them, ConnectionFailed where it is lost.
+        Returns the values of the SQL expressions `returning`, which name no column, after the last
+        of them. Raises OperationFailed where the server refuses them, ConnectionFailed where it is
+        lost.
         """
-        if not entries:
-            return
         rows = [
             {
                 "revision": entry.revision,
@@ -182,13 +184,19 @@ class VersionStore:
             }
             for entry in entries
         ]
+        values: tuple[Any, ...] = ()
+        statement = self._insert
+        if returning:  # of no column, which would need the privilege to read it
+            statement = statement.returning(*map(literal_column, returning))
         try:
             for row in rows:
-                connection.execute(self._insert, row, execution_options=own_tables.OPTIONS)
+                done = connection.execute(statement, row, execution_options=own_tables.OPTIONS)
+                values = tuple(done.one()) if returning else ()
         except DBAPIError as error:
             raise self._not_written(own_tables.failure(error)) from error
         except DRIVER_ERRORS as error:  # a lost connection, as the driver itself puts it
             raise self._not_written(statement_failed(error)) from error
+        return values
 
     @cached_property
     def _ledger(self) -> Table:
