@@ -26,7 +26,6 @@ def branches(result: BranchList) -> RenderableType:
     grid.add_column("made", no_wrap=True)
     grid.add_column("size", justify="right", no_wrap=True)
     grid.add_column("sessions", justify="right")
-    grid.add_column("database", overflow="fold")
     for one in result.branches:
         name = Text("* " if one.in_use else "  ", "ok")
         grid.add_row(
@@ -35,7 +34,6 @@ def branches(result: BranchList) -> RenderableType:
             f"{one.made_at.astimezone():%Y-%m-%d %H:%M}" if one.made_at else "—",
             decimal(one.size_bytes),
             str(one.sessions),
-            safe(one.database),
         )
     parts: list[RenderableType] = [
         grid,

@@ -71,10 +71,20 @@ def listing(result: ServerList) -> RenderableType:
         grid,
         safe(f"{count}, {decimal(result.size_bytes)} below {result.state_dir}", "muted"),
     ]
+    parts += [_copies(server) for server in result.servers if len(server.branches) > 1]
+    parts += [_snapshots(server) for server in result.servers if server.snapshots]
     if gone := sum(server.project_exists is False for server in result.servers):
         advice = f"{plural(gone, 'project')} moved or gone: `dbctl server prune` removes the data"
         parts.append(safe(advice, "warn"))
     return Group(*parts)
+
+
+def _copies(server: StoredServer) -> RenderableType:
+    return safe(f"branches of {server.project}: {', '.join(server.branches)}", "muted")
+
+
+def _snapshots(server: StoredServer) -> RenderableType:
+    return safe(f"snapshots of {server.project}: {', '.join(server.snapshots)}", "muted")
 
 
 def pruned(result: Pruned) -> RenderableType:
@@ -94,8 +104,6 @@ def _clusters(servers: Sequence[StoredServer]) -> RenderableType:
     grid.add_column("state", no_wrap=True)
     grid.add_column("version", justify="right", no_wrap=True)
     grid.add_column("size", justify="right", no_wrap=True)
-    grid.add_column("branches", justify="right")
-    grid.add_column("snapshots", justify="right")
     grid.add_column("last used", no_wrap=True)
     grid.add_column("data", overflow="fold")
     for one in servers:
@@ -108,8 +116,6 @@ def _clusters(servers: Sequence[StoredServer]) -> RenderableType:
             Text(one.state, "ok" if one.state == "running" else "muted"),
             str(one.major),
             decimal(one.size_bytes),
-            str(len(one.branches) or 1),
-            str(len(one.snapshots)),
             f"{used:%Y-%m-%d %H:%M} UTC" if used else Text("not known", "muted"),
             safe(one.data_dir),
         )

@@ -147,6 +147,7 @@ def test_branch_is_used_once_it_is_switched_to_and_shown_everywhere(embedded: Em
     assert [listed[name]["in_use"] for name in ("default", "next")] == [False, True]
     (stored,) = embedded.run("server", "--json").json["servers"]
     assert stored["branches"] == ["default", "next"]
+    assert ": default, next\n" in embedded.run("server", COLUMNS="300").stdout
     state = {"DBCTL_STATE_DIR": str(embedded.server.state_dir)}
     assert bash(embedded.root, state, "server", "switch", "n") == ["next"]
 
