@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from dbctl import redaction
 from dbctl.db import dsn
 from dbctl.db.dsn import Dsn
-from dbctl.db.embedded_branches import branch_in_use
 from dbctl.errors import ConfigurationError
 from dbctl.programs import programs_folder
 from dbctl.settings import Settings
@@ -158,6 +157,8 @@ def resolve(
     endpoints = named(settings, find_in_project)
     if endpoints is not None:
         return endpoints
+    from dbctl.db.embedded_branches import branch_in_use  # for start-up where a database is named
+
     server = embedded_server(settings)
     server.ensure_running(on_notice)
     branch = branch_in_use(settings, server.cluster_dir)
