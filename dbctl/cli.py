@@ -13,6 +13,7 @@ import typer.core
 
 from dbctl import __version__, runtime
 from dbctl.options import DatabaseOption, VerboseOption
+from dbctl.output import notice
 from dbctl.streams import prepare_streams
 from dbctl.typer_versions import Group
 
@@ -70,7 +71,7 @@ def _find_in_project(settings: Any) -> tuple[str, str] | None:
     """Return the database that the project's env.py connects to, where nothing else names one."""
     from dbctl.migrate.project_database import find_in_project
 
-    return find_in_project(settings)
+    return find_in_project(settings, runtime.run, notice)
 
 
 runtime.find_in_project = _find_in_project

@@ -1,6 +1,8 @@
 """Every way dbctl can end, as data: exit codes, error codes and the exceptions that carry them."""
 
+import copyreg
 from enum import IntEnum, StrEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -57,7 +59,8 @@ class DbctlError(Exception):
     """dbctl could not do what was asked.
 
     A subclass fixes the exit code and a default error code. `message` says what is wrong and
-    where it came from, `hint` what to do next; neither may ever hold a secret.
+    where it came from, `hint` what to do next; neither may ever hold a secret. `result` is what
+    the operation had done by then, where it has a result for that.
     """
 
     exit_code = ExitCode.FAILED
@@ -69,8 +72,13 @@ class DbctlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.result: Any = None
         if code is not None:
             self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what pickle makes it from, whatever its constructor takes."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class FindingError(DbctlError):

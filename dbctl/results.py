@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_serializer
 
 from dbctl.errors import DbctlError, ErrorCode, ExitCode
 
@@ -21,13 +21,21 @@ class ErrorBody(BaseModel):
     message: str
     hint: str | None
     exit_code: ExitCode = Field(exclude=True)
+    _error: DbctlError | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, error: DbctlError) -> "ErrorBody":
         """Describe `error`."""
-        return cls(
+        body = cls(
             code=error.code, message=error.message, hint=error.hint, exit_code=error.exit_code
         )
+        body._error = error
+        return body
+
+    @property
+    def exception(self) -> DbctlError | None:
+        """The error that is described; None for a description that was read from JSON."""
+        return self._error
 
 
 class ErrorDocument(BaseModel):
@@ -94,3 +102,10 @@ class FallibleResult(Result):
     def exit_code(self) -> ExitCode:
         """The exit code of the error, if there is one."""
         return self.error.exit_code if self.error else ExitCode.OK
+
+    def completed(self) -> Self:
+        """Return this result; raise its error where it has one, with this as the error's result."""
+        if self.error is not None and (error := self.error.exception) is not None:
+            error.result = self
+            raise error
+        return self

@@ -148,7 +148,7 @@ class Target:
         if endpoint is None:
             from dbctl.db.endpoints import resolve
 
-            endpoints = resolve(settings, notice, find_in_project)
+            endpoints = resolve(settings, notice, find_in_project, run)
             endpoint = endpoints.migrations if migrations else endpoints.reads
         self._endpoint = endpoint
 

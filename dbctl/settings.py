@@ -41,7 +41,7 @@ GROUP_TABLES = frozenset({"databases", "generate", "health", "inspect", "mask", 
 _KEYS = {"schema": "own_schema"}
 SECRETS = frozenset({"database_url", "database_url_unpooled"})
 # Read from pyproject.toml alone: it belongs to a project, not to a shell or a machine.
-_PROJECT_ONLY = frozenset({"example"})
+_PROJECT_ONLY = frozenset({"example", "branch_per_git_branch"})
 EXAMPLE_MODELS = "dbctl.models"
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _MODELS = rf"{_DOTTED}(:{_DOTTED})?"
@@ -127,6 +127,10 @@ class Settings(BaseSettings):
     own_schema: str = Field(default="dbctl", validation_alias="DBCTL_SCHEMA")
     pg_bindir: Path | None = Field(default=None, validation_alias="DB_PG_BINDIR")
     example: bool = Field(default=False, strict=True, validation_alias="example")
+    branch: str | None = Field(default=None, validation_alias="DBCTL_BRANCH")
+    branch_per_git_branch: bool = Field(
+        default=False, strict=True, validation_alias="branch_per_git_branch"
+    )
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -158,7 +162,7 @@ class Settings(BaseSettings):
     @classmethod
     def _refuse_boolean(cls, value: object, info: ValidationInfo) -> object:
         """Refuse TOML's booleans, which pydantic would take for 1 and 0, where one is not meant."""
-        if isinstance(value, bool) and info.field_name != "example":
+        if isinstance(value, bool) and info.field_name not in _PROJECT_ONLY:
             raise ValueError("should not be true or false")
         return value
 
@@ -239,6 +243,12 @@ class Settings(BaseSettings):
             self._found[name] = find()
         found: T = self._found[name]
         return found
+
+    def anew(self) -> "Settings":
+        """Return the same settings for another run, which finds everything else again."""
+        again = self.model_copy()
+        again._found = {}
+        return again
 
     def source_of(self, field: str) -> str:
         """Tell where the value of `field` came from: `flag`, `environment`, `.env`, … `default`."""

@@ -47,7 +47,11 @@ def config(settings: "Settings", check: CheckOption = False) -> ExitCode:
             target = runtime.Target(settings, migrations=True, endpoint=endpoint)
             target.run(work, only_read=True)
 
-        result = operation.check_config(settings, find_in_project, connect)
+        def find(settings: "Settings") -> tuple[str, str] | None:
+            # Why env.py fails is left to the run of it on the database that is then taken.
+            return find_in_project(settings, runtime.run, lambda _notice: None)
+
+        result = operation.check_config(settings, find, connect)
         return emit(result, check_views.config_check)
     from dbctl.config import views
     from dbctl.config.resolve import resolve

@@ -141,7 +141,9 @@ def _databases(settings: Settings) -> Iterator[Part]:
 
 def _folders(settings: Settings) -> Iterator[Part]:
     source = "environment" if os.environ.get(STATE_DIR_VARIABLE) else _DEFAULT
-    yield Part(name="embedded server", path=EmbeddedServer(settings.project).folder, source=source)
+    yield Part(
+        name="embedded server", path=EmbeddedServer(settings.project).clusters_dir, source=source
+    )
     source = "environment" if os.environ.get("XDG_CACHE_HOME") else _DEFAULT
     yield Part(name="cache", path=cache_folder(), source=source)
     source = "environment" if os.environ.get("XDG_CONFIG_HOME") else _DEFAULT

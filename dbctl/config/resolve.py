@@ -3,6 +3,7 @@
 from dbctl.config.parts import parts
 from dbctl.config.results import Config, Purpose, Route, Setting
 from dbctl.db.dsn import redact
+from dbctl.db.embedded_branches import branch_in_use
 from dbctl.db.endpoints import Endpoint, FindInProject, embedded_endpoints, embedded_server, named
 from dbctl.settings import SECRETS, Settings, variable_name
 
@@ -16,8 +17,11 @@ def resolve(settings: Settings, find_in_project: FindInProject | None = None) ->
     production name none.
     """
     endpoints = named(settings, find_in_project)
+    branch = None
     if endpoints is None:
-        endpoints = embedded_endpoints(embedded_server(settings).url)
+        server = embedded_server(settings)
+        branch = branch_in_use(settings, server.cluster_dir)
+        endpoints = embedded_endpoints(server.url_of(branch.database))
     reads, migrations = endpoints.reads, endpoints.migrations
     return Config(
         project=settings.project,
@@ -27,6 +31,8 @@ def resolve(settings: Settings, find_in_project: FindInProject | None = None) ->
             _route("migrations", migrations, embedded=endpoints.embedded),
         ),
         parts=parts(settings),
+        branch=branch.name if branch else None,
+        branch_origin=branch.origin if branch else None,
     )
 
 

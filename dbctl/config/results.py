@@ -48,12 +48,18 @@ class Part(Result):
 
 
 class Config(Result):
-    """The settings that hold for a project, where its work will go, and what it has."""
+    """The settings that hold for a project, where its work will go, and what it has.
+
+    `branch` is that of the embedded server, and `branch_origin` what chose it; None where another
+    database is named.
+    """
 
     project: Path
     settings: tuple[Setting, ...]
     routes: tuple[Route, ...]
     parts: tuple[Part, ...]
+    branch: str | None = None
+    branch_origin: str | None = None
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Return the settings, and the routes and the parts as if they were some."""

@@ -26,6 +26,11 @@ def config(result: Config) -> RenderableType:
                 safe(route.url, "key"), f" {route.kind}", (f" ({route.origin})", "muted")
             ),
         )
+    if result.branch is not None:
+        branch = Text.assemble(
+            safe(result.branch, "key"), safe(f" ({result.branch_origin})", "muted")
+        )
+        rows.add_row("branch", branch)
     before = ""
     for part in result.parts:
         rows.add_row(safe(part.name if part.name != before else ""), _part(part))

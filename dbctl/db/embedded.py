@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from dbctl.db.embedded_branches import DEFAULT_DATABASE, forget_names
 from dbctl.db.embedded_clusters import forget_use, note_use, size_of
 from dbctl.db.pgbinaries import Binaries, find_binaries, runnable_by, system_binaries
 from dbctl.db.pgcluster import PORT, SUPERUSER, Cluster
@@ -35,7 +36,6 @@ from dbctl.db.pgfiles import (
 )
 from dbctl.db.pgprocess import service_account
 
-DATABASE = "app"
 STATE_DIR_VARIABLE = "DBCTL_STATE_DIR"
 ROOT_STATE_DIR = Path("/var/lib/dbctl")  # root's home is closed to the user that runs the server
 LOCK_TIMEOUT = 60.0
@@ -113,10 +113,10 @@ class EmbeddedServer:
         """Return the folder with this project's cluster of this PostgreSQL major."""
         if self._cluster_dir is not None:
             return self._cluster_dir
-        return self.folder / f"pg{self.binaries.major}"
+        return self.clusters_dir / f"pg{self.binaries.major}"
 
     @property
-    def folder(self) -> Path:
+    def clusters_dir(self) -> Path:
         """Return the folder with this project's clusters, one for each PostgreSQL major."""
         slug = re.sub(r"[^a-z0-9]+", "-", self.project.name.lower())[:40].strip("-") or "project"
         return self.state_dir / f"{slug}-{_digest(self.project)}"
@@ -148,10 +148,14 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Return the connection URL, whether or not the server runs."""
+        """Return the connection URL of the default database, whether or not the server runs."""
+        return self.url_of(DEFAULT_DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """Return the connection URL of a database whose name needs no escape."""
         host = quote(str(self.cluster.socket_dir), safe="/")
         # Without its port the URL would change its meaning with the caller's PGPORT.
-        return f"postgresql://{SUPERUSER}@/{DATABASE}?host={host}&port={PORT}"
+        return f"postgresql://{SUPERUSER}@/{database}?host={host}&port={PORT}"
 
     def ensure_running(self, on_notice: Notice | None = None) -> str:
         """Attach to the server, or create and start it first; return its URL.
@@ -217,6 +221,7 @@ class EmbeddedServer:
                 self.cluster.start_log.unlink(missing_ok=True)
                 self.cluster.lock_file.unlink(missing_ok=True)
                 forget_use(self.cluster_dir)
+                forget_names(self.cluster_dir)
         return True
 
     def _is_ready(self) -> bool:
@@ -254,7 +259,7 @@ class EmbeddedServer:
             )
             # initdb inherits the lock: should this process be killed, the next one waits for the
             # orphan to end before it sweeps its folder.
-            cluster.initialise(database=DATABASE, defaults=DEFAULTS, keep_fds=(start_lock,))
+            cluster.initialise(database=DEFAULT_DATABASE, defaults=DEFAULTS, keep_fds=(start_lock,))
         cluster.start()
 
     def _drop_empty_socket_folder(self) -> None:

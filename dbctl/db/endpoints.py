@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl import redaction
 from dbctl.db import dsn
@@ -33,6 +33,7 @@ _OWN_URL = re.compile(
 
 
 type FindInProject = Callable[[Settings], tuple[str, str] | None]
+type Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +137,45 @@ def named(settings: Settings, find_in_project: FindInProject | None = None) -> E
     return None
 
 
+def _in_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    import asyncio  # for start-up: the command line has a way of its own
+
+    asyncio.run(work())
+
+
 def resolve(
     settings: Settings,
     on_notice: Callable[[str], None],
     find_in_project: FindInProject | None = None,
+    run: Run = _in_loop,
 ) -> Endpoints:
     """Return the endpoints to use, starting the embedded server where no database is named.
 
-    `on_notice` is called when the embedded server serves. Raises what `named` raises.
+    `on_notice` is called when the embedded server serves; `run` runs a coroutine in an event loop
+    of its own. Raises what `named` raises, and what `ensure_branch` raises.
     """
     endpoints = named(settings, find_in_project)
     if endpoints is not None:
         return endpoints
-    url = embedded_server(settings).ensure_running(on_notice)
-    # Once for a command, which may need the server for several steps.
-    serves = "No DATABASE_URL: this project's embedded PostgreSQL serves (`dbctl server`)."
+    from dbctl.db.embedded_branches import branch_in_use  # for start-up where a database is named
+
+    server = embedded_server(settings)
+    server.ensure_running(on_notice)
+    branch = branch_in_use(settings, server.cluster_dir)
+    if not branch.is_default:
+        from dbctl.db.embedded_copies import ensure_branch  # for start-up: few have one
+
+        def ensure() -> Coroutine[Any, Any, None]:
+            return ensure_branch(
+                server, branch.name, branch.database, on_notice, make=branch.made_at_need
+            )
+
+        # Once for a command, which may need the server for several steps.
+        settings.once("branch ensured", lambda: run(ensure))
+    which = "" if branch.is_default else f" the branch {branch.name}"
+    serves = f"No DATABASE_URL: this project's embedded PostgreSQL serves{which} (`dbctl server`)."
     settings.once("embedded server noticed", lambda: on_notice(serves))
-    return embedded_endpoints(url)
+    return embedded_endpoints(server.url_of(branch.database))
 
 
 def embedded_server(settings: Settings) -> EmbeddedServer:

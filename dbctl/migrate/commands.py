@@ -50,7 +50,6 @@ def status(
     """Compare the version of the database with the checkout's; exit 1 unless they are the same."""
     from dbctl.migrate import views, waiting
     from dbctl.migrate.scripts import open_checkout
-    from dbctl.migrate.status import look
 
     checkout = open_checkout(settings)
     models = None
@@ -60,25 +59,18 @@ def status(
         models = configured_models(settings)
 
     async def see(database: "DatabaseSessionManager") -> "MigrationStatus":
-        if not drift:
-            return await look(database, checkout)
-        from dbctl.migrate.drift import look_closely
-
-        return await look_closely(database, checkout, models)
-
-    async def see_in_time(database: "DatabaseSessionManager") -> "MigrationStatus":
-        if wait is None:
-            return await see(database)
-        return await waiting.wait_until_current(
+        return await waiting.read_in_time(
             database,
-            lambda: see(database),
-            wait,
-            lambda status, left: notice(
+            checkout,
+            drift=drift,
+            models=models,
+            seconds=wait,
+            on_wait=lambda status, left: notice(
                 f"waiting: {status.database} {status.state.sentence} (up to {left:.0f} s)"
             ),
         )
 
-    return emit(on_database(settings, see_in_time, migrations=True), views.status)
+    return emit(on_database(settings, see, migrations=True), views.status)
 
 
 @command(app, context_settings=RELATIVE)
@@ -136,7 +128,7 @@ def up(
     refuse_no_revisions(checkout := open_checkout(settings))
     database = Target(settings, migrations=True)
     _guard_example(settings, database, checkout)
-    if strict and (found := _lint_pending(settings, database, checkout, target)) is not None:
+    if strict and (found := _lint_pending(database, checkout, target)) is not None:
         return found
     terms = Terms(
         "up",
@@ -339,9 +331,7 @@ def _guard_example(settings: "Settings", database: Target, checkout: "Checkout")
         database.run(lambda manager: refuse_foreign_database(manager, checkout), only_read=True)
 
 
-def _lint_pending(
-    settings: "Settings", database: Target, checkout: "Checkout", target: str
-) -> ExitCode | None:
+def _lint_pending(database: Target, checkout: "Checkout", target: str) -> ExitCode | None:
     """Lint what an upgrade would run; print the report and return its code where it fails."""
     from dbctl.migrate import lint as linter
     from dbctl.migrate import plan_views
@@ -350,12 +340,7 @@ def _lint_pending(
     pending = database.run(
         lambda manager: describe_pending(manager, checkout, target), only_read=True
     )
-    report = linter.lint(
-        [rendered for rendered, _ in pending],
-        project=settings.project,
-        fail_on=Severity.WARNING,
-        effects=[effects for _, effects in pending],
-    )
+    report = linter.lint_pending(checkout, pending)
     if not report.passed:
         return emit(report, plan_views.lint)
     for skipped in report.skipped:

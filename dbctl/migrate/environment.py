@@ -50,11 +50,11 @@ def with_connection(config: Config, migrate: Callable[[Connection], None]) -> No
     Raises Alembic's CommandError, which its own command line prints.
     """
     settings = _settings(config)
+    on_notice = config.attributes.get("on_notice", notice)
 
     async def work() -> None:
-        endpoint = resolve(settings, notice).migrations
         manager = DatabaseSessionManager.from_settings(
-            settings, endpoint, pooling=False, on_wait=notice
+            settings, endpoint, pooling=False, on_wait=on_notice
         )
         try:
             async with manager.engine.connect() as connection:
@@ -63,6 +63,7 @@ def with_connection(config: Config, migrate: Callable[[Connection], None]) -> No
             manager.terminate()
 
     try:
+        endpoint = resolve(settings, on_notice).migrations
         asyncio.run(work())
     except DbctlError as error:
         raise _refusal(error) from error

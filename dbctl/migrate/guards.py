@@ -4,6 +4,8 @@ import getpass
 import socket
 from dataclasses import dataclass
 
+from sqlalchemy import text
+
 from dbctl.db.catalog import fetch
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.db.names import listed
@@ -96,6 +98,17 @@ async def refuse_foreign_database(manager: DatabaseSessionManager, checkout: Che
         f"{MAKE_CONFIG[0].lower()}{MAKE_CONFIG[1:]}.",
         code=ErrorCode.PRODUCTION_GUARD,
     )
+
+
+async def refuse_other_name(manager: DatabaseSessionManager, name: str) -> None:
+    """Raise RefusedError where the database has another name than the one that was confirmed."""
+    async with manager.connect() as connection:
+        found = await connection.scalar(text("select pg_catalog.current_database()"))
+    if found != name:
+        raise RefusedError(
+            f"the database is {found}, and {name!r} was confirmed",
+            hint="Confirm the name of the database that is to be reverted.",
+        )
 
 
 def refuse_production(settings: Settings, *, allowed: bool) -> None:

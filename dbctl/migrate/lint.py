@@ -103,6 +103,18 @@ def lint(
     )
 
 
+def lint_pending(
+    checkout: Checkout, pending: Sequence[tuple[Rendered, Sequence[Effect]]]
+) -> LintReport:
+    """Lint what an upgrade would run, as `plan.describe_pending` returns it."""
+    return lint(
+        [rendered for rendered, _ in pending],
+        project=checkout.folder,
+        fail_on=Severity.WARNING,
+        effects=[effects for _, effects in pending],
+    )
+
+
 def since(checkout: Checkout, revision: str | None) -> tuple[list[RevisionStep], tuple[str, ...]]:
     """Return the upgrades after `revision`, or all, up to every head, and where they start.
 

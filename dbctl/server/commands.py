@@ -7,6 +7,7 @@ import typer
 from dbctl.errors import ExitCode
 from dbctl.options import YesOption, alone, command, confirm
 from dbctl.output import emit, notice
+from dbctl.server import branch_commands
 from dbctl.typer_versions import Group
 
 if TYPE_CHECKING:
@@ -100,3 +101,6 @@ def prune(
             hint=f"Give --yes to remove them without being asked: {places}.",
         )
     return emit(control.prune(settings, found.servers), views.pruned)
+
+
+branch_commands.register(app)

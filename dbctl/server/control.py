@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dbctl.db.embedded import EmbeddedServer
+from dbctl.db.embedded_branches import branch_in_use, noted_names
 from dbctl.db.embedded_clusters import StoredCluster, stored_clusters
 from dbctl.db.endpoints import embedded_server
 from dbctl.db.pgfailures import os_errors_explained
@@ -25,7 +26,7 @@ def start(settings: Settings, on_notice: Callable[[str], None]) -> Server:
 
     Raises ConfigurationError in staging and production.
     """
-    _startable(settings).ensure_running(on_notice)
+    startable(settings).ensure_running(on_notice)
     return status(settings)
 
 
@@ -34,16 +35,23 @@ def url(settings: Settings, on_notice: Callable[[str], None]) -> ServerUrl:
 
     Raises ConfigurationError in staging and production.
     """
-    return ServerUrl(url=_startable(settings).ensure_running(on_notice))
+    server = startable(settings)
+    server.ensure_running(on_notice)
+    return ServerUrl(url=server.url_of(branch_in_use(settings, server.cluster_dir).database))
 
 
 def status(settings: Settings) -> Server:
     """Describe the server without starting it."""
-    found = embedded_server(settings).status()
+    server = embedded_server(settings)
+    found = server.status()
+    branch = branch_in_use(settings, server.cluster_dir)
     return Server(
         state=found.state.value,
         project=found.project,
-        url=found.url,
+        url=server.url_of(branch.database) if found.url else None,
+        branch=branch.name,
+        branch_origin=branch.origin,
+        database=branch.database,
         pid=found.pid,
         version=found.version,
         binaries=found.bindir,
@@ -125,10 +133,13 @@ def _described(cluster: StoredCluster) -> StoredServer:
         size_bytes=cluster.size_bytes,
         last_used=cluster.last_used,
         data_dir=cluster.data_dir,
+        branches=tuple(noted_names(cluster.folder, "branches")),
+        snapshots=tuple(noted_names(cluster.folder, "snapshots")),
     )
 
 
-def _startable(settings: Settings) -> EmbeddedServer:
+def startable(settings: Settings) -> EmbeddedServer:
+    """Return the server of the project; raises ConfigurationError in staging and production."""
     # One that was started before ENVIRONMENT was set can still be looked at, stopped and removed.
     if settings.environment.is_deployed:
         raise ConfigurationError(

@@ -12,12 +12,16 @@ class Server(Result):
     """The embedded server of a project as it is now.
 
     `size_bytes` counts its data and logs; `other_clusters` are the data folders that other
-    PostgreSQL majors made for this project, kept but not used.
+    PostgreSQL majors made for this project, kept but not used. `url` is that of the `branch` that
+    commands use, and `branch_origin` what chose it.
     """
 
     state: Literal["running", "stopped", "absent"]
     project: Path
     url: str | None
+    branch: str
+    branch_origin: str
+    database: str
     pid: int | None
     version: str
     binaries: Path
@@ -47,6 +51,7 @@ class StoredServer(Result):
 
     `project_exists` is whether that folder is there, None where it is not known. `last_used` is
     when a command last used it; of clusters that have no note of that, when it last started.
+    `branches` and `snapshots` are those that dbctl last saw there.
     """
 
     project: Path | None
@@ -56,6 +61,8 @@ class StoredServer(Result):
     size_bytes: int
     last_used: datetime | None
     data_dir: Path
+    branches: tuple[str, ...] = ()
+    snapshots: tuple[str, ...] = ()
 
 
 class ServerList(Result):

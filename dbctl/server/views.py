@@ -30,6 +30,10 @@ def server(result: Server) -> RenderableType:
     mark, style, sentence = _STATES[result.state]
     grid = facts()
     grid.add_row("project", safe(result.project))
+    grid.add_row(
+        "branch",
+        Text.assemble(safe(result.branch, "key"), safe(f" ({result.branch_origin})", "muted")),
+    )
     grid.add_row("data", safe(result.data_dir))
     grid.add_row("logs", safe(result.log_dir))
     if result.state != "absent":
@@ -67,10 +71,20 @@ def listing(result: ServerList) -> RenderableType:
         grid,
         safe(f"{count}, {decimal(result.size_bytes)} below {result.state_dir}", "muted"),
     ]
+    parts += [_copies(server) for server in result.servers if len(server.branches) > 1]
+    parts += [_snapshots(server) for server in result.servers if server.snapshots]
     if gone := sum(server.project_exists is False for server in result.servers):
         advice = f"{plural(gone, 'project')} moved or gone: `dbctl server prune` removes the data"
         parts.append(safe(advice, "warn"))
     return Group(*parts)
+
+
+def _copies(server: StoredServer) -> RenderableType:
+    return safe(f"branches of {server.project}: {', '.join(server.branches)}", "muted")
+
+
+def _snapshots(server: StoredServer) -> RenderableType:
+    return safe(f"snapshots of {server.project}: {', '.join(server.snapshots)}", "muted")
 
 
 def pruned(result: Pruned) -> RenderableType:

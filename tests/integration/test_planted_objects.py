@@ -75,17 +75,26 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect pool": ("",),
     "inspect diagram": ("", "--models"),
 }
-# Those that send no statement, and the one that does not end, which has a test of its own.
+# Those that send no statement, those that work on the embedded server alone, and the one that does
+# not end, which has a test of its own.
 OTHERS = {
     "health serve",
     "init",
     "migrate new",
     "server",
+    "server branch",
+    "server branches",
     "server destroy",
+    "server drop",
+    "server forget",
     "server prune",
+    "server restore",
+    "server snapshot",
+    "server snapshots",
     "server start",
     "server status",
     "server stop",
+    "server switch",
     "server url",
 }
 USER = "16194304-04d3-548b-9807-7b9509d3302b"

@@ -19,12 +19,13 @@ HEALTH = (ROOT / "docs" / "health.md").read_text()
 CONFIG = (ROOT / "docs" / "config.md").read_text()
 INSPECT = (ROOT / "docs" / "inspect.md").read_text()
 INIT = (ROOT / "docs" / "init.md").read_text()
+SERVER = (ROOT / "docs" / "server.md").read_text()
 GROUPS = ("init", "migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
     set(
         re.findall(
             r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
-            README + MIGRATE + SEED + INSPECT + HEALTH + CONFIG + INIT,
+            README + MIGRATE + SEED + INSPECT + HEALTH + CONFIG + INIT + SERVER,
             re.MULTILINE,
         )
     )

@@ -17,7 +17,7 @@ from dbctl.config.check.project_checks import (
 )
 from dbctl.config.check.results import ConfigCheck, Problem, Subject, complete, not_checked
 from dbctl.db.embedded import ServerState
-from dbctl.db.endpoints import Endpoint, embedded_endpoints, embedded_server, named
+from dbctl.db.endpoints import Endpoint, FindInProject, embedded_endpoints, embedded_server, named
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode, Interrupted
 from dbctl.settings import Settings
@@ -25,13 +25,14 @@ from dbctl.settings import Settings
 type Work = Callable[[DatabaseSessionManager], Coroutine[Any, Any, None]]
 type Connect = Callable[[Endpoint, Work], None]
 # What runs env.py to find the database; why it could not goes to its second argument.
-type Find = Callable[[Settings, Callable[[ConfigurationError], object]], tuple[str, str] | None]
 
 _NO_CONNECTION = "there is no connection to the database"
 _TOO_OLD = "a library that dbctl runs on is too old"
 
 
-def check_config(settings: Settings, find_in_project: Find, connect: Connect) -> ConfigCheck:
+def check_config(
+    settings: Settings, find_in_project: FindInProject, connect: Connect
+) -> ConfigCheck:
     """Return what is seen of a project, its env.py and its database.
 
     `find_in_project` is asked for the database where neither the settings nor the ini name one.
@@ -84,7 +85,7 @@ def _reason(project: Project, subject: Subject, reason: str) -> str:
     return reason
 
 
-def _find_endpoint(project: Project, find_in_project: Find) -> Endpoint | None:
+def _find_endpoint(project: Project, find_in_project: FindInProject) -> Endpoint | None:
     """Return where migrations connect to, None where that is not known or does not run.
 
     The embedded server is not started.
@@ -95,7 +96,7 @@ def _find_endpoint(project: Project, find_in_project: Find) -> Endpoint | None:
         project.add(not_checked(Subject.CONNECTION, why))
         return None
     try:
-        endpoints = named(settings, lambda settings: find_in_project(settings, _pass_over))
+        endpoints = named(settings, find_in_project)
         if endpoints is not None:
             return endpoints.migrations
         server = embedded_server(settings).status()
@@ -120,10 +121,6 @@ def _find_endpoint(project: Project, find_in_project: Find) -> Endpoint | None:
     remedy = "Start it (`dbctl server start`) and check again, or set DATABASE_URL."
     project.add(not_checked(Subject.CONNECTION, why, remedy=remedy))
     return None
-
-
-def _pass_over(_error: ConfigurationError) -> None:
-    """Leave it to the run of env.py on the database that is then taken."""
 
 
 def _origin_of_database(settings: Settings) -> str:

@@ -111,11 +111,15 @@ async def _stopped(
 ) -> None:
     """Call `stop` until the thread ends, or until it gives up."""
     # Code that computes would keep the event loop waiting 5 ms, each time that it has had a turn.
+    before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     clock = asyncio.get_running_loop().time
     since = clock()
-    while not ended.done() and await stop(clock() - since):
-        await asyncio.wait({ended}, timeout=_STOP_INTERVAL)
+    try:
+        while not ended.done() and await stop(clock() - since):
+            await asyncio.wait({ended}, timeout=_STOP_INTERVAL)
+    finally:
+        sys.setswitchinterval(before)
 
 
 @contextmanager
