@@ -100,6 +100,13 @@ def test_what_is_not_secret_stays_to_the_byte(url: str) -> None:
     assert json.loads(cells["plain"]) == row["plain"]
 
 
+@pytest.mark.parametrize("output", ["ndjson", "csv"])
+def test_all_rows_of_a_table_are_masked_as_its_first_page(url: str, output: str) -> None:
+    page = rows(url, "rows", "accounts", "--format", output)
+    copied = rows(url, "rows", "accounts", "--all", "--yes", "--format", output)
+    assert copied == page
+
+
 def test_json_arrays_in_parquet_are_masked(url: str, tmp_path: Any) -> None:
     import pyarrow.parquet
 

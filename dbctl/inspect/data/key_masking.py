@@ -12,6 +12,8 @@ from dbctl.inspect.masking import MASK
 from dbctl.inspect.sensitive.keys import KeyRule, end_of_value
 
 _JSON = frozenset({"json", "jsonb"})
+# Between texts of JSON, none of which can hold it.
+_SEPARATOR = b"\x01"
 _NAME = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)":\s*+', re.DOTALL)
 # A text that has JSON, or the pairs of an hstore, in it.
 _INNER_KEY = re.compile(rb'\\"\s*(?::|=>)')
@@ -45,10 +47,11 @@ class KeyMasking:
         """Return some rows, each with the line break at its end."""
         if not self._rules:
             return lines
+        lines = bytes(lines)  # COPY gives a bytearray
         if self._is_csv:
             if not any(rule.may_change(lines) for rule in self._rules):
                 return lines
-            return b"".join(self._csv_row(row) + b"\n" for row in csv_rows(lines))
+            return self._csv(lines)
         if len(self._rules) == 1 and not (self._has_texts and _INNER_KEY.search(lines)):
             (rule,) = self._rules
             secret = rule.secret_keys(lines)
@@ -94,16 +97,22 @@ class KeyMasking:
             errors="surrogatepass"
         )
 
-    def _csv_row(self, row: bytes) -> bytes:
-        cells = CELL.findall(row)[: len(self._fields)]
+    def _csv(self, lines: bytes) -> bytes:
+        table = [CELL.findall(row)[: len(self._fields)] for row in csv_rows(lines)]
         for at, field in enumerate(self._fields):
-            if (rule := field.keys) is None or b'"' not in (cell := cells[at]):
+            if (rule := field.keys) is None:
                 continue
-            text = cell[1:-1].replace(b'""', b'"')
-            masked = self._text(field, rule, text)
-            if masked != text:
-                cells[at] = b'"%s"' % masked.replace(b'"', b'""')
-        return b",".join(cells)
+            # NULL, numbers and the like have no quotes.
+            rows = [row for row in table if row[at].startswith(b'"')]
+            texts = [row[at][1:-1].replace(b'""', b'"') for row in rows]
+            if field.leaf in _JSON and not field.is_array:  # faster than one by one
+                masked = rule.json(_SEPARATOR.join(texts)).split(_SEPARATOR) if texts else []
+            else:
+                masked = [self._text(field, rule, text) for text in texts]
+            for row, text, new in zip(rows, texts, masked, strict=True):
+                if new != text:
+                    row[at] = b'"%s"' % new.replace(b'"', b'""')
+        return b"".join(b",".join(row) + b"\n" for row in table)
 
     def _text(self, field: Field, rule: KeyRule, text: bytes) -> bytes:
         """Return the text of a value."""

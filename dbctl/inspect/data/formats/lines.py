@@ -8,7 +8,7 @@ from collections.abc import Iterator
 # COPY writes a row of JSON as it is but for a line break in it: JSON holds neither of these.
 QUOTE, DELIMITER = "\x01", "\x02"
 # A cell of a row of CSV, with its quotes.
-CELL = re.compile(rb'((?:"(?:[^"]|"")*"|[^,"])*)(?:,|$)', re.DOTALL)
+CELL = re.compile(rb'("[^"]*+(?:""[^"]*+)*+"|[^,"]*+)(?:,|\Z)')
 _ROW = re.compile(rb"\x01([^\x01]*)\x01\n|([^\n]*)\n")
 
 
