@@ -83,7 +83,7 @@ DeadlineOption = Annotated[
         "--deadline",
         min=0.1,
         metavar="S",
-        help="Seconds for all of it; what is not finished then is rolled back.",
+        help="Seconds for all of it, whatever the server and the network do; then exit 4.",
         show_default=False,
     ),
 ]

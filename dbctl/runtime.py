@@ -47,6 +47,7 @@ _BRIEFLY = 1.0
 # a wrapper may both send a signal, one right after the other.
 _STUCK = 0.5
 _ROLLED_BACK = "what was not finished was rolled back"
+_UNCHANGED = "nothing was changed"
 
 
 # Set by the command line: what asks the project's own code for its database is above this module.
@@ -66,14 +67,15 @@ class _Signalled(BaseException):
         self.number = number
 
 
-def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run[T](operation: Callable[[], Coroutine[Any, Any, T]], *, outcome: str = _ROLLED_BACK) -> T:
     """Run `operation()` in an event loop that SIGINT and SIGTERM cancel cleanly.
 
     The first signal cancels the task, so that statements are cancelled on the server and
     transactions rolled back before the process ends. Raises Interrupted after that, also where the
     operation lost its connection meanwhile, unless it returns a result of its own. A further one
     only tells what is awaited; where code that blocks the loop keeps the first from being heard, it
-    cancels that code. The end of the command's deadline is such a signal.
+    cancels that code. The end of the command's deadline is such a signal. `outcome` is what is so
+    after an interruption.
     """
     import asyncio
 
@@ -119,7 +121,7 @@ def run[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         except asyncio.CancelledError:
             if state.signal is None:
                 raise
-            raise interrupted(state.signal, _ROLLED_BACK) from None
+            raise interrupted(state.signal, outcome) from None
         except ConnectionFailed as error:
             # What did not end in time was cut off from the server.
             if state.signal is None:
@@ -173,7 +175,7 @@ class Target:
             async with closing(manager, only_read=only_read):
                 return await work(manager)
 
-        return run(connected)
+        return run(connected, outcome=_UNCHANGED if only_read else _ROLLED_BACK)
 
     def read[T](self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Run `work` on one connection of the driver's, which starts sooner; otherwise as `run`."""
@@ -184,7 +186,7 @@ class Target:
             _cut_off_when_interrupted(session.terminate)
             return await work(session)
 
-        return run(connected)
+        return run(connected, outcome=_UNCHANGED)
 
 
 def _cut_off_when_interrupted(terminate: Callable[[], None]) -> None:

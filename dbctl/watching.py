@@ -17,7 +17,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from dbctl.errors import ConnectionFailed, DbctlError, ErrorCode, ExitCode, UsageError
-from dbctl.interruption import EXIT_CODES, current
+from dbctl.interruption import EXIT_CODES, current, interrupted
 from dbctl.output import (
     Output,
     chosen_output,
@@ -119,6 +119,8 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> ExitCode:
     with suppress(asyncio.CancelledError):
         await work
     number = current().signal
+    if number is signal.SIGALRM:
+        raise interrupted(number, "nothing was changed")
     return ExitCode.OK if number is None else EXIT_CODES[number]
 
 

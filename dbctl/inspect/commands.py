@@ -42,4 +42,4 @@ for function in (
     pool,
     diagram,
 ):
-    command(app, to_file=True, parquet=function in _ROWS)(function)
+    command(app, to_file=True, parquet=function in _ROWS, deadline=True)(function)

@@ -43,7 +43,7 @@ RELATIVE = {"ignore_unknown_options": True}
 MessageArgument = Annotated[str, typer.Argument(help="What the revision does, in a few words.")]
 
 
-@command(app)
+@command(app, deadline=True)
 def status(
     settings: "Settings", drift: options.WithDrift = False, wait: options.Wait = None
 ) -> ExitCode:
@@ -73,7 +73,7 @@ def status(
     return emit(on_database(settings, see, migrations=True), views.status)
 
 
-@command(app, context_settings=RELATIVE)
+@command(app, deadline=True, context_settings=RELATIVE)
 def plan(settings: "Settings", target: options.UpTarget = "head") -> ExitCode:
     """Show the exact SQL of an upgrade, what it locks and for how long; run nothing."""
     from dbctl.migrate import plan_views
@@ -180,7 +180,7 @@ def down(
     return _migrate(database, checkout, "down", target, terms, agreed=agreed)
 
 
-@command(app)
+@command(app, deadline=True)
 def history(settings: "Settings") -> ExitCode:
     """List the revisions, the newest first, and which of them the database has."""
     from dbctl.migrate import views
@@ -189,7 +189,7 @@ def history(settings: "Settings") -> ExitCode:
     return _read(settings, read_history, views.history)
 
 
-@command(app)
+@command(app, deadline=True)
 def log(settings: "Settings", limit: options.Limit = 20) -> ExitCode:
     """List who ran which revision, when and for how long, the newest first."""
     from dbctl.migrate import ledger_views
@@ -198,7 +198,7 @@ def log(settings: "Settings", limit: options.Limit = 20) -> ExitCode:
     return _read(settings, partial(read_log, limit=limit), ledger_views.log)
 
 
-@command(app)
+@command(app, deadline=True)
 def verify(settings: "Settings") -> ExitCode:
     """Compare the files of the applied revisions with the ledger; exit 1 where one was changed."""
     from dbctl.migrate import ledger_views
@@ -207,7 +207,7 @@ def verify(settings: "Settings") -> ExitCode:
     return _read(settings, verify, ledger_views.verification)
 
 
-@command(app)
+@command(app, deadline=True)
 def check(settings: "Settings") -> ExitCode:
     """Compare the models with the database; exit 1 where they differ."""
     from dbctl.migrate import drift, views
@@ -264,7 +264,7 @@ def stamp(
     return emit(result, views.stamped)
 
 
-@command(app)
+@command(app, deadline=True)
 def repair(
     settings: "Settings",
     yes: YesOption = False,

@@ -61,7 +61,7 @@ command(app, deadline=True)(generate)
 command(app, deadline=True)(load)
 
 
-@command(app)
+@command(app, deadline=True)
 def allow(
     settings: "Settings", name: options.DatabaseName = None, revoke: options.Revoke = False
 ) -> ExitCode:
@@ -82,7 +82,7 @@ def allow(
     return emit(database.run(lambda manager: marking.allow(manager, settings)), views.marking)
 
 
-@command(app)
+@command(app, deadline=True)
 def forbid(
     settings: "Settings", name: options.DatabaseName = None, revoke: options.Revoke = False
 ) -> ExitCode:

@@ -179,7 +179,7 @@ def test_a_signal_while_it_waits_ends_it_in_two_clean_lines(
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (code, "")
-    assert err == f"error: interrupted by {number.name}; what was not finished was rolled back\n"
+    assert err == f"error: interrupted by {number.name}; nothing was changed\n"
 
 
 def in_shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -1,16 +1,21 @@
 """`--deadline`: a command ends in time, whatever holds it, and says what is so."""
 
+import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from dbctl.cli import GROUPS
 from dbctl.db import dsn
 from tests.support.cli import Finished, run_dbctl
 from tests.support.databases import execute, fetch, holding
 from tests.support.foreign import Driver
 from tests.support.project import Project
-from tests.support.proxy import FaultProxy, Mode
+from tests.support.proxy import FaultProxy, Mode, Nth
 
 # Seconds: much less than what nobody waits for, on a machine that is busy.
 SOON = 60
@@ -105,3 +110,62 @@ def test_deadline_that_is_not_reached_changes_nothing(empty_url: str, tmp_path: 
     )
     assert done.exit_code == 0, done
     assert len(fetch(empty_url, "select id from t")) == 5
+
+
+# Commands that only read; the slow ones are those whose siblings are not.
+READING = [
+    "migrate status --drift",
+    "inspect rows t --timeout 0",
+    *(
+        pytest.param(line, marks=pytest.mark.slow)
+        for line in (
+            "migrate status",
+            "migrate plan",
+            "migrate check",
+            "migrate verify",
+            "migrate history",
+            "inspect rows t --timeout 0 --all --yes --output rows.csv",
+            "inspect query 'select * from t' --timeout 0",
+            "inspect row t 1",
+            "inspect tables",
+            "inspect activity --watch 0.2",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("line", READING)
+def test_reading_through_a_hanging_proxy_ends_in_time(
+    proxy: FaultProxy, tcp_url: str, tmp_path: Path, line: str
+) -> None:
+    project = Project.create(tmp_path, tcp_url, "create table t (id int primary key)")
+    execute(tcp_url, "create table t (id int primary key)", "insert into t values (1)")
+    proxy.behave(Mode.HANG, after=Nth(2))
+    arguments = shlex.split(line)
+    done = run(proxy.url_of(tcp_url), project.root, *arguments, deadline=3, models="shop.models")
+    check(done, "nothing was changed", "was lost")
+    assert not (project.root / "rows.csv").exists()
+
+
+def test_deadline_is_an_option_of_every_command_that_asks_a_database() -> None:
+    without = {
+        name
+        for group in GROUPS
+        for name, command in leaves(
+            typer.main.get_command(import_module(f"dbctl.{group}.commands").app), (group,)
+        )
+        if not any("--deadline" in parameter.opts for parameter in command.params)
+    }
+    # `health` has --timeout, the others ask no server over a network.
+    assert {name for name in without if not name.startswith("server")} == {
+        *("config", "health", "migrate lint", "migrate new")
+    }
+
+
+def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield every command, a group that is one itself included, with its name."""
+    inner = getattr(command, "commands", None)
+    if inner is None or getattr(command, "invoke_without_command", False):
+        yield " ".join(path), command
+    for name, one in (inner or {}).items():
+        yield from leaves(one, (*path, name))

@@ -243,3 +243,71 @@ def test_call_paths_are_those_that_the_documentation_lists() -> None:
     expected = {path.name: "refused" for path in REFUSED}
     expected |= dict.fromkeys(CLOSED, "closed") | {path.name: "not called" for path in UNCALLED}
     assert listed == expected
+
+
+# `family` has a child that runs a program, `friends` none.
+FAMILY = (
+    "CREATE TABLE family (id int, line text)",
+    "INSERT INTO family VALUES (1, 'parent')",
+    "CREATE TABLE middle () INHERITS (family)",
+    "CREATE FOREIGN TABLE family_child () INHERITS (middle) SERVER files"
+    " OPTIONS (program 'echo 1,child', format 'csv')",
+    "CREATE TABLE friends (id int)",
+    "INSERT INTO friends VALUES (1)",
+    "CREATE VIEW parents AS SELECT line FROM ONLY family",
+    "CREATE VIEW all_family AS SELECT line FROM family",
+)
+
+
+@pytest.fixture(scope="module")
+def family_url(ground: Ground) -> str:
+    execute(ground.superuser_url, *FAMILY)
+    return ground.superuser_url
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT line FROM ONLY family",
+        "SELECT line FROM ONLY (family)",
+        "SELECT family.line FROM only public.family",
+        'SELECT f.line FROM ONLY ("public"."family") AS f JOIN friends USING (id)',
+        "SELECT f.line FROM friends JOIN ONLY family f ON f.id = friends.id",
+        "SELECT f.line FROM friends r, ONLY family f WHERE f.id = r.id",
+        "SELECT line FROM family_only",
+        "TABLE ONLY family",
+        "WITH f AS (SELECT * FROM ONLY family) SELECT line FROM f WHERE EXISTS (TABLE ONLY family)",
+        "SELECT (SELECT line FROM ONLY family LIMIT 1) FROM friends",
+        "SELECT line FROM parents",
+        "EXPLAIN SELECT line FROM ONLY family",
+    ],
+)
+async def test_a_parent_without_its_children_is_answered(family_url: str, sql: str) -> None:
+    sql = sql.replace("family_only", "ONLY family FETCH FIRST ROW ONLY")
+    async with connected(family_url) as connection:
+        result = await run_query(connection, sql)
+    assert result.count >= 1
+    assert "child" not in str(result.rows)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT line FROM family",
+        "SELECT line FROM family *",
+        "SELECT line FROM ONLY family UNION SELECT line FROM family",
+        "SELECT line FROM family WHERE id IN (SELECT id FROM ONLY family)",
+        "SELECT line FROM ONLY family, middle",
+        "SELECT line FROM family, ONLY middle m",
+        "SELECT line FROM ONLY family_child",
+        "SELECT line FROM ONLY parents, all_family",
+        "SELECT line FROM ONLY all_family",
+        "SELECT * FROM ONLY family, query_to_xml('SELECT line FROM family', true, true, '')",
+    ],
+)
+async def test_a_program_of_a_child_is_refused_where_only_stands_elsewhere(
+    family_url: str, sql: str
+) -> None:
+    async with connected(family_url) as connection:
+        with pytest.raises(RefusedError, match="runs a program"):
+            await run_query(connection, sql)

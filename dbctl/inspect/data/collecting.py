@@ -10,6 +10,7 @@ import asyncpg
 from dbctl.db.decoding import lossless
 from dbctl.inspect.data.discreet import discreet
 from dbctl.inspect.data.encodings import is_flat, json_row
+from dbctl.inspect.data.key_masking import KeyMasking
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.row_text import RowText, restored
 from dbctl.inspect.data.source import Answer
@@ -34,7 +35,11 @@ async def collect[R: RowSet](connection: asyncpg.Connection[Any], answer: Answer
     kept = [(text, values) for text, values, _ in records[:limit]]
     if (text := RowText.of(connection, source.fields)) is not None:
         kept = _in_unicode(text, kept)
-    rows = tuple(_row(text, values, flat) for text, values in kept)
+    masking = KeyMasking(source.fields, flat=True)
+    rows = tuple(
+        _row(masking.row(text), None if values is None else masking.row(values), flat)
+        for text, values in kept
+    )
     more = len(records) > len(rows)
     next_page = restored(connection, records[len(rows) - 1][2]) if rows and more else None
     return answer.blank.model_copy(

@@ -6,7 +6,6 @@ import codecs
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,10 +14,10 @@ import asyncpg
 from dbctl.db.decoding import ESCAPE, python_codec, read_rows_as, row_codec
 from dbctl.db.names import typed
 from dbctl.errors import ErrorCode, OperationFailed, UsageError
+from dbctl.inspect.data.formats.lines import CELL
 from dbctl.inspect.data.source import Field
 
 _LONGEST = 60
-_CELL = re.compile(rb'((?:"(?:[^"]|"")*"|[^,"])*)(?:,|$)', re.DOTALL)
 _IN_JSON = "dbctl_json_escape"
 
 
@@ -124,7 +123,7 @@ class RowText:
 
     def _with_json(self, row: bytes) -> str:
         """Return a row of CSV with escapes as CSV, or as JSON, has them."""
-        cells = _CELL.findall(row)[: len(self._fields)]
+        cells = CELL.findall(row)[: len(self._fields)]
         return ",".join(
             cell.decode(errors=_IN_JSON if field.is_array else "backslashreplace")
             for cell, field in zip(cells, self._fields, strict=True)
@@ -157,19 +156,6 @@ class RowText:
                 value.decode(self._codec)
             except UnicodeDecodeError:
                 yield name, value
-
-
-def csv_rows(lines: bytes) -> list[bytes]:
-    """Return the rows of some lines of CSV."""
-    if b'"' not in lines:
-        return lines.split(b"\n")[:-1]
-    rows, begun = [], b""
-    for line in lines.splitlines(keepends=True):
-        begun += line
-        if begun.count(b'"') % 2 == 0:
-            rows.append(begun.removesuffix(b"\n"))
-            begun = b""
-    return rows
 
 
 def restored(connection: asyncpg.Connection[Any], text: str | None) -> str | None:

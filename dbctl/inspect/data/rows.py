@@ -136,7 +136,12 @@ async def _why_unplaced(
         return f"{selection.relation.label} has no primary key"
     columns = [one.column for one in sorting]
     fields = await fields_of(connection, selection.relation, columns, masks)
-    return next((f"{typed(field.name)} is masked" for field in fields if field.masked), None)
+    for field in fields:
+        if field.masked:
+            return f"{typed(field.name)} is masked"
+        if field.keys and field.leaf == "jsonb":
+            return f"{typed(field.name)} is JSON, of which a part may be masked"
+    return None
 
 
 async def _place(

@@ -12,9 +12,10 @@ from dbctl.db.catalog import Column, Relation, columns_of, fetch, find_column, r
 from dbctl.db.names import parse_columns
 from dbctl.inspect.data.conditions import Filter, check, filter_of, parse_condition
 from dbctl.inspect.data.results import Header
-from dbctl.inspect.data.source import Field
+from dbctl.inspect.data.source import Field, has_keys
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query.guard import guard_relation
+from dbctl.inspect.sensitive.keys import KeyRule, key_rule
 
 # What shows what is kept elsewhere.
 _DERIVED = frozenset({"view", "materialized view", "foreign table"})
@@ -125,19 +126,25 @@ async def fields_of(
     """
     names = [(relation.schema, relation.name)]
     origins: Mapping[str, str] = {}
+    traced = None
     if any(column.inherited for column in columns):
         rows = await fetch(connection, "inspect.data", "ancestors", relation=relation.oid)
         names += [(row["schema"], row["name"]) for row in rows]
     if _is_derived(relation) or any(map(_has_parts, columns)):
         from dbctl.inspect.data.derived import masked_origins
 
-        origins = await masked_origins(connection, relation, masks)
+        origins, traced = await masked_origins(connection, relation, masks)
 
     def reason(column: Column) -> str | None:
         told = (masks.reason(*name, column.name, column.type) for name in names)
         return next(filter(None, told), None) or origins.get(column.name)
 
-    return tuple(Field.of(column, reason=reason(column)) for column in columns)
+    def keys(column: Column) -> KeyRule | None:
+        if traced is not None and _is_derived(relation) and relation.kind != "foreign table":
+            return traced.keys(column.leaf)
+        return key_rule(masks, (column.name,)) if has_keys(column.leaf) else None
+
+    return tuple(Field.of(column, reason=reason(column), keys=keys(column)) for column in columns)
 
 
 def _has_parts(column: Column) -> bool:

@@ -7,6 +7,11 @@ from typing import Any
 
 from dbctl.db.catalog import Column
 from dbctl.inspect.data.results import RowSet
+from dbctl.inspect.sensitive.keys import KeyRule
+
+# What may have JSON in it: types that are not built in, and rows of any kind.
+OPAQUE = frozenset({"", "record"})
+_DOCUMENTS = frozenset({"json", "jsonb"}) | OPAQUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +21,8 @@ class Field:
     `name` is unique within its source. `type` is PostgreSQL's name, `leaf` the built-in type below
     domains and the first array, empty for one that is not built in; `precision` and `scale` are a
     numeric's, None without limit. `sql` is the expression that reads it. Of a `masked` one no value
-    is read; `reason` says why.
+    is read; `reason` says why. With `keys` its values may be JSON, or have it in them, of which
+    some keys hide theirs.
     """
 
     name: str
@@ -29,12 +35,13 @@ class Field:
     primary_key: bool = False
     masked: bool = False
     reason: str | None = None
+    keys: KeyRule | None = None
 
     @classmethod
-    def of(cls, column: Column, *, reason: str | None = None) -> Field:
+    def of(cls, column: Column, *, reason: str | None = None, keys: KeyRule | None = None) -> Field:
         """Return the field that reads `column` of the relation that is called `catalog.ALIAS`.
 
-        With a `reason` to mask it, its values are not read.
+        With a `reason` to mask it, its values are not read; `keys` are masked inside of them.
         """
         return cls(
             name=column.name,
@@ -47,7 +54,13 @@ class Field:
             primary_key=column.key_position is not None,
             masked=reason is not None,
             reason=reason,
+            keys=keys if reason is None else None,
         )
+
+
+def has_keys(leaf: str) -> bool:
+    """Return whether values of a type may be JSON or have it in them."""
+    return leaf in _DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)

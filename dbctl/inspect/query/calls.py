@@ -29,6 +29,7 @@ _TAKES_SQL = words(
     query_to_xmlschema ts_stat
     """
 )
+_POINT = Token(Kind.SYMBOL, ".")
 _LITERAL_WORDS = words("true false null")
 
 
@@ -45,31 +46,40 @@ class Calls:
     """What texts name.
 
     `origins` has for each call which text it is in, None for the statement itself;
-    `finds_by_value` says that a function may run what no text names.
+    `finds_by_value` says that a function may run what no text names. `with_children` are those
+    `names` that stand elsewhere than behind ONLY.
     """
 
     origins: dict[Call, str | None] = field(default_factory=dict)
     operators: set[str] = field(default_factory=lambda: set(_IMPLIED))
     names: set[str] = field(default_factory=set)
+    with_children: set[str] = field(default_factory=set)
     finds_by_value: bool = False
     _given: dict[str, list[str] | None] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, ...]:
         """How much there is; it grows with whatever is new."""
-        return len(self.origins), len(self.operators), len(self.names), self.finds_by_value
+        found = self.origins, self.operators, self.names, self.with_children
+        return *map(len, found), self.finds_by_value
 
     def add(self, tokens: Sequence[Token], origin: str | None) -> None:
         """Take in the tokens of one text."""
+        alone = _behind_only(tokens)
         for at, token in enumerate(tokens):
             if token.kind is Kind.SYMBOL:
                 self.operators.add("<>" if token.text == "!=" else token.text)
             if token.kind not in NAMES:
                 continue
-            self._add_name(token.text, tokens, at, origin)
+            names = {token.text}
             if token.kind is Kind.WORD and not token.text.isascii():
                 # Where a character is a byte, the server folds these letters as well.
-                self._add_name(token.text.lower(), tokens, at, origin)
+                names.add(token.text.lower())
+            for name in names:
+                self._add_name(name, tokens, at, origin)
+            # Before a point it is an alias or a schema, not what is read.
+            if at not in alone and _POINT not in tokens[at + 1 : at + 2]:
+                self.with_children |= names
 
     def _add_name(self, name: str, tokens: Sequence[Token], at: int, origin: str | None) -> None:
         self.names.add(name)
@@ -96,6 +106,7 @@ class Calls:
             self.finds_by_value |= not found
             for token in chain.from_iterable(found):
                 self.names.add(token.text)
+                self.with_children.add(token.text)
                 self.finds_by_value |= token.kind is Kind.NUMBER  # an oid
 
     def given(self, name: str) -> list[str] | None:
@@ -110,6 +121,21 @@ class Calls:
         """Return which text calls a function."""
         found = (self.origins[call] for call in _written(schema, name) if call in self.origins)
         return next(found, None)
+
+
+def _behind_only(tokens: Sequence[Token]) -> set[int]:
+    """Return the places of the names of relations that are read without their children."""
+    places: set[int] = set()
+    for at, token in enumerate(tokens):
+        if token != (Kind.WORD, "only"):
+            continue
+        at += 1 + (Token(Kind.SYMBOL, "(") in tokens[at + 1 : at + 2])
+        while at < len(tokens) and tokens[at].kind in NAMES:
+            places.add(at)
+            at += 2
+            if _POINT not in tokens[at - 1 : at]:
+                break
+    return places
 
 
 def _written(schema: str, name: str) -> list[Call]:

@@ -138,6 +138,7 @@ class _Guard:
             "inspect.query",
             "definitions",
             names=[*self.calls.names],
+            alone=[*(self.calls.names - self.calls.with_children)],
             relations=self.relations,
             types=[*self.types],
             everything=self.calls.finds_by_value,

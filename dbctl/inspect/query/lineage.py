@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -17,13 +18,17 @@ from dbctl.db.catalog import fetch
 from dbctl.db.names import typed
 from dbctl.db.search_path import session_path
 from dbctl.errors import RefusedError
+from dbctl.inspect.data.source import has_keys
 from dbctl.inspect.masking import NOTHING_MASKED, Masks
 from dbctl.inspect.query.guard import Inside, guard
+from dbctl.inspect.query.json_keys import hidden_key
 from dbctl.inspect.query.plan import Node, flatten, hides_a_step, is_derived, relations_of
 from dbctl.inspect.query.preparing import Prepared, prepare
 from dbctl.inspect.query.statement import parse_statement
 from dbctl.inspect.query.subqueries import columns_of, has_only_literal_values
 from dbctl.inspect.query.taint import Sensitive, Taint
+from dbctl.inspect.sensitive.keys import KeyRule, key_rule
+from dbctl.sqltokens import tokenize
 
 # Of the catalogue, what holds values of other tables, or secrets.
 _CATALOGUE = {
@@ -43,7 +48,26 @@ _OF_OTHERS = ("pg_stat_get_activity", "pg_stat_statements")
 _OTHERS = dict.fromkeys((*_OF_OTHERS, "pg_stat_get_backend_activity"), _STATEMENTS)
 # The lowest oid of what is not PostgreSQL's own.
 _FIRST_OWN = 16384
+_DOCUMENTS = frozenset({"json", "jsonb", "json[]", "jsonb[]"})
+_TEXTS = frozenset({"text", "varchar", "bpchar"})
 _UNKNOWN = "what it is made of may not be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """Why each column of a result is masked, None where it is not.
+
+    `rule` says which keys inside JSON are; None hides none. Where the statement reads JSON
+    (`has_documents`) a text may be one.
+    """
+
+    reasons: list[str | None]
+    rule: KeyRule | None = None
+    has_documents: bool = False
+
+    def keys(self, leaf: str) -> KeyRule | None:
+        """Return the rule that a column of a type comes under."""
+        return self.rule if has_keys(leaf) or (self.has_documents and leaf in _TEXTS) else None
 
 
 async def trace(
@@ -52,14 +76,14 @@ async def trace(
     parameters: Sequence[str | None],
     inside: Inside,
     masks: Masks,
-) -> list[str | None]:
+) -> Traced:
     """Return for each column of the result why it is masked, None where it is not.
 
     `inside` is what the plan does not show: the result of a function that names a relation with a
     masked column is masked.
     """
     if masks == NOTHING_MASKED:
-        return [None] * len(prepared.columns)
+        return Traced([None] * len(prepared.columns))
     explain = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {prepared.text}"
     async with session_path(connection):
         text = await connection.fetchval(explain, *parameters)
@@ -73,6 +97,9 @@ async def trace(
         unseen = unseen or await masked_among(connection, names, masks)
     derived = {str(node.get("CTE Name", node["Alias"])) for node in steps if is_derived(node)}
     relations = await _sensitive(connection, read, masks)
+    documents = {name for one in relations.values() for name in one.documents}
+    shown = {name for name, type_ in prepared.columns if has_keys(type_.leaf)}
+    rule = key_rule(masks, tuple(sorted(documents | shown)) or ("",))
     taint = Taint(
         plan,
         relations,
@@ -84,15 +111,17 @@ async def trace(
         names=await columns_of(connection, prepared.text, derived - inside.names),
         plain_values=has_only_literal_values(prepared.statement.tokens)
         and "values" not in inside.names,
+        rule=rule,
     )
     traced = taint.outputs(len(prepared.columns))
     by_type, _ = await _of_fields(connection, (type_.oid for _, type_ in prepared.columns), masks)
-    return [
+    reasons = [
         reason
         or by_type.get(type_.oid)
         or (None if taint.is_column(at) else masks.reason("", "", name, type_.type))
         for at, (reason, (name, type_)) in enumerate(zip(traced, prepared.columns, strict=True))
     ]
+    return Traced(reasons, rule, bool(documents) or "json" in text)
 
 
 async def _of_functions(
@@ -197,6 +226,10 @@ async def _sensitive(
                     sensitive.harmless.add((row["column"], field))
             elif reason is not None:
                 whole.add((key, row["column"]))
+        if row["type"] in _DOCUMENTS or row["type"].endswith("hstore"):
+            sensitive.documents.add(row["column"])
+        if reason is None and row["expression"] and (rule := key_rule(masks, (row["origin"],))):
+            reason = hidden_key(list(tokenize(row["expression"])), rule)
         if reason is not None:
             sensitive.reasons.setdefault(row["column"], reason)
     for key, oid in kept.items():
@@ -224,7 +257,7 @@ async def _origins(
         async with connection.transaction():
             inside = await guard(connection, statement.tokens)
             prepared = await prepare(connection, statement)
-            reasons = await trace(connection, prepared, (), inside, masks)
+            reasons = (await trace(connection, prepared, (), inside, masks)).reasons
     except (asyncpg.InsufficientPrivilegeError, RefusedError):
         return dict.fromkeys(columns, _UNKNOWN)
     return {n: reason for n, reason in zip(columns, reasons, strict=True) if reason}

@@ -18,10 +18,12 @@ from dbctl.inspect.data.results import Header
 from dbctl.inspect.data.source import Answer, Field, Source
 from dbctl.inspect.masking import Masks
 from dbctl.inspect.query.guard import guard
-from dbctl.inspect.query.lineage import masked_among, masked_inside, trace
+from dbctl.inspect.query.json_keys import named_secrets
+from dbctl.inspect.query.lineage import Traced, masked_among, masked_inside, trace
 from dbctl.inspect.query.preparing import Prepared, Type, bind, misunderstood, prepare
 from dbctl.inspect.query.results import QueryResult
 from dbctl.inspect.query.statement import Opening, parse_statement
+from dbctl.inspect.sensitive.keys import key_rule
 
 # The rows of a statement, as a relation.
 _ALIAS = "q"
@@ -60,6 +62,8 @@ async def find_query(
     parameters = await bind(connection, prepared, values)
     named = {token.text for token in statement.tokens} | inside.names
     private = await masked_among(connection, named, masks) is not None
+    if rule := key_rule(masks, ("",)):
+        private = private or named_secrets(statement.tokens, rule)
     if statement.opening is not Opening.READ:
         # A plan has the results of functions in it that became constants.
         reason = await masked_inside(connection, inside, masks) if inside.has_unseen else None
@@ -72,8 +76,8 @@ async def find_query(
             if cost is not None:
                 bound = "" if limit is None else f" LIMIT {limit + 1:d}"
                 await cost.check(connection, f"SELECT * {_tail(prepared)}{bound}", parameters)
-        reasons = await trace(connection, prepared, parameters, inside, masks)
-    fields = _fields(prepared.columns, reasons)
+        traced = await trace(connection, prepared, parameters, inside, masks)
+    fields = _fields(prepared.columns, traced)
     await restore_path(connection)  # for the statement itself, which is all that follows
     return _answer(Source(fields, _tail(prepared), parameters), limit, private=private)
 
@@ -90,14 +94,14 @@ def _answer(
     )
 
 
-def _fields(
-    columns: Sequence[tuple[str, Type]], reasons: Sequence[str | None]
-) -> tuple[Field, ...]:
+def _fields(columns: Sequence[tuple[str, Type]], traced: Traced) -> tuple[Field, ...]:
     """Return the columns of `_ALIAS`; a name that comes again gets a number."""
     fields: list[Field] = []
     names = [name for name, _ in columns]
     taken: set[str] = set()
-    for number, ((name, type_), reason) in enumerate(zip(columns, reasons, strict=True), start=1):
+    for number, ((name, type_), reason) in enumerate(
+        zip(columns, traced.reasons, strict=True), start=1
+    ):
         unique, again = name, 1
         while unique in taken or (again > 1 and unique in names):
             again += 1
@@ -112,6 +116,7 @@ def _fields(
                 sql=f"{_ALIAS}.c{number}",
                 masked=reason is not None,
                 reason=reason,
+                keys=traced.keys(type_.leaf) if reason is None else None,
             )
         )
     return tuple(fields)
@@ -151,7 +156,7 @@ async def _told(
         raise RefusedError(
             first_line(error), hint="inspect only reads.", code=ErrorCode.NOT_READ_ONLY
         ) from error
-    fields = _fields(prepared.columns, [reason] * len(prepared.columns))
+    fields = _fields(prepared.columns, Traced([reason] * len(prepared.columns)))
     numbers = range(1, len(fields) + 1)
     lists = ", ".join(f"pg_catalog.unnest(${number}::pg_catalog.text[])" for number in numbers)
     names = ", ".join(f"c{number}" for number in numbers)

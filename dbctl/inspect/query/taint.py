@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dbctl.inspect.query.expressions import CALL, FIELD, SUBPLANS, is_plain, references
+from dbctl.inspect.query.json_keys import hidden_key, is_text_of
 from dbctl.inspect.query.plan import (
     Node,
     flatten,
@@ -15,6 +16,7 @@ from dbctl.inspect.query.plan import (
     relations_of,
     subplan_names,
 )
+from dbctl.inspect.sensitive.keys import KeyRule
 from dbctl.sqltokens import Token, TokenReader, tokenize, words
 
 # What is no name of a column in an expression that the server wrote.
@@ -31,6 +33,8 @@ _SYNTAX = words(
     window with within without zone
     """
 )
+# What a step that calls a function says of it.
+_CALLS = ("Function Call", "Table Function Call")
 _SYSTEM_COLUMNS = words("cmax cmin ctid tableoid xmax xmin")
 _HIDDEN = "it may come from a column that is masked"
 
@@ -39,12 +43,14 @@ _HIDDEN = "it may come from a column that is masked"
 class Sensitive:
     """The `columns` of a relation; `reasons` has those that are sensitive.
 
-    `harmless` has the fields of such columns that are not, each with its column.
+    `harmless` has the fields of such columns that are not, each with its column; `documents` are
+    the columns that hold JSON.
     """
 
     reasons: dict[str, str]
     columns: set[str]
     harmless: set[tuple[str, str]] = field(default_factory=set)
+    documents: set[str] = field(default_factory=set)
 
     @property
     def any(self) -> str | None:
@@ -63,7 +69,7 @@ class Taint:
     `relations` says it of each relation that is read, by schema and name, `revealing` of the
     functions whose result is sensitive, `columns_of` of columns of those that return rows; `unseen`
     is the reason of those whose call a plan does not show. `names` has the columns of subqueries
-    and CTEs. With `plain_values`, VALUES say nothing.
+    and CTEs. With `plain_values`, VALUES say nothing. `rule` says which keys of JSON are masked.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Taint:
         unseen: str | None,
         names: Mapping[str, Sequence[str]],
         plain_values: bool,
+        rule: KeyRule | None,
     ) -> None:
         self._plan = plan
         self._revealing = revealing
@@ -83,6 +90,10 @@ class Taint:
         self._unseen = unseen
         self._names = names
         self._plain_values = plain_values
+        self._rule = rule
+        self._documents: set[tuple[str | None, str]] = set()
+        # Functions that make columns of the keys of JSON.
+        self._records: set[str] = set()
         reasons = (*(r.any for r in relations.values()), *revealing.values(), unseen)
         self._everything = next((reason for reason in reasons if reason), None)
         # By the alias of a step; of a derived one a reason holds for all its columns.
@@ -96,12 +107,37 @@ class Taint:
             for schema, name, known_as in relations_of(node):
                 found = relations.get((schema, name), Sensitive({}, set()))
                 self._relations[known_as] = found
+                self._documents |= {(a, c) for c in found.documents for a in (known_as, None)}
             if is_derived(node):  # nothing, until something is found
                 self._derived[node["Alias"]] = None
             if is_aside(node):
                 self._subplans.update(dict.fromkeys(subplan_names(node)))
+            if is_derived(node) and "json" in str(node.get("Function Call", "")):
+                self._records.add(node["Alias"])
+        self._everything = self._everything or self._keyed()
         if self._everything:
             self._settle()
+
+    def _keyed(self) -> str | None:
+        """Return why something in the plan is masked by a key of JSON, None where nothing is."""
+        for node in flatten(self._plan):
+            texts = [*node.get("Output", ()), *filter(None, map(node.get, _CALLS))]
+            for text in texts:
+                if reason := self._by_key(list(tokenize(text))):
+                    return reason
+        return None
+
+    def _by_key(self, tokens: Sequence[Token]) -> str | None:
+        if self._rule is None:
+            return None
+        if reason := hidden_key(tokens, self._rule):
+            return reason
+        if is_text_of(tokens, self._documents):
+            return "it is made of the text of JSON"
+        for alias, column in references(tokens) if self._records else ():
+            if (alias is None or alias in self._records) and self._rule.may_hide(column):
+                return f"its name, {column!r}, tells of a secret"
+        return None
 
     def outputs(self, count: int) -> list[str | None]:
         """Return for each of the `count` columns of the result why it is sensitive, or None."""
@@ -166,8 +202,14 @@ class Taint:
                     self._columns[alias] = dict(found)
                 self._derived[alias] = next(filter(None, found.values()), None)
             case "Function Scan" | "Table Function Scan":
-                call = node.get("Function Call") or node.get("Table Function Call")
-                self._derived[alias] = self._reason(call) if call else self._everything
+                call = next(filter(None, map(node.get, _CALLS)), None)
+                reason = self._reason(call) if call else self._everything
+                self._derived[alias] = reason
+                names = [
+                    TokenReader(list(tokenize(one))).name_parts()[-1:] for one in node["Output"]
+                ]
+                if all(name in (["key"], ["value"]) for name in names):
+                    self._columns[alias] = {"key": None, "value": reason}
             case "Values Scan" if self._plain_values:
                 pass
             case _:  # of values, what they are is not told
@@ -217,6 +259,8 @@ class Taint:
         if not self._everything:
             return None
         tokens = list(tokenize(text))
+        if reason := self._by_key(tokens):
+            return reason
         for stained, reason in self._stained.items():
             length = len(stained)
             if any(tuple(tokens[at : at + length]) == stained for at in range(len(tokens))):

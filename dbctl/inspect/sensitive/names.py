@@ -110,13 +110,18 @@ def secret_in(column: str, type_: str | None = None, table: str = "") -> str | N
     is_document = type_ is not None and _DOCUMENT.match(type_) is not None
     if is_document and _SESSION.fullmatch(column):
         return "session data"
-    if column.lower() in _SESSION_DATA and _SESSION.fullmatch(table) and not _is_number(type_):
+    if column.lower() in _SESSION_DATA and holds_sessions(table) and not _is_number(type_):
         return "session data"
     words = [word.lower() for word in _WORDS.findall(column)]
     found = _secret(words)
     if found is None:
         return None
     return None if found not in _NUMERIC and _is_number(type_) else found
+
+
+def holds_sessions(table: str) -> bool:
+    """Return whether a table keeps sessions, by its name."""
+    return _SESSION.fullmatch(table) is not None
 
 
 def _is_number(type_: str | None) -> bool:

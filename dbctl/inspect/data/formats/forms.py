@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
 from dbctl import records
 from dbctl.inspect.data import encodings
+from dbctl.inspect.data.formats.lines import DELIMITER, QUOTE, lines_of
 from dbctl.inspect.data.formats.transport import Encoding, End
 from dbctl.inspect.data.results import RowSet
 from dbctl.inspect.data.source import Field
 from dbctl.results import ErrorBody
 
-# COPY writes a row of JSON as it is but for a line break in it: JSON holds neither of these.
-_QUOTE, _DELIMITER = "\x01", "\x02"
-_ROW = re.compile(rb"\x01([^\x01]*)\x01\n|([^\n]*)\n")
 _ENDS = frozenset({"rows", "count", "more", "next"})
 
 
@@ -70,7 +67,7 @@ class Ndjson:
 
     def rows(self, lines: bytes) -> bytes:
         """Return the rows with their line breaks, which are outside of texts, made blanks."""
-        if _QUOTE.encode() not in lines:
+        if QUOTE.encode() not in lines:
             return lines
         rows = (row.replace(b"\n", b" ").replace(b"\r", b" ") for row in lines_of(lines))
         return b"".join(row + b"\n" for row in rows)
@@ -95,7 +92,7 @@ class Json:
 
     def rows(self, lines: bytes) -> bytes:
         """Return the rows, each on a line unless json in it has several."""
-        if _QUOTE.encode() in lines:
+        if QUOTE.encode() in lines:
             rows = b",\n    ".join(lines_of(lines))
         else:
             rows = lines[:-1].replace(b"\n", b",\n    ")
@@ -134,11 +131,6 @@ def json_encoding(fields: Sequence[Field], *, flat: bool = False) -> Encoding:
         columns=encodings.json_rows(fields, flat=flat),
         line=encodings.json_row(fields, flat=flat),
         closing=") o",
-        quote=_QUOTE,
-        delimiter=_DELIMITER,
+        quote=QUOTE,
+        delimiter=DELIMITER,
     )
-
-
-def lines_of(lines: bytes) -> Iterator[bytes]:
-    """Yield the JSON of each row, which has several lines where json in it has."""
-    return (match[1] or match[2] for match in _ROW.finditer(lines))

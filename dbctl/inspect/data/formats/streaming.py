@@ -10,10 +10,12 @@ import asyncpg
 from dbctl.db.session import Pulse
 from dbctl.errors import DbctlError, ExitCode
 from dbctl.inspect.connected import read
-from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson, lines_of
+from dbctl.inspect.data.formats.forms import Csv, Form, Json, Ndjson
+from dbctl.inspect.data.formats.lines import csv_rows, lines_of
 from dbctl.inspect.data.formats.transport import transport
+from dbctl.inspect.data.key_masking import KeyMasking
 from dbctl.inspect.data.results import RowSet
-from dbctl.inspect.data.row_text import RowText, csv_rows
+from dbctl.inspect.data.row_text import RowText
 from dbctl.inspect.data.source import Answer
 from dbctl.inspect.reading import reading
 from dbctl.output import Output, chosen_output, delivered, notice
@@ -50,18 +52,21 @@ def stream[R: RowSet](
             form = form_of(output, answer, csv_safe=csv_safe)
             forms.append(form)
             is_csv = form.encoding.quote is None
-            text = RowText.of(
-                connection,
-                answer.source.fields,
+            json_arrays = output is Output.PARQUET
+            fields = answer.source.fields
+            text = RowText.of(connection, fields, is_csv=is_csv, json_arrays=json_arrays)
+            masking = KeyMasking(
+                fields,
                 is_csv=is_csv,
-                json_arrays=output is Output.PARQUET,
+                json_arrays=json_arrays,
+                flat=output in {Output.MARKDOWN, Output.VERTICAL},
             )
 
             async def take(lines: bytes) -> None:
                 if text is not None:
                     rows = csv_rows(lines) if is_csv else list(lines_of(lines))
                     lines = text.lines(lines, rows)
-                data = form.rows(lines)
+                data = form.rows(masking.lines(lines))
                 with pulse.rests():
                     await writer.write(data if writer.begun else form.head() + data)
 

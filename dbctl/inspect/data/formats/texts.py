@@ -7,7 +7,8 @@ from typing import Any, TextIO
 
 from dbctl import records
 from dbctl.inspect.data import encodings
-from dbctl.inspect.data.formats.forms import json_encoding, lines_of
+from dbctl.inspect.data.formats.forms import json_encoding
+from dbctl.inspect.data.formats.lines import lines_of
 from dbctl.inspect.data.formats.transport import End
 from dbctl.inspect.data.source import Field
 from dbctl.inspect.data.verbatim import decoded

@@ -3,7 +3,7 @@
 -- the query of a view, the policies of a table, and of all its partitions and children, too, the
 -- expressions that the planner simplifies: constraints, indexes, extended statistics, what
 -- partitions by, virtual columns. Of a foreign table, what stands in its options or with its owner.
--- PostgreSQL's own are left out.
+-- Those of the names `alone` are read without children. PostgreSQL's own are left out.
 --
 -- With them, the types that values may have: those of these names, of the columns, of `types`, and
 -- what these are made of or become without a cast being written; of the domains, the checks.
@@ -20,10 +20,19 @@ with recursive named as (
         )
     )
 ),
-planned as (
-    select named.oid from named
+descended (oid, has_children) as (
+    select
+        c.oid,
+        c.relname <> all (:alone::pg_catalog.text[]::pg_catalog.name[])
+        or c.oid = any (:relations::pg_catalog.oid[])
+    from named
+    join pg_catalog.pg_class c on c.oid = named.oid
     union
-    select i.inhrelid from planned join pg_catalog.pg_inherits i on i.inhparent = planned.oid
+    select i.inhrelid, true from descended
+    join pg_catalog.pg_inherits i on i.inhparent = descended.oid and descended.has_children
+),
+planned as (
+    select distinct descended.oid from descended
 ),
 bounding as (
     select planned.oid from planned

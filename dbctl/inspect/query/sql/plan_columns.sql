@@ -1,7 +1,7 @@
 -- The columns of the relations that a plan reads, or of all with a name where the schema is null.
 -- Each comes also under the names of what its relation is a partition or a child of: what hides a
 -- column of a table hides it in its partitions. A generated column comes also with each that
--- it is made of, as its `origin`. `kept` is the oid of a materialized view.
+-- it is made of, as its `origin`, and what makes it, `expression`. `kept` is the oid of a materialized view.
 with recursive read as (
     select c.oid, c.relkind = 'm' as is_kept, n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as name
     from rows from (
@@ -25,6 +25,10 @@ select
     origin.attname::pg_catalog.text as origin,
     {shown_type origin.atttypid, null} as type,
     origin.atttypid::pg_catalog.int8 as type_id,
+    (
+        select pg_catalog.pg_get_expr(f.adbin, f.adrelid) from pg_catalog.pg_attrdef f
+        where a.attgenerated <> '' and f.adrelid = a.attrelid and f.adnum = a.attnum
+    ) as expression,
     n.nspname::pg_catalog.text as ancestor_schema,
     c.relname::pg_catalog.text as ancestor
 from read
