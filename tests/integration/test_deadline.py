@@ -158,7 +158,7 @@ def test_deadline_is_an_option_of_every_command_that_asks_a_database() -> None:
     }
     # `health` has --timeout, the others ask no server over a network.
     assert {name for name in without if not name.startswith("server")} == {
-        *("config", "health", "migrate lint", "migrate new")
+        *("config", "health", "init", "migrate lint", "migrate new")
     }
 
 

@@ -26,6 +26,7 @@ _SETTINGS = (
     "DBCTL_",
     "PG",
     "PYTHONDONTWRITEBYTECODE",
+    "UV_RUN_",
 )
 
 

@@ -14,18 +14,14 @@ from tests.support.cli import ROOT, invoke
 
 README = (ROOT / "README.md").read_text()
 MIGRATE = (ROOT / "docs" / "migrate.md").read_text()
-SEED = (ROOT / "docs" / "seed.md").read_text()
-HEALTH = (ROOT / "docs" / "health.md").read_text()
 CONFIG = (ROOT / "docs" / "config.md").read_text()
-INSPECT = (ROOT / "docs" / "inspect.md").read_text()
-INIT = (ROOT / "docs" / "init.md").read_text()
-SERVER = (ROOT / "docs" / "server.md").read_text()
+PAGES = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
 GROUPS = ("init", "migrate", "seed", "health", "inspect", "server", "config")
 LINES = sorted(
     set(
         re.findall(
-            r"^(?:\$ |  - run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
-            README + MIGRATE + SEED + INSPECT + HEALTH + CONFIG + INIT + SERVER,
+            r"^(?:\$ | +- run: )(?:uv run )?dbctl (.+?)(?:\s+#.*)?$",
+            README + PAGES,
             re.MULTILINE,
         )
     )
