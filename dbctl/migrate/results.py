@@ -59,8 +59,8 @@ _REMEDIES = {
     State.MULTIPLE_HEADS: "alembic merge heads",
     State.TAMPERED: "dbctl migrate verify",
     State.DRIFTED: "dbctl migrate check",
-    State.NO_REVISIONS: "dbctl migrate new MESSAGE starts the first one; where there should be "
-    "some, check script_location and version_locations in Alembic's configuration",
+    State.NO_REVISIONS: "dbctl migrate new MESSAGE for the first one; where there should be some, "
+    "check script_location and version_locations in Alembic's configuration",
 }
 
 

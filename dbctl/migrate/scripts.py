@@ -267,7 +267,7 @@ def refuse_no_revisions(checkout: Checkout) -> None:
     if not checkout.heads:
         raise FindingError(
             f"no revisions were found in {listed(checkout.folders)}",
-            hint=f"Now: {State.NO_REVISIONS.remedy}.",
+            hint=f"Run {State.NO_REVISIONS.remedy}.",
             code=ErrorCode.MIGRATION_SCRIPTS,
         )
 

@@ -47,11 +47,12 @@ def branches(result: BranchList) -> RenderableType:
 def change(result: BranchChange) -> RenderableType:
     """Say what was done to a branch, and which one commands use."""
     made_from = f" from {result.made_from}" if result.made_from else ""
-    what = f"{result.action} {result.branch}{made_from}"
+    to = " to" if result.action == "switched" else ""
+    what = f"{result.action}{to} branch {result.branch}{made_from}"
     parts: list[RenderableType] = [Text.assemble(("✓ ", "ok"), safe(what))]
     if result.action == "created" and result.in_use != result.branch:
         parts.append(
-            safe(f"in use is {result.in_use}: `dbctl server switch {result.branch}`", "muted")
+            safe(f"still in use: {result.in_use}; `dbctl server switch {result.branch}`", "muted")
         )
     return Group(*parts)
 
@@ -65,14 +66,18 @@ def snapshots(result: SnapshotList) -> RenderableType:
 
 def taken(result: SnapshotTaken) -> RenderableType:
     """Say which snapshot was taken."""
-    what = f"kept {result.branch} as {result.name} ({decimal(result.size_bytes)})"
+    size = decimal(result.size_bytes)
+    what = f"took snapshot {result.name} of branch {result.branch} ({size})"
     return Text.assemble(("✓ ", "ok"), safe(what))
 
 
 def restored(result: SnapshotRestored) -> RenderableType:
     """Say what a branch was set back to."""
     at = f"{result.taken_at.astimezone():%Y-%m-%d %H:%M:%S}"
-    what = f"{result.branch} is as {result.taken_of} was at {at} ({result.snapshot})"
+    what = (
+        f"restored branch {result.branch} from snapshot {result.snapshot}, "
+        f"taken of {result.taken_of} at {at}"
+    )
     return Text.assemble(("✓ ", "ok"), safe(what))
 
 
