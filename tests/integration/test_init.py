@@ -125,15 +125,15 @@ def test_init_example_beside_something_of_the_user_s_is_refused(tmp_path: Path) 
         ),
         (
             {
-                "src/shop/__init__.py": "",
-                "src/shop/models/__init__.py": "from .a import A\nfrom .b import B",
-                "src/shop/models/a.py": "class A(db.Model): ...",
-                "src/shop/models/b.py": "class B(db.Model): ...",
+                "src/not_imported/__init__.py": "",
+                "src/not_imported/models/__init__.py": "from .a import A\nfrom .b import B",
+                "src/not_imported/models/a.py": "class A(db.Model): ...",
+                "src/not_imported/models/b.py": "class B(db.Model): ...",
                 "tests/models.py": "class X(SQLModel, table=True): ...",
                 ".venv/pyvenv.cfg": "",
             },
-            "shop.models",
-            "shop.seeds",
+            "not_imported.models",
+            "not_imported.seeds",
         ),
         (
             {
@@ -163,8 +163,8 @@ def test_init_project_without_alembic_uses_the_models_that_are_there(
     for name, text in files.items():
         assert (tmp_path / name).read_text() == text
     installs = "pip install -e ." in [step["command"] for step in done.json["next"]]
-    assert installs == ("src/shop/__init__.py" in files)
-    package = tmp_path / "src" if "src/shop/__init__.py" in files else tmp_path
+    assert installs == ("src/not_imported/__init__.py" in files)
+    package = tmp_path / "src" if "src/not_imported/__init__.py" in files else tmp_path
     assert package.joinpath(*seeds.split(".")).with_suffix(".py").is_file()
 
 
