@@ -29,10 +29,8 @@ def install_command(extra: str) -> str:
     return {
         Installer.UV_TOOL: f"uv tool install {requirement}",
         Installer.PIPX: f"pipx install --force {requirement}",
-        Installer.PIP: f"pip install {requirement}",
         Installer.UVX: f"uvx --from {requirement} dbctl",
-        Installer.UV: f"uv add {requirement}",
-    }[installer()]
+    }.get(installer()) or _into_environment(requirement)
 
 
 def install_beside(requirement: str) -> str:
@@ -41,10 +39,12 @@ def install_beside(requirement: str) -> str:
     return {
         Installer.UV_TOOL: f"uv tool install {DISTRIBUTION} --with {quoted}",
         Installer.PIPX: f"pipx inject {DISTRIBUTION} {quoted}",
-        Installer.PIP: f"pip install {quoted}",
         Installer.UVX: f"uvx --from {DISTRIBUTION} --with {quoted} dbctl",
-        Installer.UV: f"uv add {quoted}",
-    }[installer()]
+    }.get(installer()) or _into_environment(quoted)
+
+
+def _into_environment(quoted: str) -> str:
+    return f"{'uv add' if installer() is Installer.UV else 'pip install'} {quoted}"
 
 
 def installer() -> Installer:

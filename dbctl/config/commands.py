@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbctl import runtime
 from dbctl.errors import ExitCode
 from dbctl.options import command
 from dbctl.output import emit
@@ -32,8 +33,6 @@ def config(settings: "Settings", check: CheckOption = False) -> ExitCode:
     caches lie. Connects nowhere, but where only env.py names the database, env.py is run, as it
     always is.
     """
-    from dbctl import runtime
-
     if check:
         from dbctl.config.check import views as check_views
         from dbctl.config.check.versions import check_missing

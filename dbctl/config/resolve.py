@@ -3,8 +3,7 @@
 from dbctl.config.parts import parts
 from dbctl.config.results import Config, Purpose, Route, Setting
 from dbctl.db.dsn import redact
-from dbctl.db.embedded_branches import branch_in_use
-from dbctl.db.endpoints import Endpoint, FindInProject, embedded_endpoints, embedded_server, named
+from dbctl.db.endpoints import Endpoint, FindInProject, embedded_branch, embedded_server, named
 from dbctl.settings import SECRETS, Settings, variable_name
 
 
@@ -19,9 +18,7 @@ def resolve(settings: Settings, find_in_project: FindInProject | None = None) ->
     endpoints = named(settings, find_in_project)
     branch = None
     if endpoints is None:
-        server = embedded_server(settings)
-        branch = branch_in_use(settings, server.cluster_dir)
-        endpoints = embedded_endpoints(server.url_of(branch.database))
+        branch, endpoints = embedded_branch(settings, embedded_server(settings))
     reads, migrations = endpoints.reads, endpoints.migrations
     return Config(
         project=settings.project,

@@ -8,7 +8,7 @@ that what bears such a name then was left behind, and is dropped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -55,12 +55,10 @@ class Copies:
         """Return what dbctl has made, the default database first; note the names."""
         found: list[Stored] = []
         for row in await self._fetch("copied_databases"):
-            origin = Origin.of(row["comment"])
-            if row["database"] == DEFAULT_DATABASE:
-                origin = Origin(Kind.BRANCH, DEFAULT, "", "")
-                found.insert(0, Stored(row["database"], origin, row["size_bytes"], row["sessions"]))
-            elif origin is not None and row["database"] not in _LEFT_BEHIND:
+            origin = _origin_of(row)
+            if origin is not None and row["database"] not in _LEFT_BEHIND:
                 found.append(Stored(row["database"], origin, row["size_bytes"], row["sessions"]))
+        found.sort(key=lambda one: one.database != DEFAULT_DATABASE)
         names: dict[str, list[str]] = {kind: [] for kind in Kind}
         for one in found:
             names[one.origin.kind].append(one.origin.name)
@@ -74,13 +72,12 @@ class Copies:
         """
         for row in await self._fetch("copied_databases"):
             if row["database"] == database:
-                origin = Origin.of(row["comment"])
-                if origin is None and database != DEFAULT_DATABASE:
+                if (origin := _origin_of(row)) is None:
                     raise RefusedError(
                         f"the server has a database {database} that dbctl did not make",
                         hint="Choose another name, or rename that database.",
                     )
-                return origin or Origin(Kind.BRANCH, DEFAULT, "", "")
+                return origin
         return None
 
     async def sessions(self, database: str) -> list[DatabaseSession]:
@@ -177,17 +174,12 @@ class Copies:
     async def end_sessions(self, database: str, ending: Ending) -> None:
         """Ask the server to end sessions of a database, as far as `ending` goes."""
         for one in await self.sessions(database):
-            if one.pid and (ending is Ending.ALL or (ending is Ending.OWN and one.is_own)):
+            if one.may_be_ended(ending):
                 await self._run(f"select pg_catalog.pg_terminate_backend({one.pid})")
 
     async def _check_sessions(self, database: str, ending: Ending) -> None:
         found = await self.sessions(database)
-        kept = [
-            one
-            for one in found
-            if not one.pid or ending is Ending.NONE or (ending is Ending.OWN and not one.is_own)
-        ]
-        if kept:
+        if kept := [one for one in found if not one.may_be_ended(ending)]:
             raise in_use(database, kept)
 
     async def _take_properties(self, database: str) -> None:
@@ -212,6 +204,13 @@ class Copies:
 
     async def _run(self, statement: str) -> None:
         await self._connection.execute(statement)
+
+
+def _origin_of(row: Mapping[str, Any]) -> Origin | None:
+    """Return what the database of a row is; None where it is not one of dbctl's."""
+    if row["database"] == DEFAULT_DATABASE:
+        return Origin(Kind.BRANCH, DEFAULT, "", "")
+    return Origin.of(row["comment"])
 
 
 @asynccontextmanager

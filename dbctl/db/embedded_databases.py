@@ -78,6 +78,10 @@ class DatabaseSession:
         """Whether it is one of dbctl's commands."""
         return self.pid != 0 and self.application.startswith("dbctl")
 
+    def may_be_ended(self, ending: Ending) -> bool:
+        """Return whether `ending` reaches it; no request ends a prepared transaction."""
+        return self.pid != 0 and (ending is Ending.ALL or (ending is Ending.OWN and self.is_own))
+
     @property
     def sentence(self) -> str:
         """Who it is, for people."""

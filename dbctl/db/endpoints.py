@@ -18,6 +18,7 @@ from dbctl.settings import Settings
 
 if TYPE_CHECKING:
     from dbctl.db.embedded import EmbeddedServer
+    from dbctl.db.embedded_branches import Branch
 
 EMBEDDED = "no DATABASE_URL"
 # What a project names itself, and env.py finds without being told.
@@ -157,11 +158,9 @@ def resolve(
     endpoints = named(settings, find_in_project)
     if endpoints is not None:
         return endpoints
-    from dbctl.db.embedded_branches import branch_in_use  # for start-up where a database is named
-
     server = embedded_server(settings)
     server.ensure_running(on_notice)
-    branch = branch_in_use(settings, server.cluster_dir)
+    branch, endpoints = embedded_branch(settings, server)
     if not branch.is_default:
         from dbctl.db.embedded_copies import ensure_branch  # for start-up: few have one
 
@@ -175,7 +174,7 @@ def resolve(
     which = "" if branch.is_default else f" the branch {branch.name}"
     serves = f"No DATABASE_URL: this project's embedded PostgreSQL serves{which} (`dbctl server`)."
     settings.once("embedded server noticed", lambda: on_notice(serves))
-    return embedded_endpoints(server.url_of(branch.database))
+    return endpoints
 
 
 def embedded_server(settings: Settings) -> EmbeddedServer:
@@ -183,6 +182,17 @@ def embedded_server(settings: Settings) -> EmbeddedServer:
     from dbctl.db.embedded import EmbeddedServer
 
     return EmbeddedServer(settings.project, pg_bindir=programs_folder(settings))
+
+
+def embedded_branch(settings: Settings, server: EmbeddedServer) -> tuple[Branch, Endpoints]:
+    """Return the branch of the embedded server that commands use, and the endpoints of it.
+
+    Raises what `branch_in_use` raises.
+    """
+    from dbctl.db.embedded_branches import branch_in_use  # for start-up where a database is named
+
+    branch = branch_in_use(settings, server.cluster_dir)
+    return branch, embedded_endpoints(server.url_of(branch.database))
 
 
 def embedded_endpoints(url: str) -> Endpoints:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbctl import runtime
 from dbctl.errors import ExitCode
 from dbctl.options import command
 from dbctl.output import emit
@@ -30,7 +31,6 @@ def init(
     Shows what the project has, writes what is missing, and replaces no file. Connects nowhere, but
     where only env.py names the database, env.py is run.
     """
-    from dbctl import runtime
     from dbctl.init import views
     from dbctl.init.operation import init as write
 

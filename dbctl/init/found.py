@@ -20,7 +20,6 @@ from dbctl.init.model_files import modules_with_tables
 from dbctl.migrate.config_files import NoAlembicConfig
 from dbctl.migrate.discovery import EnvStyle, discover
 from dbctl.migrate.project_models import ModelsWithoutTable, NoModels, project_models
-from dbctl.migrate.run.url import driver_for
 from dbctl.migrate.scripts import Checkout, open_checkout
 from dbctl.programs import programs_folder
 from dbctl.settings import Settings, project_table
@@ -84,7 +83,7 @@ def _driver(checkout: Checkout, style: EnvStyle | None) -> str | None:
         return "asyncpg"
     if checkout.learned is not None:
         return checkout.learned.records[0].driver
-    return None if style is EnvStyle.FLASK else driver_for(checkout.env_py, checkout.ini_url)
+    return None if style is EnvStyle.FLASK else checkout.expected_driver
 
 
 def _is_installed(driver: str) -> bool:

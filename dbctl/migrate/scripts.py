@@ -27,7 +27,7 @@ from dbctl.migrate.results import Direction, Revision, State
 from dbctl.migrate.revision_files import FilesError, file_of, fitting
 from dbctl.migrate.run.env_thread import in_folder, make_path_absolute
 from dbctl.migrate.run.logging_guard import logging_untouched
-from dbctl.migrate.run.url import driver_for, real_url, url_for, variables_for
+from dbctl.migrate.run.url import driver_for, named_driver, real_url, url_for, variables_for
 from dbctl.migrate.store import VersionStore
 from dbctl.redaction import scrub
 from dbctl.settings import Settings
@@ -94,6 +94,15 @@ class Checkout:
         secret = self.settings.database_url
         raw = secret.get_secret_value() if secret else None
         self.variables = variables_for(dsn, raw, driver)
+
+    @property
+    def expected_driver(self) -> str:
+        """The driver that env.py is likely to open, where it was not seen to."""
+        if self.ini_url is not None and "+" in self.ini_url.drivername:
+            return self.ini_url.drivername.partition("+")[2].removesuffix("_async")
+        secret = self.settings.database_url
+        named = named_driver(secret.get_secret_value()) if secret is not None else None
+        return named or driver_for(self.env_py, self.ini_url)
 
     @property
     def has_shipped_env(self) -> bool:

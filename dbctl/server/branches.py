@@ -147,17 +147,12 @@ class BranchingServer:
             branch = await self._existing(copies, self.in_use)
             made = new_origin(Kind.SNAPSHOT, name, branch.name)
             await copies.copy(branch.database, database, made, ending, connects=False)
-            found = await _snapshots(copies)
-        taken = next(one for one in found if one.name == name)
+            taken = _named(await _snapshots(copies), name)
         return SnapshotTaken(**taken.model_dump())
 
     async def find_snapshot(self, name: str) -> Snapshot:
         """Return a snapshot; raises UsageError, code `not_found`, where there is none."""
-        found = (await self.snapshots()).snapshots
-        for one in found:
-            if one.name == name:
-                return one
-        raise _no_snapshot(name, [one.name for one in found])
+        return _named((await self.snapshots()).snapshots, name)
 
     async def restore(self, name: str, ending: Ending) -> SnapshotRestored:
         """Set the branch in use back to a snapshot; what it holds beside that is gone.
@@ -165,10 +160,7 @@ class BranchingServer:
         Roles belong to the server, and stay. Raises UsageError where there is no such snapshot.
         """
         async with self._alone() as copies:
-            found = await _snapshots(copies)
-            taken = next((one for one in found if one.name == name), None)
-            if taken is None:
-                raise _no_snapshot(name, [one.name for one in found])
+            taken = _named(await _snapshots(copies), name)
             branch = self.in_use
             before = await copies.find(branch.database)
             if before is not None:
@@ -190,16 +182,12 @@ class BranchingServer:
     async def forget(self, names: Sequence[str]) -> SnapshotsForgotten:
         """Drop snapshots. Raises UsageError where there is none of such a name."""
         async with self._alone() as copies:
-            found = {one.name: one for one in await _snapshots(copies)}
-            for name in names:
-                if name not in found:
-                    raise _no_snapshot(name, list(found))
-            for name in names:
-                await copies.drop(found[name].database, Ending.ALL)
+            found = await _snapshots(copies)
+            chosen = tuple(_named(found, name) for name in names)
+            for one in chosen:
+                await copies.drop(one.database, Ending.ALL)
             await copies.stored()
-        return SnapshotsForgotten(
-            project=self.server.project, snapshots=tuple(found[name] for name in names)
-        )
+        return SnapshotsForgotten(project=self.server.project, snapshots=chosen)
 
     def _alone(self) -> AbstractAsyncContextManager[Copies]:
         return opened(self.server, on_notice=self._on_notice)
@@ -294,6 +282,14 @@ async def _snapshots(copies: Copies) -> tuple[Snapshot, ...]:
     return tuple(reversed(found))
 
 
-def _no_snapshot(name: str, known: Sequence[str]) -> UsageError:
-    there = f"There are {', '.join(known)}." if known else "`dbctl server snapshot` takes one."
-    return UsageError(f"there is no snapshot {name!r}", hint=there, code=ErrorCode.NOT_FOUND)
+def _named(found: Sequence[Snapshot], name: str) -> Snapshot:
+    """Return the snapshot of a name; raises UsageError, code `not_found`, where there is none."""
+    for one in found:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in found)
+    raise UsageError(
+        f"there is no snapshot {name!r}",
+        hint=f"There are {known}." if known else "`dbctl server snapshot` takes one.",
+        code=ErrorCode.NOT_FOUND,
+    )

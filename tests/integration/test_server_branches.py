@@ -97,6 +97,17 @@ def git(embedded: Embedded, *arguments: str) -> None:
     )
 
 
+def test_config_check_looks_at_the_branch_in_use(embedded: Embedded) -> None:
+    assert embedded.run("migrate", "up", "r1").exit_code == 0
+    assert embedded.run("server", "branch", "next", "--switch").exit_code == 0
+    assert embedded.run("migrate", "up").exit_code == 0
+    for branch, database, version in (("next", "app_next", "r2"), ("default", "app", "r1")):
+        document = embedded.run("config", "--check", "--json", DBCTL_BRANCH=branch).json
+        found = {one["subject"]: one["message"] for one in document["checked"]}
+        assert document["database"] == f"{database} (embedded)"
+        assert f"at {version}," in found["version"]
+
+
 def test_three_named_databases_and_two_branches_are_migrated_side_by_side(
     embedded: Embedded, server: TestServer
 ) -> None:
@@ -276,6 +287,10 @@ def test_branch_of_git_has_a_database_of_its_own_made_at_the_first_use(
 
     git(embedded, "switch", "--create", "feature/Fans")
     assert embedded.in_use() == ("feature/Fans", "git branch feature/Fans")
+    unmade = embedded.run("config", "--check", "--json").json
+    connection = next(one for one in unmade["checked"] if one["subject"] == "connection")
+    assert connection["verdict"] == "not_checked"
+    assert "feature/Fans" in connection["message"]
     assert embedded.databases == ["app"]  # nothing has used it
     done = embedded.run("migrate", "up", "--json")
     assert (done.exit_code, [step["revision"] for step in done.json["applied"]]) == (0, ["r2"])

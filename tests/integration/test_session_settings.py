@@ -103,6 +103,8 @@ def test_settings_left_by_an_autocommit_block_are_gone(
 UNSEEN = {
     "function": "op.execute('select sets()')",
     "cursor": "op.get_bind().connection.cursor().execute('select sets()')",
+    "definition": "op.execute('create table made as select count(*) from sets()')",
+    "several": "op.execute('create table first (); select sets()')",
     "event trigger": "op.execute('create table triggering (id int)')",
 }
 

@@ -14,7 +14,6 @@ from dbctl.db.failures import sqlstate
 from dbctl.errors import ConnectionFailed, DbctlError
 from dbctl.installation import DISTRIBUTION, install_beside, installer
 from dbctl.migrate.run.proof import AnotherDatabase
-from dbctl.migrate.run.url import driver_for, named_driver
 from dbctl.migrate.scripts import Checkout
 
 _LOGIN = frozenset({"28P01", "28000"})
@@ -81,15 +80,6 @@ def missing_driver(name: str, origin: str) -> Checked:
         origin=origin,
         remedy=f"Install it: `{install_beside(requirement)}`, or name another one in the URL.",
     )
-
-
-def expected_driver(checkout: Checkout) -> str:
-    """Return the driver that env.py is likely to open, where it could not be seen to."""
-    if checkout.ini_url is not None and "+" in checkout.ini_url.drivername:
-        return checkout.ini_url.drivername.partition("+")[2].removesuffix("_async")
-    secret = checkout.settings.database_url
-    named = named_driver(secret.get_secret_value()) if secret is not None else None
-    return named or driver_for(checkout.env_py, checkout.ini_url)
 
 
 def is_import_fault(error: BaseException) -> bool:

@@ -17,14 +17,14 @@ from dbctl.config.check.project_checks import (
 )
 from dbctl.config.check.results import ConfigCheck, Problem, Subject, complete, not_checked
 from dbctl.db.embedded import ServerState
-from dbctl.db.endpoints import Endpoint, FindInProject, embedded_endpoints, embedded_server, named
+from dbctl.db.embedded_branches import noted_names
+from dbctl.db.endpoints import Endpoint, FindInProject, embedded_branch, embedded_server, named
 from dbctl.db.engine import DatabaseSessionManager
 from dbctl.errors import ConfigurationError, ConnectionFailed, DbctlError, ErrorCode, Interrupted
 from dbctl.settings import Settings
 
 type Work = Callable[[DatabaseSessionManager], Coroutine[Any, Any, None]]
 type Connect = Callable[[Endpoint, Work], None]
-# What runs env.py to find the database; why it could not goes to its second argument.
 
 _NO_CONNECTION = "there is no connection to the database"
 _TOO_OLD = "a library that dbctl runs on is too old"
@@ -99,7 +99,9 @@ def _find_endpoint(project: Project, find_in_project: FindInProject) -> Endpoint
         endpoints = named(settings, find_in_project)
         if endpoints is not None:
             return endpoints.migrations
-        server = embedded_server(settings).status()
+        server = embedded_server(settings)
+        branch, endpoints = embedded_branch(settings, server)
+        found = server.status()
     except ConnectionFailed as error:
         if project.checkout is not None:
             project.add(env_fault(error, project.checkout))
@@ -111,14 +113,20 @@ def _find_endpoint(project: Project, find_in_project: FindInProject) -> Endpoint
         }.get(error.code, Problem.SETTING_INVALID)
         project.fail(Subject.CONNECTION, code, error, origin=_origin_of_database(settings))
         return None
-    if server.url is not None:
-        return embedded_endpoints(server.url).migrations
+    own = endpoints.migrations
+    is_made = not branch.made_at_need or branch.name in noted_names(server.cluster_dir, "branches")
+    if found.url is not None and is_made:
+        return own
     if project.checkout is not None:
-        own = embedded_endpoints(embedded_server(settings).url).migrations
         project.checkout.point_at(own.dsn, own.origin)
-    absent = server.state is ServerState.ABSENT
-    why = f"the embedded server of this project {'is not there yet' if absent else 'is stopped'}"
-    remedy = "Start it (`dbctl server start`) and check again, or set DATABASE_URL."
+    if found.url is not None:
+        why = f"the branch {branch.name} ({branch.origin}) is made at its first use"
+        remedy = "Run `dbctl migrate status`, which makes it, and check again."
+    else:
+        absent = found.state is ServerState.ABSENT
+        what = "is not there yet" if absent else "is stopped"
+        why = f"the embedded server of this project {what}"
+        remedy = "Start it (`dbctl server start`) and check again, or set DATABASE_URL."
     project.add(not_checked(Subject.CONNECTION, why, remedy=remedy))
     return None
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from dbctl.config.check.env_faults import (
     env_fault,
-    expected_driver,
     find_spec_of,
     is_import_fault,
     missing_driver,
@@ -175,7 +174,7 @@ def check_driver(project: Project) -> None:
     checkout = project.checkout
     if checkout is None or project.has(Subject.DRIVER) or checkout.has_shipped_env:
         return
-    name = expected_driver(checkout)
+    name = checkout.expected_driver
     if name in TESTED_DRIVERS and find_spec_of(name) is None:
         project.add(missing_driver(name, checkout.env_label))
 

@@ -30,11 +30,11 @@ _TABLES: dict[str, Callable[[Settings], object]] = {
 
 def settings_checks(settings: Settings) -> Iterator[Checked]:
     """Yield every fault of the settings, each once."""
-    told: set[str] = set()
+    seen: set[str] = set()
     found = False
     for checked in _all(settings):
-        if checked.message not in told:
-            told.add(checked.message)
+        if checked.message not in seen:
+            seen.add(checked.message)
             found = found or checked.verdict is Verdict.OBSTACLE
             yield checked
     if not found:

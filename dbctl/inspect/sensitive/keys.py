@@ -27,6 +27,8 @@ _ELEMENT = re.compile(rb'"(%s)"' % _IN_STRING, re.DOTALL)
 _DEEP_KEY = re.compile(r'([^"]*)"\s*(?::|=>)')
 _QUOTES = re.compile(r'[\\"]*"[\\"]*')
 _ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
+# How many keys are remembered: JSON may have a key of its own in every row.
+_MOST_KNOWN = 4096
 _HIDDEN = f'"{MASK}"'.encode()
 
 
@@ -143,6 +145,8 @@ class KeyRule:
                 name = str(json.loads(b'"%s"' % key))
             except ValueError:  # a control character or half of a text
                 name = key.decode(errors="replace")
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             types = ("text", "numeric", "jsonb")
             known = self._known[key] = _Key(*(self.hides(name, type_) for type_ in types))
         return known

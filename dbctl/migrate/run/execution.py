@@ -177,7 +177,7 @@ class Execution:
         self._spans = False  # env.py's own transaction is round the run
         self._commits_first = False
         self._has_ledger = False
-        self._compared: tuple[str, ...] = ()
+        self._compared: str | None = None
         self.is_outdated = False
         self.refusal: OperationFailed | None = None
 
@@ -421,7 +421,7 @@ class Execution:
             ),
             returning=self._compared,
         )
-        if self._compared:
+        if self._compared is not None:
             self.session.restore_from(settings)
         self.promised = frozenset(heads)
         self._commits_within = self.session.commits - self._commits

@@ -39,11 +39,14 @@ _LIMIT = (
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)"
 )
 _NO_LIMIT = "set lock_timeout = 0"
-_USUAL = f"select {', '.join(USUAL)}"
+_USUAL = f"select {USUAL}"
 # What may change any setting; UPDATE is among it, and costs a read of all of them.
 _SETS = re.compile(r"\b(?:set|reset|set_config|discard|do|call)\b", re.IGNORECASE)
-# What calls no function of the project's, as a rule.
-_DEFINES = re.compile(r"\s*(?:create|alter|drop|comment|grant|revoke)\b", re.IGNORECASE)
+# One statement that calls no function of the project's, as a rule.
+_DEFINES = re.compile(
+    r"\s*(?:create|alter|drop|comment|grant|revoke)\b(?!.*(?:;|\b(?:select|execute|using)\b))",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class RunStopped(BaseException):
@@ -195,26 +198,23 @@ class RevisionSession:
         """
         if self._settings is None or self._has_defined_only:
             return
-        if not self._has_set and tuple(drivers.query(self._attached, _USUAL)) == (
-            self._settings.usual
-        ):
-            self._by_default = self._kept_by_default
-            return
-        self._restore()
+        found = None if self._has_set else drivers.query(self._attached, _USUAL)[0]
+        self._restore(self._settings, found)
 
     @property
-    def compared_settings(self) -> tuple[str, ...]:
-        """The SQL expressions whose values `restore_from` needs; none after `restore_settings`."""
-        return USUAL if self._settings is not None and self._has_defined_only else ()
+    def compared_settings(self) -> str | None:
+        """The SQL expression whose value `restore_from` needs; None after `restore_settings`."""
+        return USUAL if self._settings is not None and self._has_defined_only else None
 
     def restore_from(self, found: Sequence[str]) -> None:
-        """Set again what is otherwise than it was, from the values of `compared_settings`."""
-        if self._settings is not None and tuple(found) != self._settings.usual:
-            self._restore()
+        """Set again what is otherwise than it was, from the value of `compared_settings`."""
+        if self._settings is not None:
+            self._restore(self._settings, found)
 
-    def _restore(self) -> None:
-        assert self._settings is not None  # noqa: S101 - the caller has seen it
-        self._settings.restore(self._attached)
+    def _restore(self, settings: SessionSettings, found: Sequence[str] | None) -> None:
+        """Set again what is not in `found`, the usual settings; None: any may have been set."""
+        if found is None or tuple(found) != settings.usual:
+            settings.restore(self._attached)
         self._by_default = self._kept_by_default
 
     def prove_alive(self) -> None:

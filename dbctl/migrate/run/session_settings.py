@@ -23,9 +23,9 @@ _USUAL = (
     "row_security", "session_replication_role", "standard_conforming_strings",
     "synchronous_commit", "timezone", "xmloption",
 )  # fmt: skip
-USUAL = tuple(f"pg_catalog.current_setting('{name}')" for name in _USUAL)
+USUAL = f"array[{', '.join(f"pg_catalog.current_setting('{name}')" for name in _USUAL)}]"
 _READ = f"""
-select {", ".join(USUAL)},
+select {USUAL},
     (
         select pg_catalog.json_object_agg(s.name, s.setting)::pg_catalog.text
         from pg_catalog.pg_settings s
@@ -67,7 +67,7 @@ class SessionSettings:
     @classmethod
     def read(cls, connection: Connection) -> SessionSettings:
         """Read them on a connection, in its transaction where it has one."""
-        *usual, settings = drivers.query(connection, _READ)
+        usual, settings = drivers.query(connection, _READ)
         return cls(tuple(usual), settings or "{}")
 
     def restore(self, connection: Connection) -> None:

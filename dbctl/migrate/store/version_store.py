@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     Insert,
     Select,
     String,
@@ -160,12 +161,10 @@ class VersionStore:
         """Do what `ensure` does in the transaction of the caller, with which it comes or goes."""
         own_tables.make(connection, self._ledger)
 
-    def record(
-        self, connection: Connection, *entries: Entry, returning: Sequence[str] = ()
-    ) -> tuple[Any, ...]:
+    def record(self, connection: Connection, *entries: Entry, returning: str | None = None) -> Any:
         """Write `entries` in the transaction of the caller, with which they come or go.
 
-        Returns the values of the SQL expressions `returning`, which name no column, after the last
+        Returns the value of the SQL expression `returning`, which names no column, after the last
         of them. Raises OperationFailed where the server refuses them, ConnectionFailed where it is
         lost.
         """
@@ -184,19 +183,19 @@ class VersionStore:
             }
             for entry in entries
         ]
-        values: tuple[Any, ...] = ()
-        statement = self._insert
-        if returning:  # of no column, which would need the privilege to read it
-            statement = statement.returning(*map(literal_column, returning))
+        value = None
+        statement: Executable = self._insert
+        if returning is not None:  # of no column, which would need the privilege to read it
+            statement = self._insert.returning(literal_column(returning))
         try:
             for row in rows:
                 done = connection.execute(statement, row, execution_options=own_tables.OPTIONS)
-                values = tuple(done.one()) if returning else ()
+                value = done.scalar_one() if returning is not None else None
         except DBAPIError as error:
             raise self._not_written(own_tables.failure(error)) from error
         except DRIVER_ERRORS as error:  # a lost connection, as the driver itself puts it
             raise self._not_written(statement_failed(error)) from error
-        return values
+        return value
 
     @cached_property
     def _ledger(self) -> Table:
