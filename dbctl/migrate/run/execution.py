@@ -388,8 +388,7 @@ class Execution:
                 # Behind a pooler each transaction may have another session.
                 self.session.keep_settings(again=self.database.pooled)
                 function(**arguments)
-                self.session.restore_settings()
-                self._compared = self.session.compared_settings
+                self._compared = self.session.restore_settings()
                 guard = self._guard
                 if guard is not None and (guard.has_built or self.has_committed_a_part):
                     guard.verify(context.connection)

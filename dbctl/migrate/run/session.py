@@ -190,24 +190,23 @@ class RevisionSession:
             self._settings = SessionSettings.read(self._attached)
             self._kept_by_default = self._by_default
 
-    def restore_settings(self) -> None:
+    def restore_settings(self) -> str | None:
         """Set again what a revision has set and left so: its search_path, its role, its limits.
 
         Before Alembic writes the version, which it may not find otherwise. After a revision that
-        has only defined something, `restore_from` does it, which costs no round trip.
+        has only defined something, `restore_from` does it, which costs no round trip: then the SQL
+        expression is returned whose value that needs.
         """
-        if self._settings is None or self._has_defined_only:
-            return
+        if self._settings is None:
+            return None
+        if self._has_defined_only:
+            return USUAL
         found = None if self._has_set else drivers.query(self._attached, _USUAL)[0]
         self._restore(self._settings, found)
-
-    @property
-    def compared_settings(self) -> str | None:
-        """The SQL expression whose value `restore_from` needs; None after `restore_settings`."""
-        return USUAL if self._settings is not None and self._has_defined_only else None
+        return None
 
     def restore_from(self, found: Sequence[str]) -> None:
-        """Set again what is otherwise than it was, from the value of `compared_settings`."""
+        """Set again what is otherwise than it was, from the value that it needs."""
         if self._settings is not None:
             self._restore(self._settings, found)
 
@@ -274,8 +273,14 @@ class RevisionSession:
 
     @property
     def _has_defined_only(self) -> bool:
-        """Whether all that the revision has sent is DDL; None of it: it may have used a cursor."""
-        return self._has_defined and not self._has_queried and not self._has_set
+        """Whether all that the revision has sent is DDL; None of it: it may have used a cursor.
+
+        Not where its limit was taken off for an autocommit block: that of the transaction which
+        writes the version would hide it.
+        """
+        is_limit_kept = self._by_default == self._kept_by_default
+        sent_ddl_only = self._has_defined and not self._has_queried and not self._has_set
+        return sent_ddl_only and is_limit_kept
 
     def _note_kind(self, statement: str) -> None:
         self._has_set = self._has_set or _SETS.search(statement) is not None
